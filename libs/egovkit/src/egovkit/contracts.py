@@ -1,0 +1,56 @@
+"""Where the contracts (data only: errors, topology, messages, participants, regulations) are found, and read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+# The file that makes a folder "the contracts": every installation has it, and no other folder of that name does.
+MARKER = "errors.yaml"
+
+T = TypeVar("T")
+_State = frozenset[tuple[str, int, int]]
+_read: dict[tuple[Callable[..., Any], Path], tuple[_State, Any]] = {}
+
+
+class ContractsNotFound(Exception):
+    """No folder with the contracts; the message says where it was looked for and what to set."""
+
+
+def contracts_dir(configured: Path | None = None) -> Path:
+    """The folder holding errors.yaml: `configured`, else EGOV_CONTRACTS, else the nearest `contracts` folder going
+    up from the working directory, then from this package (an editable install lies inside the repository)."""
+    named = configured or (Path(value) if (value := os.environ.get("EGOV_CONTRACTS")) else None)
+    if named is not None:
+        if (named / MARKER).is_file():
+            return named.resolve()
+        raise ContractsNotFound(f"{named} holds no {MARKER}: EGOV_CONTRACTS (or the setting `contracts`) is wrong")
+    for candidate in _candidates():
+        if (candidate / MARKER).is_file():
+            return candidate
+    raise ContractsNotFound(f"no folder `contracts` with {MARKER} above {Path.cwd()}; set EGOV_CONTRACTS to it")
+
+
+def read_once(read: Callable[[Path], T], contracts: Path) -> T:
+    """`read(contracts)`, which gives something immutable, or what it gave before for the same files.
+
+    Five services of one process read the same regulations, messages and problems: half a second of its start.
+    """
+    state = frozenset(
+        (str(path), found.st_mtime_ns, found.st_size)
+        for path in contracts.rglob("*")
+        if path.is_file() and (found := path.stat())
+    )
+    known = _read.get((read, contracts))
+    if known is None or known[0] != state:
+        known = _read[read, contracts] = (state, read(contracts))
+    result: T = known[1]
+    return result
+
+
+def _candidates() -> Iterator[Path]:
+    for start in (Path.cwd(), Path(__file__).resolve().parent):
+        for folder in (start, *start.parents):
+            yield folder / "contracts"

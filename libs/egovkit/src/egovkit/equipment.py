@@ -1,0 +1,32 @@
+"""What a node takes from its settings at the start: the key, the files, the connection to the broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from egovkit.bus import Bus
+from egovkit.clock import Clock
+from egovkit.settings import ServiceSettings
+from egovkit.signatures.keys import SigningKey
+
+
+def make_bus(settings: ServiceSettings, clock: Clock) -> Bus:
+    """RabbitMQ by the settings; its client library is loaded only here, not in the embedded mode."""
+    if settings.amqp_url is None:
+        raise ValueError(f"{settings.code} needs a broker: set amqp_url, or give the node a bus")
+    from egovkit.bus.rabbit import RabbitBus
+
+    return RabbitBus(settings.amqp_url, clock=clock)
+
+
+def load_key(settings: ServiceSettings) -> SigningKey:
+    """The system's key from its PKCS#12 file; FileNotFoundError says which setting names it."""
+    content = file_of(settings.keystore, "key store").read_bytes()
+    return SigningKey.load(content, settings.keystore_password())
+
+
+def file_of(path: Path, what: str) -> Path:
+    """The path of a file that has to be there; FileNotFoundError says what is missing."""
+    if not path.is_file():
+        raise FileNotFoundError(f"the {what} {path} is not there; it is issued by the operators before the start")
+    return path

@@ -1,0 +1,397 @@
+"""`Node`: what every member of the bus holds from start to stop, put together once.
+
+    def create_app(settings: Settings, *, bus=None, clock=None, ids=None) -> FastAPI:
+        node = Node(settings, package="portal_pep", tables=tables.kit, bus=bus, clock=clock, ids=ids)
+
+        @asynccontextmanager
+        async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+            async with node:
+                app.state.portal = portal = Portal(node.db, node.outbox, node.journal, ...)
+                await node.receive("inbox.portal-pep", handlers(portal))
+                yield
+
+        app = node.create_service(lifespan=lifespan)
+        app.include_router(api.router)
+        return app
+
+Entering it reads the key, migrates the database and starts the bus; none of that waits for another service. Joining
+(issuing certificate, revocation list, member list) goes on in the background until it succeeds; until then
+/health/ready says what is being waited for, and no inbox takes anything.
+
+A gateway uses the same node without `tables` for outbox and inbox: it gives a journal alone, or nothing, consumes
+with its own pipeline from `node.bus` (after `await node.joined.wait()`), and, if it is the one that keeps the list
+of members, gives its own `join`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+from fastapi import FastAPI
+
+from egovkit.bus import Bus
+from egovkit.clock import Clock, SystemClock
+from egovkit.contracts import contracts_dir, read_once
+from egovkit.db.engine import Database, in_memory
+from egovkit.db.migrate import migrate, upgrade
+from egovkit.db.tables import JournalTables, KitTables
+from egovkit.equipment import file_of, load_key, make_bus
+from egovkit.errors import EgovError
+from egovkit.idempotency import Idempotent
+from egovkit.ids import Ids, SystemIds
+from egovkit.inbox import Handler, Inbox, Prepare
+from egovkit.journal import Journal
+from egovkit.log import get_logger
+from egovkit.membership import Membership
+from egovkit.messages import MessageRegister
+from egovkit.outbox import Outbox
+from egovkit.problems import Problems
+from egovkit.relay import Relay
+from egovkit.service import Check, Lifespan, PathCheck, create_service
+from egovkit.settings import ServiceSettings
+from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+from egovkit.signatures.keys import SigningKey
+from egovkit.upkeep import BusMetrics, forget_for_ever
+
+JOIN_PAUSE = 0.5  # seconds before the second attempt to join; doubles up to JOIN_PAUSE_MAX
+JOIN_PAUSE_MAX = 10.0
+MEMBERS_EVERY = 30.0  # seconds; a safety net under the pushed lists, one conditional GET
+HTTP_TIMEOUT = httpx.Timeout(5.0)
+
+T = TypeVar("T")
+Join = Callable[["Node"], Awaitable[None]]
+_log = get_logger("egovkit.node")
+
+
+class NotStarted(RuntimeError):
+    """A part of the node was asked for outside its `async with`."""
+
+
+class Node:
+    """See the module. What needs no file and no network is there at once (`settings`, `clock`, `ids`, `contracts`,
+    `problems`, `messages`); the rest from `async with` on. A `bus` or `http` that is given is not closed here.
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        package: str,
+        tables: KitTables | None = None,
+        journal: JournalTables | None = None,
+        bus: Bus | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        http: httpx.AsyncClient | None = None,
+        join: Join | None = None,
+    ) -> None:
+        self.settings = settings
+        self.code = settings.code
+        self.clock: Clock = clock or SystemClock()
+        self.ids: Ids = ids or SystemIds(self.clock)
+        self.contracts: Path = contracts_dir(settings.contracts)
+        self.problems = read_once(Problems.load, self.contracts)
+        self.messages = read_once(MessageRegister.load, self.contracts)
+        self.metrics = BusMetrics(settings.code)
+        self.joined = asyncio.Event()
+        self._package = package
+        self._tables = tables
+        self._journal_tables = tables.journal if tables is not None else journal
+        self._given_bus = bus
+        self._given_http = http
+        self._join = join or join_by_http
+        self._waiting_for = "start"
+        self._parts: _Parts | None = None
+        self._stack: AsyncExitStack | None = None
+        self._inboxes: list[Inbox] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def db(self) -> Database:
+        return self._started.db
+
+    @property
+    def bus(self) -> Bus:
+        return self._started.bus
+
+    @property
+    def key(self) -> SigningKey:
+        """The system's key: signs envelopes, receipts, journal rows, access tokens."""
+        return self._started.key
+
+    @property
+    def trust(self) -> TrustStore:
+        return self._started.trust
+
+    @property
+    def trust_source(self) -> TrustSource:
+        return self._started.trust_source
+
+    @property
+    def membership(self) -> Membership:
+        return self._started.membership
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        """For calls to ШЭП and НУЦ."""
+        return self._started.http
+
+    @property
+    def journal(self) -> Journal:
+        return _present(self._started.journal, "journal tables")
+
+    @property
+    def outbox(self) -> Outbox:
+        return _present(self._started.outbox, "kit tables")
+
+    @property
+    def relay(self) -> Relay:
+        return _present(self._started.relay, "kit tables")
+
+    @property
+    def idempotent(self) -> Idempotent:
+        return _present(self._started.idempotent, "kit tables")
+
+    @property
+    def inboxes(self) -> Sequence[Inbox]:
+        """Those that `receive` made; the sandbox pauses them while it moves the clock."""
+        return tuple(self._inboxes)
+
+    @property
+    def _started(self) -> _Parts:
+        if self._parts is None:
+            raise NotStarted(f"{self.code}: use the node inside `async with node`")
+        return self._parts
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            await stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        """In the order of need; the stack stops in the opposite one: intake, relay, bus, database."""
+        settings = self.settings
+        key = load_key(settings)
+        trust = TrustStore(load_certificate(file_of(settings.trust_root, "trust root").read_bytes()))
+        self._waiting_for = "migration"
+        db = Database(settings.database_url)
+        stack.push_async_callback(db.close)
+        await self._migrate(db)
+        http = self._given_http
+        if http is None:
+            http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT))
+        source = TrustSource(trust, http, self.clock, settings.nuc_url)
+        bus = self._given_bus or make_bus(settings, self.clock)
+        await bus.start()
+        if self._given_bus is None:
+            stack.push_async_callback(bus.close)
+        self._parts = _Parts(db, bus, key, trust, source, Membership(trust, self.clock), http)
+        stack.callback(self._forget_parts)
+        await self._start_sending(stack, self._parts)
+        stack.push_async_callback(self._stop_intake)
+        self.background(self._keep_joined(), "egov-join")
+
+    async def _migrate(self, db: Database) -> None:
+        if in_memory(db.url):
+            await upgrade(db, self._package)  # another connection would be another database
+        else:
+            await asyncio.to_thread(migrate, self.settings.database_url, self._package)
+
+    async def _start_sending(self, stack: AsyncExitStack, parts: _Parts) -> None:
+        if self._journal_tables is not None:
+            parts.journal = Journal(self._journal_tables, self.settings.writer, parts.key)
+        if self._tables is not None:
+            tables = self._tables.outbox
+            parts.idempotent = Idempotent(parts.db, self._tables.idempotency, self.clock, self.ids)
+            parts.relay = Relay(parts.db, parts.bus, tables.outbox, self.clock)
+            parts.outbox = Outbox(
+                parts.key,
+                self.code,
+                self.clock,
+                self.ids,
+                tables,
+                messages=self.messages,
+                on_commit=parts.relay.wake,
+            )
+            stack.push_async_callback(parts.relay.close)
+            await parts.relay.start()
+            self.background(forget_for_ever(parts.db, self._tables, self.clock, self.settings), "egov-forget")
+
+    async def _stop_intake(self) -> None:
+        self.joined.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(inbox.close() for inbox in self._inboxes))
+        self._inboxes.clear()
+
+    def _forget_parts(self) -> None:
+        self._parts = None
+        self._waiting_for = "start"
+
+    def background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Runs `work` until the node stops; if it fails, that is logged as an error."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._background_ended)
+        return task
+
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("node.background_failed", task=task.get_name(), error=repr(error), exc_info=error)
+
+    async def _keep_joined(self) -> None:
+        pause = JOIN_PAUSE
+        while not await self._try_to_join():
+            await self.clock.sleep(pause)
+            pause = min(pause * 2, JOIN_PAUSE_MAX)
+        self.background(self.trust_source.run(), "egov-trust")
+        for inbox in self._inboxes:
+            await inbox.start()
+        self.joined.set()
+        _log.info("node.joined", service=self.code, members=self.membership.members.version)
+        while True:
+            await self.clock.sleep(MEMBERS_EVERY)
+            await self._try_to_join()
+
+    async def _try_to_join(self) -> bool:
+        if self.trust.crl_next_update is None:
+            self._waiting_for = "revocation list"
+        try:
+            await self._join(self)
+        except Exception as error:  # whatever it is, the next attempt may find the neighbour well again
+            _log.warning("node.join_failed", service=self.code, error=str(error) or type(error).__name__)
+            return False
+        return self.membership.members.is_known
+
+    async def receive(
+        self,
+        queue: str,
+        handlers: Mapping[str, Handler],
+        *,
+        code: str | None = None,
+        prepares: Mapping[str, Prepare] | None = None,
+    ) -> Inbox:
+        """Takes envelopes from `queue` as soon as the node has joined (now, if it has)."""
+        tables = _present(self._tables, "kit tables")
+        inbox = Inbox(
+            self.db,
+            self.bus,
+            queue,
+            code=code or self.code,
+            membership=self.membership,
+            trust=self.trust,
+            clock=self.clock,
+            table=tables.inbox,
+            messages=self.messages,
+            handlers=handlers,
+            prepares=prepares,
+            refresh=self.refresh,
+            settled=partial(self.metrics.taken, queue),
+        )
+        self._inboxes.append(inbox)
+        if self.joined.is_set():
+            await inbox.start()
+        return inbox
+
+    async def refresh(self) -> None:
+        """Looks for a newer revocation list and member list now. Failing is no error: what is known stays."""
+        try:
+            await self.trust_source.refresh(force=True)
+            await self._join(self)
+        except (httpx.HTTPError, EgovError) as error:
+            _log.warning("node.refresh_failed", service=self.code, error=str(error) or type(error).__name__)
+
+    def waiting_for(self, what: str) -> None:
+        """For a `join` of one's own: what /health/ready shows under "members" until it is done."""
+        self._waiting_for = what
+
+    @property
+    def checks(self) -> dict[str, Check]:
+        """The readiness of the parts: database, bus, members (which includes trust)."""
+        return {"database": self._check_database, "bus": self._check_bus, "members": self._check_members}
+
+    def create_service(
+        self,
+        *,
+        lifespan: Lifespan,
+        checks: Mapping[str, Check] | None = None,
+        path_check: PathCheck | None = None,
+        body_limits: Sequence[tuple[str, int]] = (),
+        title: str | None = None,
+    ) -> FastAPI:
+        """`egovkit.service.create_service` with what the node knows; `app.state.node` is the node."""
+        app = create_service(
+            self.code,
+            problems=self.problems,
+            clock=self.clock,
+            lifespan=lifespan,
+            checks={**self.checks, **(checks or {})},
+            path_check=path_check,
+            body_limits=body_limits,
+            ids=self.ids,
+            title=title,
+            more_metrics=self._metrics_text,
+        )
+        app.state.node = self
+        return app
+
+    async def _metrics_text(self) -> bytes:
+        return await self.metrics.text(None if self._parts is None else self._parts.relay)
+
+    async def _check_database(self) -> str | None:
+        await self.db.ping()
+        return None
+
+    async def _check_bus(self) -> str | None:
+        return None if self.bus.connected else "connection to the broker"
+
+    async def _check_members(self) -> str | None:
+        return None if self.joined.is_set() else self._waiting_for
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What exists between start and stop."""
+
+    db: Database
+    bus: Bus
+    key: SigningKey
+    trust: TrustStore
+    trust_source: TrustSource
+    membership: Membership
+    http: httpx.AsyncClient
+    journal: Journal | None = None
+    idempotent: Idempotent | None = None
+    outbox: Outbox | None = None
+    relay: Relay | None = None
+
+
+async def join_by_http(node: Node) -> None:
+    """How everybody but ШЭП joins: НУЦ's issuing certificate and revocation list, then ШЭП's member list."""
+    await node.trust_source.refresh()
+    node.waiting_for("member list")
+    await node.membership.fetch(node.http, node.settings.shep_url)
+
+
+def _present(part: T | None, needs: str) -> T:
+    if part is None:
+        raise NotStarted(f"this node was made without {needs}")
+    return part

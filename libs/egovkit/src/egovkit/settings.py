@@ -1,0 +1,89 @@
+"""Settings every member of the bus has, read from the environment with the service's own prefix.
+
+A service subclasses, names its code and its prefix, and adds what only it needs:
+
+    class Settings(ServiceSettings):
+        code: ClassVar[str] = "portal-pep"
+        model_config = SettingsConfigDict(env_prefix="PORTAL_PEP_")
+        port: Port = 8040
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+Port = Annotated[int, Field(ge=0, le=65535)]  # 0 = the system chooses
+
+
+class ServiceSettings(BaseSettings):
+    """Nothing here is read at import: build it in `__main__`, in the sandbox or in a test.
+
+    `home` (EGOV_HOME when the service's own variable is unset, default `.egov`) holds the default SQLite file,
+    key store and trust root; each can be placed elsewhere on its own.
+    """
+
+    code: ClassVar[str] = "service"  # the participant's code: also the file names under `home`
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    home: Path
+    instance: str = Field(default="1", pattern=r"^[A-Za-z0-9_.-]{1,64}$")  # part of the journal writer's name
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    log_level: LogLevel = "info"
+    contracts: Path | None = None
+
+    db_url: str | None = None
+    amqp_url: str | None = None
+
+    keystore: Path
+    keystore_password_file: Path | None = None
+    trust_root: Path
+    answers_kept_h: int = Field(default=48, ge=1)  # lives of rows: see egovkit.upkeep
+    sent_kept_h: int = Field(default=7 * 24, ge=1)
+
+    nuc_url: str = "http://127.0.0.1:8010"
+    shep_url: str = "http://127.0.0.1:8020"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _place_files_under_home(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        home = cls._home_of(data)
+        places = {
+            "home": home,
+            "keystore": home / "keys" / f"{cls.code}.p12",
+            "trust_root": home / "trust" / "root.cer",
+        }
+        return {**places, **{name: value for name, value in data.items() if value not in (None, "")}}
+
+    @staticmethod
+    def _home_of(data: dict[str, Any]) -> Path:
+        """Where this process keeps its files, before the settings exist: for subclasses that place more of them."""
+        return Path(data.get("home") or os.environ.get("EGOV_HOME") or ".egov")
+
+    @property
+    def database_url(self) -> str:
+        """`db_url`, or the service's own SQLite file under `home`."""
+        return self.db_url or f"sqlite+aiosqlite:///{self.home / f'{self.code}.sqlite3'}"
+
+    @property
+    def writer(self) -> str:
+        """The name under which this process writes its chain of the journal: one chain per replica, so that
+        replicas do not queue for one row."""
+        return f"{self.code}/{self.instance}"
+
+    def keystore_password(self) -> str | None:
+        """The password of the key store, or None for an unprotected one."""
+        return None if self.keystore_password_file is None else read_secret(self.keystore_password_file)
+
+
+def read_secret(path: Path) -> str:
+    """A secret from a file (docker and k8s mount them so); the newline an editor adds is not part of it."""
+    return path.read_text(encoding="utf-8").rstrip("\r\n")

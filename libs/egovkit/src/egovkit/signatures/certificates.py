@@ -1,0 +1,369 @@
+"""Certificates as frozen facts, and whom to believe: НУЦ's root, its issuing authorities, their revocation
+lists.
+
+A chain is checked once per certificate and remembered; a revocation list becomes a table of serials when it
+is loaded (a look-up in a list of 100,000 takes the library 10 ms, the table 0.2 microseconds).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import httpx
+import structlog
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtensionOID
+
+from egovkit.clock import Clock
+from egovkit.errors import EgovError
+from egovkit.signatures.profiles import (
+    Certificate,
+    Use,
+    judge_usage,
+    load_certificate,
+    load_certificates,
+    profile_of,
+    thumbprint,
+)
+
+__all__ = [
+    "Certificate",
+    "CertificateFacts",
+    "TrustSource",
+    "TrustStore",
+    "Use",
+    "load_certificate",
+    "load_certificates",
+    "thumbprint",
+]
+
+MAX_CHAIN = 4  # certificates above the leaf, root included; НУЦ has two
+MAX_REMEMBERED = 20_000  # chains; a store under attack by ever new certificates forgets rather than grows
+REFRESH_EVERY_S = 2.0  # a revocation is known everywhere within 5 s: one period, the request and some room
+NOT_OLDER_THAN_S = 1.0  # unforced refreshes of one second share one request
+_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_NO_DELTAS = {ExtensionOID.DELTA_CRL_INDICATOR, ExtensionOID.ISSUING_DISTRIBUTION_POINT}
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What is known about a certificate at the moment `at`; a field per fact, and `refusal` as the verdict.
+
+    `revoked` is None when no CRL that is current at `at` speaks about it: unknown is refused (fail closed).
+    `iin_matches` is None when no ИИН was asked for.
+    """
+
+    thumbprint: str
+    subject_cn: str
+    iin: str | None
+    bin: str | None
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    at: datetime
+    chain_ok: bool  # leads by valid CA signatures, each CA in date at `at`, to our root
+    in_date: bool
+    revoked: bool | None
+    key_usage_ok: bool
+    eku_ok: bool
+    iin_matches: bool | None
+    ekus: frozenset[str] = frozenset()
+
+    @property
+    def refusal(self) -> str | None:
+        """The code of the first reason to refuse, or None when there is none (Atyrau 427, process 4: an ЭЦП
+        that is not confirmed). The order is the one a person can act on: whose CA, which dates, then its
+        use."""
+        if not self.chain_ok:
+            return "certificate.untrusted"
+        if not self.in_date:
+            return "certificate.not_yet_valid" if self.at < self.not_before else "certificate.expired"
+        if self.revoked is not False:
+            return "certificate.revocation_unknown" if self.revoked is None else "certificate.revoked"
+        if not (self.key_usage_ok and self.eku_ok):
+            return "certificate.wrong_usage"
+        if self.iin_matches is False:
+            return "certificate.of_another_person"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The CAs above a certificate, issuer first, root last; empty when none leads to the root."""
+
+    above: tuple[Certificate, ...]
+    not_before: datetime | None = None  # the span in which all of them are valid
+    not_after: datetime | None = None
+
+    def holds(self, at: datetime) -> bool:
+        if self.not_before is None or self.not_after is None:
+            return False
+        return self.not_before <= at <= self.not_after
+
+
+@dataclass(frozen=True, slots=True)
+class _RevocationList:
+    digest: bytes
+    this_update: datetime
+    next_update: datetime
+    revoked: dict[int, float]  # serial -> seconds since the epoch
+
+
+class TrustStore:
+    """The root, the authorities under it and their CRLs; answers with `CertificateFacts`.
+
+    Loading may happen in a thread while checks run: every table is replaced, never changed in place.
+    """
+
+    def __init__(self, root: Certificate) -> None:
+        if not _is_authority(root, below=0) or not _signed_by(root, root):
+            raise ValueError("the root must be a self-signed certificate of an authority")
+        self._root = root
+        self._authorities: dict[x509.Name, tuple[Certificate, ...]] = {root.subject: (root,)}
+        self._chains: dict[Certificate, _Chain] = {}
+        self._crls: dict[x509.Name, _RevocationList] = {}
+
+    @property
+    def root(self) -> Certificate:
+        return self._root
+
+    @property
+    def crl_next_update(self) -> datetime | None:
+        """Until when every loaded CRL may be relied on; None before the first one."""
+        return min((one.next_update for one in self._crls.values()), default=None)
+
+    def add_intermediate(self, certificate: Certificate) -> None:
+        """Know one more authority. EgovError("certificate.untrusted") unless its chain leads to our root."""
+        known = self._authorities.get(certificate.subject, ())
+        if certificate in known:
+            return
+        if not _is_authority(certificate, below=0) or not self._find_chain(certificate, MAX_CHAIN - 1, below=1):
+            raise EgovError("certificate.untrusted", thumbprint=thumbprint(certificate))
+        self._authorities = {**self._authorities, certificate.subject: (*known, certificate)}
+        self._chains = {}  # what led nowhere may now lead to the root
+
+    def load_crl(self, der: bytes) -> bool:
+        """Take a full CRL (RFC 5280, 5) of one of our authorities; False when it is not newer than the one we
+        have.
+
+        EgovError("certificate.crl_invalid"): not a CRL, a delta or partial one, no nextUpdate, an unknown
+        issuer or a bad signature. 100,000 entries take 0.2 s: load big ones off the loop, as `TrustSource`
+        does.
+        """
+        digest = hashlib.sha256(der).digest()
+        if any(one.digest == digest for one in self._crls.values()):
+            return False
+        try:
+            crl = x509.load_der_x509_crl(der)
+            critical = {one.oid for one in crl.extensions if one.critical}
+            issuers = self._authorities.get(crl.issuer, ())
+            signed = any(_may_sign_crl(one) and _crl_is_by(crl, one) for one in issuers)
+        except (ValueError, x509.DuplicateExtension) as error:
+            raise EgovError("certificate.crl_invalid", reason=type(error).__name__) from None
+        if critical or any(one.oid in _NO_DELTAS for one in crl.extensions):
+            raise EgovError("certificate.crl_invalid", reason="partial")
+        if not signed:
+            raise EgovError("certificate.crl_invalid", reason="not by an authority we know")
+        if crl.next_update_utc is None:
+            raise EgovError("certificate.crl_invalid", reason="endless")
+        held = self._crls.get(crl.issuer)
+        if held is not None and crl.last_update_utc < held.this_update:
+            return False  # an old list shown again must not bring a revoked certificate back
+        revoked = {one.serial_number: one.revocation_date_utc.timestamp() for one in crl}
+        fresh = _RevocationList(digest, crl.last_update_utc, crl.next_update_utc, revoked)
+        self._crls = {**self._crls, crl.issuer: fresh}
+        return True
+
+    def check_system(self, certificate: Certificate, at: datetime) -> CertificateFacts:
+        """Facts about an information system's certificate: digitalSignature and EKU 1.2.398.5.19.1.2.2.1."""
+        return self._facts(certificate, at, "system", None)
+
+    def check_person(
+        self, certificate: Certificate, at: datetime, iin: str | None, use: Use = "sign"
+    ) -> CertificateFacts:
+        """Facts about a person's or employee's certificate.
+
+        `sign`: digitalSignature with nonRepudiation, EKU emailProtection and one of НУЦ's signatories.
+        `auth`: digitalSignature without nonRepudiation, EKU clientAuth and one of НУЦ's signatories.
+        `iin`: the ИИН that the request claims; None when nobody claims one.
+        """
+        return self._facts(certificate, at, use, iin)
+
+    def _facts(
+        self, certificate: Certificate, at: datetime, use: Use | Literal["system"], iin: str | None
+    ) -> CertificateFacts:
+        profile = profile_of(certificate)
+        chain = self._chain(certificate)
+        key_usage_ok, eku_ok = judge_usage(profile, use)
+        return CertificateFacts(
+            thumbprint=profile.thumbprint,
+            subject_cn=profile.subject_cn,
+            iin=profile.iin,
+            bin=profile.bin,
+            serial=profile.serial,
+            not_before=profile.not_before,
+            not_after=profile.not_after,
+            at=at,
+            chain_ok=profile.understood and chain.holds(at),
+            in_date=profile.not_before <= at <= profile.not_after,
+            revoked=self._revoked(certificate, chain, at),
+            key_usage_ok=key_usage_ok,
+            eku_ok=eku_ok,
+            iin_matches=None if iin is None else profile.iin == iin,
+            ekus=profile.ekus,
+        )
+
+    def _revoked(self, certificate: Certificate, chain: _Chain, at: datetime) -> bool | None:
+        """The issuer's CRL must speak; one of an authority above is asked only where it is loaded, since the
+        twin publishes no list for its root (DIVERGENCES)."""
+        answer = self._listed(certificate, at)
+        for one in chain.above[:-1]:
+            if one.issuer in self._crls and answer is not True:
+                above = self._listed(one, at)
+                answer = above if above is not False else answer
+        return answer
+
+    def _listed(self, certificate: Certificate, at: datetime) -> bool | None:
+        crl = self._crls.get(certificate.issuer)
+        if crl is None or at > crl.next_update:
+            return None
+        since = crl.revoked.get(certificate.serial_number)
+        return since is not None and since <= at.timestamp()
+
+    def _chain(self, certificate: Certificate) -> _Chain:
+        chains = self._chains  # one table for both halves: a new authority replaces it meanwhile
+        if (known := chains.get(certificate)) is not None:
+            return known
+        above = self._find_chain(certificate, MAX_CHAIN, below=0)
+        chain = _Chain(())
+        if above:
+            latest = max(one.not_valid_before_utc for one in above)
+            chain = _Chain(above, latest, min(one.not_valid_after_utc for one in above))
+        if len(chains) >= MAX_REMEMBERED:
+            chains.clear()
+        chains[certificate] = chain
+        return chain
+
+    def _find_chain(self, certificate: Certificate, depth: int, below: int) -> tuple[Certificate, ...]:
+        """RFC 5280, 6.1, as far as НУЦ's chains go: names, signatures, basicConstraints with its path length,
+        and keyCertSign; no name constraints or policy mappings (a critical one is refused as not
+        understood)."""
+        if depth == 0:
+            return ()
+        for authority in self._authorities.get(certificate.issuer, ()):
+            if not _is_authority(authority, below) or not _signed_by(certificate, authority):
+                continue
+            if authority == self._root:
+                return (authority,)
+            if above := self._find_chain(authority, depth - 1, below + 1):
+                return (authority, *above)
+        return ()
+
+
+class TrustSource:
+    """Keeps a `TrustStore` current from НУЦ over HTTP: `/ca/issuing.cer` and `/crl`, the latter by ETag.
+
+    `http` has НУЦ's address as its base URL, or `nuc_url` gives it. While НУЦ doesn't answer, the last CRL
+    serves until its nextUpdate; after it every certificate is `certificate.revocation_unknown`.
+    """
+
+    def __init__(self, store: TrustStore, http: httpx.AsyncClient, clock: Clock, nuc_url: str = "") -> None:
+        self.store = store
+        self._http = http
+        self._clock = clock
+        self._base = nuc_url.rstrip("/")
+        self._etag: str | None = None
+        self._fetched: float | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def age_s(self) -> float | None:
+        """Seconds since НУЦ last confirmed our CRL; None before the first time."""
+        return None if self._fetched is None else self._clock.monotonic() - self._fetched
+
+    async def refresh(self, force: bool = False) -> None:
+        """Ask НУЦ once. Unforced, an answer younger than a second is good enough.
+
+        httpx.HTTPError when НУЦ doesn't answer or answers with an error; EgovError("certificate.crl_invalid")
+        or EgovError("certificate.untrusted") when what it gives isn't good. The store then stays as it was.
+        """
+        async with self._one_at_a_time:
+            if not force and self.age_s is not None and self.age_s < NOT_OLDER_THAN_S:
+                return
+            await self._fetch_issuing()
+            await self._fetch_crl()
+            self._fetched = self._clock.monotonic()
+
+    async def run(self) -> None:
+        """Refresh for ever, so that a revocation is known within 5 s; cancel to stop."""
+        while True:
+            try:
+                await self.refresh()
+            except (httpx.HTTPError, EgovError) as error:
+                reason = str(error) or type(error).__name__
+                _log.warning("trust.refresh_failed", reason=reason, age_s=self.age_s)
+            await self._clock.sleep(REFRESH_EVERY_S)
+
+    async def _fetch_issuing(self) -> None:
+        if self._etag is not None:
+            return  # a new issuing authority shows itself by a CRL that the known ones didn't sign
+        answer = await self._http.get(f"{self._base}/ca/issuing.cer")
+        answer.raise_for_status()
+        try:
+            certificate = load_certificate(answer.content)
+        except ValueError:
+            raise EgovError("certificate.untrusted", thumbprint="") from None
+        self.store.add_intermediate(certificate)
+
+    async def _fetch_crl(self) -> None:
+        headers = {"if-none-match": self._etag} if self._etag else {}
+        answer = await self._http.get(f"{self._base}/crl", headers=headers)
+        if answer.status_code == httpx.codes.NOT_MODIFIED:
+            return
+        answer.raise_for_status()
+        try:
+            await asyncio.to_thread(self.store.load_crl, answer.content)
+        except EgovError:
+            self._etag = None  # next time the issuing certificate is asked for again
+            raise
+        self._etag = answer.headers.get("etag")
+
+
+def _is_authority(certificate: Certificate, below: int) -> bool:
+    """Whether it may issue certificates with `below` authorities between it and the leaf."""
+    try:
+        profile = profile_of(certificate)
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    short_enough = constraints.path_length is None or below <= constraints.path_length
+    return profile.is_ca and profile.understood and usage.key_cert_sign and short_enough
+
+
+def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
+    if not isinstance(certificate.signature_hash_algorithm, _HASHES):
+        return False  # SHA-1 and MD5 can be forged
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _may_sign_crl(authority: Certificate) -> bool:
+    return authority.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+
+
+def _crl_is_by(crl: x509.CertificateRevocationList, authority: Certificate) -> bool:
+    key = authority.public_key()
+    good_hash = isinstance(crl.signature_hash_algorithm, _HASHES)
+    return good_hash and crl.is_signature_valid(key)  # type: ignore[arg-type]  # a CA's key can sign

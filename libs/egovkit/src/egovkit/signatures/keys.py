@@ -1,0 +1,144 @@
+"""A key with its certificate: what a system or a person signs with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509 import Certificate
+from cryptography.x509.oid import NameOID
+
+__all__ = [
+    "Certificate",
+    "PrivateKey",
+    "PublicKey",
+    "SigningKey",
+    "b64url",
+    "csr",
+    "der",
+    "new_private_key",
+    "public_key_of",
+    "thumbprint",
+]
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+MIN_RSA_BITS = 2048  # RFC 7518, 3.3 and 3.5
+
+
+def b64url(data: bytes) -> str:
+    """base64url without padding (RFC 7515, 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def der(certificate: Certificate) -> bytes:
+    """The certificate's DER."""
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+@lru_cache(maxsize=4096)
+def thumbprint(certificate: Certificate) -> str:
+    """`x5t#S256`: base64url without padding of the SHA-256 of the DER (RFC 7515, 4.1.8); 43 characters."""
+    return b64url(hashlib.sha256(der(certificate)).digest())
+
+
+@lru_cache(maxsize=4096)
+def public_key_of(certificate: Certificate) -> PublicKey | None:
+    """The certificate's public key when it is one of ours (P-256, RSA of 2048 bits or more), else None.
+
+    Cached: building a key object costs as much as using it.
+    """
+    try:
+        key = certificate.public_key()
+    except (ValueError, TypeError):  # an algorithm the library doesn't know, such as GOST
+        return None
+    return key if isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and _is_ours(key) else None
+
+
+def _is_ours(key: PublicKey) -> bool:
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return isinstance(key.curve, ec.SECP256R1)
+    return key.key_size >= MIN_RSA_BITS
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key, its certificate and the chain above it (issuer first, without the root).
+
+    ValueError when the key is not the certificate's, or neither P-256 nor RSA of 2048 bits or more.
+    """
+
+    private_key: PrivateKey
+    certificate: Certificate
+    chain: tuple[Certificate, ...] = ()
+
+    def __post_init__(self) -> None:
+        ours = public_key_of(self.certificate)
+        if ours is None:
+            raise ValueError("the key is neither P-256 nor RSA of 2048 bits or more")
+        if ours != self.private_key.public_key():
+            raise ValueError("the private key is not the certificate's")
+
+    @property
+    def thumbprint(self) -> str:
+        """`x5t#S256` of the certificate."""
+        return thumbprint(self.certificate)
+
+    @property
+    def alg(self) -> Literal["ES256", "PS256"]:
+        """The JWS algorithm this key signs with (RFC 7518, 3.1)."""
+        return "ES256" if isinstance(self.private_key, ec.EllipticCurvePrivateKey) else "PS256"
+
+    @staticmethod
+    def load(p12: bytes, password: str | None) -> SigningKey:
+        """From PKCS#12 (RFC 7292). ValueError for a wrong password, a file without key or certificate, a
+        foreign key."""
+        secret = None if password is None else password.encode("utf-8")
+        key, certificate, others = pkcs12.load_key_and_certificates(p12, secret)
+        if certificate is None or not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+            raise ValueError("the PKCS#12 file holds no usable key with its certificate")
+        return SigningKey(key, certificate, _in_order(certificate, others))
+
+    def to_pkcs12(self, password: str | None, name: str) -> bytes:
+        """PKCS#12 with AES-256 (PBES2) under `password`; None leaves it open, for keys kept by file rights
+        alone."""
+        protection: serialization.KeySerializationEncryption = serialization.NoEncryption()
+        if password is not None:
+            protection = serialization.BestAvailableEncryption(password.encode("utf-8"))
+        return pkcs12.serialize_key_and_certificates(
+            name.encode("utf-8"), self.private_key, self.certificate, list(self.chain), protection
+        )
+
+
+def new_private_key(kind: Literal["p256", "rsa2048"] = "p256") -> PrivateKey:
+    """A fresh key. P-256 takes a tenth of a millisecond, RSA-2048 a tenth of a second: make RSA keys off the
+    loop."""
+    if kind == "p256":
+        return ec.generate_private_key(ec.SECP256R1())
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def csr(private_key: PrivateKey, common_name: str) -> bytes:
+    """A PKCS#10 request (RFC 2986), PEM, with CN alone: the authority decides the rest of the name."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(private_key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM)
+
+
+def _in_order(certificate: Certificate, others: Sequence[Certificate]) -> tuple[Certificate, ...]:
+    """PKCS#12 keeps certificates in any order; ours goes from the issuer upwards, the root left out."""
+    by_subject = {one.subject: one for one in others}
+    chain: list[Certificate] = []
+    while (above := by_subject.pop((chain[-1] if chain else certificate).issuer, None)) is not None:
+        if above.subject == above.issuer:
+            break
+        chain.append(above)
+    return tuple(chain)

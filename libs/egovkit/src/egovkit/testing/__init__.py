@@ -1,0 +1,1 @@
+"""What tests of all distributions share: the pytest plugin, private servers, a small PKI."""

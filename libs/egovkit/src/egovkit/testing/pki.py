@@ -1,0 +1,114 @@
+"""A whole НУЦ in memory for tests: a root, an issuing authority, systems, persons, and a CRL that follows
+`revoke`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from egovkit.clock import Clock
+from egovkit.signatures.authority import PROFILES, Authority, Span, Usage, person_name, system_name
+from egovkit.signatures.certificates import Certificate, TrustStore
+from egovkit.signatures.keys import SigningKey, new_private_key
+
+__all__ = ["TestPki"]
+
+YEARS = timedelta(days=3650)
+YEAR = timedelta(days=365)
+# Much longer than НУЦ's: a test that moves its clock by hours is about something else. Tests of a stale CRL
+# move it by more than this, or hand a shorter one to their store.
+CRL_LIFE = timedelta(days=30)
+
+
+class TestPki:
+    """Certificates made around the clock's present. Every `TrustStore` given out learns of a revocation at
+    once."""
+
+    __test__ = False  # pytest takes classes named Test* for tests
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._revoked: list[tuple[int, datetime]] = []
+        self._number = 0
+        self._stores: list[TrustStore] = []
+        long = self.span(YEARS)
+        self.root_authority = Authority.root("НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ TEST", new_private_key(), long)
+        self.issuing_authority = self.root_authority.subordinate(
+            "ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ TEST", new_private_key(), long
+        )
+
+    @property
+    def root(self) -> Certificate:
+        return self.root_authority.certificate
+
+    @property
+    def issuing(self) -> Certificate:
+        return self.issuing_authority.certificate
+
+    def span(self, life: timedelta = YEAR) -> Span:
+        """From a day ago until `life` from now."""
+        now = self.clock.now()
+        return Span(now - timedelta(days=1), now + life)
+
+    def system(
+        self,
+        code: str,
+        *,
+        bin_: str | None = None,
+        usage: Usage | None = None,
+        span: Span | None = None,
+        key: Literal["p256", "rsa2048"] = "p256",
+    ) -> SigningKey:
+        """A participant's key with an information system's certificate (EKU 1.2.398.5.19.1.2.2.1)."""
+        private = new_private_key(key)
+        certificate = self.issuing_authority.issue(
+            system_name(code, bin_), private.public_key(), usage or PROFILES["system"], span or self.span()
+        )
+        return SigningKey(private, certificate, (self.issuing,))
+
+    def person(
+        self,
+        iin: str,
+        surname: str = "СЫНАҚОВ",
+        name: str = "СЫНАҚ",
+        *,
+        patronymic: str | None = None,
+        bin_: str | None = None,
+        profile: str = "person_sign",
+        usage: Usage | None = None,
+        span: Span | None = None,
+        key: Literal["p256", "rsa2048"] = "p256",
+    ) -> SigningKey:
+        """A person's key; `profile` is person_sign, person_auth or employee_sign; `usage` and `span` make odd
+        ones."""
+        private = new_private_key(key)
+        subject = person_name(iin, surname, name, patronymic=patronymic, bin_=bin_)
+        certificate = self.issuing_authority.issue(
+            subject, private.public_key(), usage or PROFILES[profile], span or self.span()
+        )
+        return SigningKey(private, certificate, (self.issuing,))
+
+    def revoke(self, certificate: Certificate) -> None:
+        """Revoked from now on; all stores given out hear of it at once."""
+        self._revoked.append((certificate.serial_number, self.clock.now()))
+        self.publish()
+
+    def crl(self, life: timedelta = CRL_LIFE) -> bytes:
+        """A CRL of the clock's present, DER."""
+        self._number += 1
+        now = self.clock.now()
+        return self.issuing_authority.crl(self._number, Span(now, now + life), self._revoked)
+
+    def publish(self) -> None:
+        """Give every store a CRL of the clock's present, as НУЦ's next issue would."""
+        der = self.crl()
+        for store in self._stores:
+            store.load_crl(der)
+
+    def trust(self) -> TrustStore:
+        """A new store with root, issuing authority and a current CRL."""
+        store = TrustStore(self.root)
+        store.add_intermediate(self.issuing)
+        store.load_crl(self.crl())
+        self._stores.append(store)
+        return store

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import SettingsConfigDict
+
+from egovkit.settings import Port, ServiceSettings, read_secret
+
+
+class Settings(ServiceSettings):
+    code: ClassVar[str] = "portal-pep"
+    model_config = SettingsConfigDict(env_prefix="PORTAL_PEP_", extra="ignore", frozen=True)
+
+    port: Port = 8040
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EGOV_HOME", raising=False)
+
+
+def test_without_any_setting_everything_lies_under_the_default_home() -> None:
+    settings = Settings()
+    assert settings.home == Path(".egov")
+    assert settings.keystore == Path(".egov/keys/portal-pep.p12")
+    assert settings.trust_root == Path(".egov/trust/root.cer")
+    assert settings.database_url == "sqlite+aiosqlite:///.egov/portal-pep.sqlite3"
+    assert (settings.amqp_url, settings.port, settings.keystore_password()) == (None, 8040, None)
+
+
+def test_home_comes_from_egov_home_and_the_services_own_variable_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EGOV_HOME", str(tmp_path))
+    assert Settings().keystore == tmp_path / "keys" / "portal-pep.p12"
+    monkeypatch.setenv("PORTAL_PEP_HOME", str(tmp_path / "own"))
+    assert Settings().home == tmp_path / "own"
+
+
+def test_the_environment_speaks_with_the_services_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTAL_PEP_PORT", "9040")
+    monkeypatch.setenv("PORTAL_PEP_DB_URL", "postgresql://u@h/d")
+    monkeypatch.setenv("PORTAL_PEP_KEYSTORE", "/run/secrets/key.p12")
+    monkeypatch.setenv("PROVIDER_ARM_PORT", "1")
+    settings = Settings()
+    assert (settings.port, settings.database_url) == (9040, "postgresql://u@h/d")
+    assert settings.keystore == Path("/run/secrets/key.p12")
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files set variables to nothing when they are not given."""
+    monkeypatch.setenv("PORTAL_PEP_DB_URL", "")
+    monkeypatch.setenv("PORTAL_PEP_KEYSTORE", "")
+    assert Settings().db_url is None
+    assert Settings().keystore == Path(".egov/keys/portal-pep.p12")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "many"), ("PORT", "70000"), ("LOG_LEVEL", "loud"), ("INSTANCE", "a/b")]
+)
+def test_a_wrong_value_is_refused_and_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"PORTAL_PEP_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_replicas_write_chains_of_their_own() -> None:
+    assert [Settings(instance=name).writer for name in ("1", "pod-7")] == ["portal-pep/1", "portal-pep/pod-7"]
+
+
+def test_secrets_come_from_files_without_the_editors_newline(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(" құпия \r\n", encoding="utf-8")
+    assert read_secret(secret) == " құпия "
+    assert Settings(keystore_password_file=secret).keystore_password() == " құпия "
+
+
+def test_settings_do_not_change_after_the_start() -> None:
+    with pytest.raises(ValidationError):
+        Settings().port = 1  # type: ignore[misc]
