@@ -1,0 +1,238 @@
+"""From the checked data of one file to the frozen facts of the catalogue. Pure; expects data that passed
+all checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from egovlaw.catalogue import (
+    Act,
+    Branch,
+    Channel,
+    Duration,
+    FlowItem,
+    Form,
+    FormField,
+    InternalStep,
+    Published,
+    Regulation,
+    Rule,
+    ServiceTerm,
+    Setting,
+    SideMessage,
+    TableRow,
+)
+from egovlaw.kinds import STEP_KINDS, messages_of
+from egovlaw.limits import Event, Limit
+
+Raw = Mapping[str, Any]
+
+
+def build_regulation(raw: Raw) -> Regulation:
+    title, channels = raw["title"], [_channel(entry) for entry in raw["channels"]]
+    return Regulation(
+        code=raw["code"],
+        version=raw["version"],
+        source=raw["source"],
+        region=raw["region"],
+        title_ru=title["ru"],
+        title_kk=title["kk"],
+        title_kk_status=title["kk_status"],
+        act=_act(raw["act"]),
+        standard_ru=raw["standard"]["ru"],
+        provider_ru=raw["provider"]["ru"],
+        form_ru=raw["form"]["ru"],
+        participants=tuple(entry["name_ru"] for entry in raw["participants"]),
+        channels={channel.code: channel for channel in channels},
+        internal_procedure=tuple(_internal(entry) for entry in raw["internal_procedure"]),
+        terms=tuple(_term(entry) for entry in raw["terms"]),
+        forms=tuple(_form(entry) for entry in raw["forms"]),
+        rules=tuple(_rule(entry) for entry in raw["rules"]),
+        settings={name: Setting(entry["value"], entry["decision"]) for name, entry in raw["settings"].items()},
+        decisions=tuple(sorted(set(_cited(raw)), key=decision_order)),
+    )
+
+
+def decision_order(decision: str) -> tuple[str, int]:
+    return decision[0], int(decision[1:])
+
+
+def _cited(raw: Any) -> Iterator[str]:
+    """Every decision id anywhere in the entry."""
+    if isinstance(raw, Mapping):
+        for key, value in raw.items():
+            if key == "decision":
+                yield value
+            elif key == "decisions":
+                yield from value
+            else:
+                yield from _cited(value)
+    elif isinstance(raw, list):
+        for entry in raw:
+            yield from _cited(entry)
+
+
+def _decisions(raw: Raw) -> tuple[str, ...]:
+    return tuple(raw.get("decisions", ()))
+
+
+def _duration(raw: Raw | None) -> Duration | None:
+    return None if raw is None else Duration(**raw)
+
+
+def _published(raw: Raw | None) -> Published | None:
+    return None if raw is None else Published(raw["number"], date.fromisoformat(raw["date"]), raw.get("body_ru"))
+
+
+def _act(raw: Raw) -> Act:
+    return Act(
+        number=raw["number"],
+        date=date.fromisoformat(raw["date"]),
+        body_ru=raw["body_ru"],
+        registered=_published(raw["registered"]),
+        repealed=_published(raw["repealed"]),
+        amends=_published(raw.get("amends")),
+        lost=tuple(raw.get("lost", ())),
+        decisions=_decisions(raw),
+    )
+
+
+def _channel(raw: Raw) -> Channel:
+    return Channel(
+        code=raw["channel"],
+        origin_kind=raw["origin_kind"],
+        clauses=tuple(raw["clauses"]),
+        title_ru=raw["title_ru"],
+        flow=tuple(_item(n, entry) for n, entry in enumerate(raw["flow"], start=1)),
+        table=tuple(_row(entry) for entry in raw["table"]),
+        limits=tuple(_limit(entry) for entry in raw["limits"]),
+        side_messages=tuple(_side(entry) for entry in raw["side_messages"]),
+        table_title_ru=raw.get("table_title_ru"),
+        decisions=_decisions(raw),
+    )
+
+
+def _item(n: int, raw: Raw) -> FlowItem:
+    kind, onward = STEP_KINDS[raw["kind"]], raw["next"]
+    entering, standing = messages_of(kind, raw.get("registers", ()))
+    return FlowItem(
+        n=n,
+        label=raw["label"],
+        type=raw["type"],
+        clause=raw["clause"],
+        kind=kind,
+        text_ru=raw["text_ru"],
+        systems=tuple(raw["systems"]),
+        outcome=raw["outcome"],
+        limit=_duration(raw.get("limit")),
+        next=Branch(onward["ok"], onward["violation"]) if isinstance(onward, Mapping) else onward,
+        entering=entering,
+        standing=standing,
+        decisions=_decisions(raw),
+    )
+
+
+def _row(raw: Raw) -> TableRow:
+    return TableRow(
+        n=raw["n"],
+        clause=raw["clause"],
+        actor_ru=raw["actor_ru"],
+        action_ru=raw["action_ru"],
+        completion_ru=raw["completion_ru"],
+        limit_ru=raw["limit_ru"],
+        limit=_duration(raw["limit"]),
+        next_ru=raw["next_ru"],
+        on_ok=raw["next"]["on_ok"],
+        on_violation=raw["next"]["on_violation"],
+        limit_by_branch={name: Duration(**entry) for name, entry in raw.get("limit_by_branch", {}).items()},
+        lost=tuple(raw.get("lost", ())),
+        decisions=_decisions(raw),
+    )
+
+
+def _limit(raw: Raw) -> Limit:
+    return Limit(
+        label=raw["label"],
+        clause=raw["clause"],
+        min_s=raw.get("min_s"),
+        max_s=raw["max_s"],
+        starts_on=_event(raw["starts_on"]),
+        stops_on=_event(raw["stops_on"]),
+        measured_by=raw["measured_by"],
+        cls=raw["class"],
+        table_row=raw.get("row"),
+        decisions=_decisions(raw),
+    )
+
+
+def _event(raw: Raw) -> Event:
+    if "message" in raw:
+        return Event("message", raw["message"])
+    return Event("step", raw["step"], raw.get("outcome"), raw.get("moment", "end"))
+
+
+def _side(raw: Raw) -> SideMessage:
+    return SideMessage(raw["type"], raw["from"], raw["to"], tuple(raw["during"]), _decisions(raw))
+
+
+def _internal(raw: Raw) -> InternalStep:
+    return InternalStep(
+        branch=raw["branch"],
+        n=raw["n"],
+        clause=raw["clause"],
+        actor_ru=raw["actor_ru"],
+        action_ru=raw["action_ru"],
+        limit_ru=raw["limit_ru"],
+        limit=_duration(raw["limit"]),
+        result_ru=raw["result_ru"],
+        decisions=_decisions(raw),
+    )
+
+
+def _term(raw: Raw) -> ServiceTerm:
+    return ServiceTerm(
+        kind=raw["kind"],
+        channel=raw.get("channel"),
+        clause=raw["clause"],
+        limit_ru=raw["limit_ru"],
+        limit=Duration(**raw["limit"]),
+        decisions=_decisions(raw),
+    )
+
+
+def _form(raw: Raw) -> Form:
+    return Form(
+        kind=raw["kind"],
+        clause=raw["clause"],
+        name_ru=raw["name_ru"],
+        fields=tuple(_field(entry) for entry in raw["fields"]),
+        text_ru=raw["text_ru"],
+        validity=_duration(raw["validity"]),
+        variant=raw.get("variant"),
+        attachments_ru=tuple(raw.get("attachments_ru", ())),
+        free_form=raw.get("free_form", False),
+        sent_on=tuple(raw.get("sent_on", ())),
+        decisions=_decisions(raw),
+    )
+
+
+def _field(raw: Raw) -> FormField:
+    options = tuple(raw.get("options_ru", ()))
+    return FormField(raw["name"], raw["label_ru"], raw["type"], options, raw.get("required", False))
+
+
+def _rule(raw: Raw) -> Rule:
+    return Rule(
+        clause=raw["clause"],
+        kind=raw["kind"],
+        topic=raw["topic"],
+        text_ru=raw["text_ru"],
+        term_ru=raw.get("term_ru"),
+        short_ru=raw.get("short_ru"),
+        reason=raw.get("reason"),
+        omitted=raw.get("omitted"),
+        decisions=_decisions(raw),
+    )

@@ -1,0 +1,277 @@
+"""The catalogue: what the acts say, as frozen facts. Built by the loader only; knows no file and no
+format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any, Literal
+
+from egovlaw.kinds import ItemType, StepKind
+from egovlaw.limits import Limit
+
+OriginKind = Literal["portal", "centre", "provider"]
+Outcome = Literal["continue", "refusal", "result"]
+
+CHANNELS = ("portal", "centre", "state_corporation", "provider", "akim", "employment_centre")
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A time as the act writes it, in exactly one unit family; seconds may have a lower bound."""
+
+    min_s: int | None = None
+    max_s: int | None = None
+    minutes: int | None = None
+    hours: int | None = None
+    working_days: int | None = None
+    calendar_days: int | None = None
+    months: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Where a condition leads."""
+
+    ok: str
+    violation: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowItem:
+    """`limit` is what this very item of the text says (act 004); limits of the tables are in
+    `Channel.limits`.
+    """
+
+    n: int
+    label: str
+    type: ItemType
+    clause: str
+    kind: StepKind
+    text_ru: str
+    systems: tuple[str, ...]
+    outcome: Outcome
+    limit: Duration | None
+    next: str | Branch | None
+    entering: tuple[str, ...]  # messages that reach this step; empty = local
+    standing: tuple[str, ...]  # further messages while the case stands here
+    decisions: tuple[str, ...] = ()
+
+    @property
+    def successors(self) -> tuple[str, ...]:
+        if isinstance(self.next, Branch):
+            return (self.next.ok, self.next.violation)
+        return () if self.next is None else (self.next,)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One column of the act's printed table. `next_ru` as printed; `on_ok`/`on_violation` as read (A2,
+    A40).
+    """
+
+    n: int
+    clause: str
+    actor_ru: str | None
+    action_ru: str | None
+    completion_ru: str | None
+    limit_ru: str | None
+    limit: Duration | None
+    next_ru: str | None
+    on_ok: int | None
+    on_violation: int | None
+    limit_by_branch: Mapping[str, Duration] = field(default_factory=dict)  # Tayynsha: 7 days, the akim 22 (A17)
+    lost: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SideMessage:
+    """A message that stands in no flow (E3), with the steps during which it is allowed."""
+
+    type: str
+    sender: Literal["origin", "provider", "register"]
+    recipient: Literal["origin", "provider", "register"]
+    during: tuple[str, ...]
+    decisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Channel:
+    code: str
+    origin_kind: OriginKind
+    clauses: tuple[str, ...]
+    title_ru: str
+    flow: tuple[FlowItem, ...]
+    table: tuple[TableRow, ...]
+    limits: tuple[Limit, ...]
+    side_messages: tuple[SideMessage, ...]
+    table_title_ru: str | None = None
+    decisions: tuple[str, ...] = ()
+
+    @property
+    def has_flow(self) -> bool:
+        return bool(self.flow)
+
+    @cached_property
+    def by_label(self) -> Mapping[str, FlowItem]:
+        return {item.label: item for item in self.flow}
+
+    def item(self, label: str) -> FlowItem | None:
+        return self.by_label.get(label)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A number and date in a register: of an act, its registration or its repeal."""
+
+    number: str
+    date: date
+    body_ru: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    number: str
+    date: date
+    body_ru: str
+    registered: Published | None
+    repealed: Published | None
+    amends: Published | None = None
+    lost: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InternalStep:
+    branch: Literal["default", "akim", "centre"]
+    n: int
+    clause: str
+    actor_ru: str
+    action_ru: str
+    limit_ru: str | None
+    limit: Duration | None
+    result_ru: str | None
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    name: str
+    label_ru: str
+    type: str
+    options_ru: tuple[str, ...] = ()
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    kind: Literal["application", "positive", "negative", "notification", "survey"]
+    clause: str
+    name_ru: str
+    fields: tuple[FormField, ...]
+    text_ru: str | None
+    validity: Duration | None
+    variant: str | None = None
+    attachments_ru: tuple[str, ...] = ()
+    free_form: bool = False  # a letter with reasons, no template
+    sent_on: tuple[str, ...] = ()  # notifications: status_change, extension
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Any other sentence of the act. Only executable rules need tests; the others carry a reason."""
+
+    clause: str
+    kind: Literal["executable", "definition", "organisational"]
+    topic: str
+    text_ru: str
+    term_ru: str | None = None
+    short_ru: str | None = None
+    reason: str | None = None
+    omitted: str | None = None
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value we had to choose, or to leave open, with the decision it rests on."""
+
+    value: Any
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTerm:
+    """A term the act itself states: of the service, of waiting, of the counter, of the courier, of the
+    procedure.
+    """
+
+    kind: Literal["service", "waiting", "counter", "courier", "internal_total"]
+    channel: str | None
+    clause: str
+    limit_ru: str
+    limit: Duration
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Regulation:
+    code: str
+    version: int
+    source: str
+    region: str
+    title_ru: str
+    title_kk: str
+    title_kk_status: Literal["translated", "restored", "verbatim"]
+    act: Act
+    standard_ru: str
+    provider_ru: str
+    form_ru: str
+    participants: tuple[str, ...]
+    channels: Mapping[str, Channel]
+    internal_procedure: tuple[InternalStep, ...]
+    terms: tuple[ServiceTerm, ...]
+    forms: tuple[Form, ...]
+    rules: tuple[Rule, ...]
+    settings: Mapping[str, Setting]
+    decisions: tuple[str, ...]  # every decision any part of the entry relies on, sorted
+
+    def in_force(self, on: date) -> bool:
+        """Only the repeal is known for every act, so it alone decides."""
+        return on >= self.act.date and (self.act.repealed is None or on < self.act.repealed.date)
+
+    @property
+    def service_term(self) -> Any:
+        """The term of the whole service; None where only the Standard has it, and the Standard is not here
+        (A4).
+        """
+        chosen = self.settings.get("service_term")
+        return None if chosen is None else chosen.value
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    id: str
+    text: str
+    applies_to: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """`regions` are those of contracts/regions.yaml, by their short names."""
+
+    regulations: tuple[Regulation, ...]
+    decisions: Mapping[str, Decision]
+    regions: frozenset[str]
+
+    @cached_property
+    def by_code(self) -> Mapping[str, Regulation]:
+        return {regulation.code: regulation for regulation in self.regulations}
+
+    def regulation(self, code: str) -> Regulation | None:
+        return self.by_code.get(code)

@@ -1,0 +1,141 @@
+"""Route: who may send what to whom, for which regulation, channel and region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import pytest
+
+from egovlaw.catalogue import Catalogue
+from egovlaw.routing import Party, RouteRefused, judge_route
+
+
+@dataclass(frozen=True)
+class Spec:
+    name: str
+    from_kinds: tuple[str, ...]
+    to_kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Envelope:
+    type: str = "kz.egov.case.submitted.v1"
+    source: str = "portal-pep"
+    recipient: str = "provider-arm"
+    regulation: str = "atyrau-housing-queue"
+    channel: str = "portal"
+    region: str = "atyrau"
+
+
+SUBMITTED = Spec("case.submitted", ("origin",), ("provider",))
+REGISTERED = Spec("case.registered", ("provider",), ("origin",))
+REPORTED = Spec("steps.reported", ("origin", "provider"), ("national_gateway",))
+REFUSED = Spec("envelope.refused", ("gateway",), ("any",))
+PORTAL = Party("portal-pep", "portal", (), ("*",))
+PROVIDER = Party("provider-arm", "provider", ("atyrau", "semey"), ("*",))
+CENTRE = Party("con-arm", "centre", (), ("*",))
+SHEP = Party("gateway-shep", "national_gateway", (), ())
+
+
+def code(verdict: RouteRefused | None) -> str | None:
+    return None if verdict is None else verdict.code
+
+
+def test_the_portal_submits_and_the_provider_answers(catalogue: Catalogue) -> None:
+    assert judge_route(catalogue, SUBMITTED, Envelope(), PORTAL, PROVIDER) is None
+    answer = Envelope(type="kz.egov.case.registered.v1", source="provider-arm", recipient="portal-pep")
+    assert judge_route(catalogue, REGISTERED, answer, PROVIDER, PORTAL) is None
+
+
+def test_local_endings_are_reported_to_the_national_gateway(catalogue: Catalogue) -> None:
+    report = Envelope(type="kz.egov.steps.reported.v1", recipient="gateway-shep")
+    assert judge_route(catalogue, REPORTED, report, PORTAL, SHEP) is None
+    assert code(judge_route(catalogue, REPORTED, report, PORTAL, PROVIDER)) == "route.recipient_not_allowed"
+
+
+def test_gateways_may_write_to_anybody(catalogue: Catalogue) -> None:
+    assert judge_route(catalogue, REFUSED, Envelope(source="gateway-shep"), SHEP, PROVIDER) is None
+    assert code(judge_route(catalogue, REFUSED, Envelope(), PORTAL, PROVIDER)) == "route.source_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"regulation": "atyrau-moon-plots"}, "route.unknown_regulation"),
+        ({"regulation": ""}, "route.unknown_regulation"),
+        ({"channel": "akim"}, "route.unknown_channel"),
+        ({"channel": "pigeon"}, "route.unknown_channel"),
+        ({"region": "mangystau"}, "route.unknown_region"),
+        ({"region": "semey"}, "route.region_mismatch"),
+    ],
+)
+def test_a_wrong_place_is_named(catalogue: Catalogue, change: dict[str, str], expected: str) -> None:
+    verdict = judge_route(catalogue, SUBMITTED, replace(Envelope(), **change), PORTAL, PROVIDER)
+    assert verdict is not None
+    assert verdict.code == expected
+    assert set(verdict.params) == {"type", "regulation", "channel", "region", "source", "recipient"}
+
+
+def test_a_type_outside_the_register_is_refused_first(catalogue: Catalogue) -> None:
+    verdict = judge_route(catalogue, None, Envelope(regulation="nowhere"), PORTAL, PROVIDER)
+    assert code(verdict) == "route.type_unknown"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (PROVIDER, "route.source_not_allowed"),
+        (CENTRE, "route.source_not_allowed"),  # a centre is no origin of the portal channel
+        (SHEP, "route.source_not_allowed"),
+        (replace(PORTAL, services=("semey-housing-queue",)), "route.source_not_allowed"),
+        (replace(PORTAL, services=()), "route.source_not_allowed"),
+        (replace(PORTAL, services=("atyrau-housing-queue",)), None),
+        (replace(PORTAL, regions=("wko",)), "route.region_mismatch"),
+    ],
+)
+def test_the_sender_must_be_the_one_whose_step_it_is(catalogue: Catalogue, source: Party, expected: str | None) -> None:
+    assert code(judge_route(catalogue, SUBMITTED, Envelope(), source, PROVIDER)) == expected
+
+
+@pytest.mark.parametrize(
+    ("recipient", "expected"),
+    [
+        (None, "route.recipient_unknown"),
+        (PORTAL, "route.recipient_not_allowed"),
+        (replace(PROVIDER, services=("wko-oralman-status",)), "route.recipient_not_allowed"),
+        (replace(PROVIDER, regions=("semey",)), "route.region_mismatch"),
+        (replace(PROVIDER, regions=()), None),
+    ],
+)
+def test_the_recipient_must_be_the_other_side_of_the_step(
+    catalogue: Catalogue, recipient: Party | None, expected: str | None
+) -> None:
+    assert code(judge_route(catalogue, SUBMITTED, Envelope(), PORTAL, recipient)) == expected
+
+
+def test_the_origin_is_the_channels_own_side(catalogue: Catalogue) -> None:
+    at_centre = Envelope(source="con-arm", channel="centre")
+    assert judge_route(catalogue, SUBMITTED, at_centre, CENTRE, PROVIDER) is None
+    assert code(judge_route(catalogue, SUBMITTED, at_centre, PORTAL, PROVIDER)) == "route.source_not_allowed"
+
+
+def test_repealed_acts_run_unless_the_policy_says_otherwise(catalogue: Catalogue) -> None:
+    today, then = date(2026, 1, 15), date(2013, 1, 15)
+    assert judge_route(catalogue, SUBMITTED, Envelope(), PORTAL, PROVIDER, on=today) is None
+    refused = judge_route(catalogue, SUBMITTED, Envelope(), PORTAL, PROVIDER, policy="in_force_only", on=today)
+    assert code(refused) == "route.regulation_repealed"
+    allowed = judge_route(catalogue, SUBMITTED, Envelope(), PORTAL, PROVIDER, policy="in_force_only", on=then)
+    assert allowed is None
+
+
+def test_a_channel_that_is_only_named_takes_no_envelopes(catalogue: Catalogue) -> None:
+    """Zhambyl, act 25: the centre is named in clause 1, its flow is not in the file (A36)."""
+    housing = catalogue.regulations[0]
+    named = replace(housing.channels["portal"], flow=(), code="akim", clauses=("1",))
+    only = Catalogue(
+        (replace(housing, channels={**housing.channels, "akim": named}),), catalogue.decisions, catalogue.regions
+    )
+    verdict = judge_route(only, SUBMITTED, Envelope(channel="akim"), PORTAL, PROVIDER)
+    assert verdict is not None
+    assert (verdict.code, verdict.clause) == ("route.unknown_channel", "1")
