@@ -1,0 +1,1 @@
+"""ШЭП, the national gateway: register of participants, routing, order, time, journal."""

@@ -1,0 +1,198 @@
+"""ШЭП over HTTP: the register for operators, the member list for everybody, attachments for members."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from egovgateway.api import Door
+from egovkit.errors import EgovError, FieldError
+from egovkit.membership import Member
+from egovlaw.identifiers import bin_problem
+from gateway_shep.attachments import MAX_FILE, Attachments
+from gateway_shep.service import ACTIVE, SUSPENDED, Register
+
+Code = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
+Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Case = Annotated[str, Query(pattern=r"^[0-9a-f-]{36}$")]
+Name = Annotated[str, Field(min_length=1, max_length=300)]
+Kind = Literal["portal", "centre", "provider", "register", "regional_gateway"]
+
+
+class NewParticipant(BaseModel):
+    """A system that wants to join the bus."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    code: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")
+    kind: Kind
+    name_ru: Name
+    name_kk: Name
+    bin: str = Field(pattern=r"^\d{12}$")
+    kato: str = Field(pattern=r"^\d{9}$")
+    regions: list[Annotated[str, Field(max_length=40)]] = Field(default_factory=list, max_length=50)
+    services: list[Annotated[str, Field(max_length=120)]] = Field(default_factory=list, max_length=500)
+    delivery: Literal["amqp", "http"] = "amqp"
+    broker_user: str | None = Field(default=None, max_length=64)
+
+
+class ParticipantChange(BaseModel):
+    """What may change of a participant; what is left out stays."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    name_ru: Name | None = None
+    name_kk: Name | None = None
+    regions: list[Annotated[str, Field(max_length=40)]] | None = Field(default=None, max_length=50)
+    services: list[Annotated[str, Field(max_length=120)]] | None = Field(default=None, max_length=500)
+    delivery: Literal["amqp", "http"] | None = None
+
+
+class NewCertificate(BaseModel):
+    """A system certificate in PEM."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    certificate: str = Field(min_length=100, max_length=10_000)
+
+
+class Admin:
+    """Lets operators through by the token of the secret file."""
+
+    def __init__(self, token: str) -> None:
+        self._expected = f"Bearer {token}".encode()
+
+    def __call__(self, request: Request) -> None:
+        """FastAPI dependency; raises access.missing or access.invalid."""
+        given = request.headers.get("authorization", "").encode()
+        if not given:
+            raise EgovError("access.missing")
+        if not hmac.compare_digest(given, self._expected):
+            raise EgovError("access.invalid")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What exists while the service runs."""
+
+    register: Register
+    attachments: Attachments
+    door: Door
+
+    async def member(self, request: Request) -> Member:
+        """The member who calls; access.*"""
+        return await self.door.member(request)
+
+
+def members_router(running: Callable[[], Running]) -> APIRouter:
+    """What every member reads: the signed list and certificates by thumbprint."""
+    router = APIRouter(tags=["members"])
+
+    @router.get("/v1/members")
+    async def get_members(request: Request) -> Response:
+        """The signed member list (compact JWS, `typ: egov-members+jws`), with its version as ETag."""
+        version, signed = await running().register.signed_list()
+        headers = {"ETag": f'"{version}"', "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        return Response(signed, media_type="application/jose", headers=headers)
+
+    @router.get("/v1/certificates/{thumbprint}")
+    async def get_certificate(
+        thumbprint: Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{43}$")],
+    ) -> dict[str, Any]:
+        """Who holds a certificate, by its `x5t#S256`."""
+        return await running().register.certificate(thumbprint)
+
+    return router
+
+
+def register_router(running: Callable[[], Running], admin: Admin, regions: frozenset[str]) -> APIRouter:
+    """The register, for operators."""
+    router = APIRouter(prefix="/v1/participants", tags=["register"], dependencies=[Depends(admin)])
+
+    @router.get("")
+    async def get_participants() -> dict[str, Any]:
+        """All participants with their certificates in use."""
+        return {"items": await running().register.participants()}
+
+    @router.post("", status_code=201)
+    async def post_participant(body: NewParticipant) -> dict[str, Any]:
+        """Register a participant. It can take part once it has a certificate."""
+        if (problem := bin_problem(body.bin)) is not None:
+            raise EgovError("request.invalid", errors=[FieldError("bin", "bin", str(problem))])
+        _check_regions(body.regions, regions)
+        return await running().register.add(body.model_dump())
+
+    @router.get("/{code}")
+    async def get_participant(code: Code) -> dict[str, Any]:
+        """One participant."""
+        return await running().register.participant(code)
+
+    @router.patch("/{code}")
+    async def patch_participant(code: Code, body: ParticipantChange) -> dict[str, Any]:
+        """Change names, regions, services or delivery."""
+        _check_regions(body.regions or [], regions)
+        values = {name: value for name, value in body.model_dump().items() if value is not None}
+        return await running().register.change(code, values)
+
+    _add_states(router, running)
+    _add_certificates(router, running)
+    return router
+
+
+def _add_states(router: APIRouter, running: Callable[[], Running]) -> None:
+    @router.post("/{code}/suspend")
+    async def suspend(code: Code) -> dict[str, Any]:
+        """Stop a participant: its envelopes are refused, nothing is routed to it."""
+        return await running().register.set_state(code, SUSPENDED)
+
+    @router.post("/{code}/resume")
+    async def resume(code: Code) -> dict[str, Any]:
+        """Let a suspended participant take part again."""
+        return await running().register.set_state(code, ACTIVE)
+
+
+def _add_certificates(router: APIRouter, running: Callable[[], Running]) -> None:
+    @router.post("/{code}/certificates", status_code=201)
+    async def post_certificate(code: Code, body: NewCertificate) -> dict[str, Any]:
+        """Add a certificate; older ones stay accepted until they are withdrawn or expire."""
+        return await running().register.add_certificate(code, body.certificate.encode())
+
+    @router.delete("/{code}/certificates/{thumbprint}")
+    async def delete_certificate(code: Code, thumbprint: str) -> dict[str, Any]:
+        """Withdraw a certificate."""
+        return await running().register.withdraw_certificate(code, thumbprint)
+
+
+def attachments_router(running: Callable[[], Running]) -> APIRouter:
+    """Attachments, for members of the bus."""
+    router = APIRouter(prefix="/v1/attachments", tags=["attachments"])
+
+    @router.put("/{sha256}")
+    async def put_attachment(request: Request, sha256: Digest, case: Case) -> Response:
+        """Store bytes by their SHA-256 for a case: 201 when new, 200 when they were there."""
+        member = await running().member(request)
+        body = await request.body()
+        if len(body) > MAX_FILE:
+            raise EgovError("attachment.too_large", size=len(body), limit=MAX_FILE)
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip()
+        new = await running().attachments.put(member, case, sha256, content_type, body)
+        return Response(status_code=201 if new else 200)
+
+    @router.get("/{sha256}")
+    async def get_attachment(request: Request, sha256: Digest, case: Case) -> Response:
+        """The bytes, for the case's origin and provider."""
+        body, content_type = await running().attachments.get(await running().member(request), case, sha256)
+        return Response(body, media_type=content_type, headers={"Content-Disposition": "attachment"})
+
+    return router
+
+
+def _check_regions(given: list[str], known: frozenset[str]) -> None:
+    unknown = [region for region in given if region not in known]
+    if unknown:
+        errors = [FieldError("regions", "unknown", f"unknown region {region}") for region in unknown]
+        raise EgovError("request.invalid", errors=errors)

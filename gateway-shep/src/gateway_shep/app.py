@@ -1,0 +1,115 @@
+"""All wiring of ШЭП, in one function that `__main__`, the sandbox and the tests call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+import yaml
+from fastapi import FastAPI
+
+from egovgateway.api import BODY_LIMITS, Access, Door, ingress_router
+from egovgateway.assembly import Kind, build_gateway, running
+from egovgateway.pipeline import Gateway, no_checkpoint
+from egovkit.bus import Bus, Topology
+from egovkit.clock import Clock
+from egovkit.contracts import read_once
+from egovkit.ids import Ids
+from egovkit.membership import Member
+from egovkit.node import Node
+from egovkit.settings import read_secret
+from egovkit.signatures.sealing import Sealer
+from egovlaw.loader import load_catalogue
+from gateway_shep import tables
+from gateway_shep.api import Admin, Running, attachments_router, members_router, register_router
+from gateway_shep.attachments import MAX_FILE, Attachments
+from gateway_shep.domain import TRUNK, NationalJudge, Policies
+from gateway_shep.service import Register
+from gateway_shep.settings import Settings
+
+RSHEP_TRUNK = "rshep.trunk"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    http: httpx.AsyncClient | None = None,
+    checkpoint: Callable[[str], None] = no_checkpoint,
+) -> FastAPI:
+    """The application; its lifespan opens the register and takes envelopes until it ends."""
+    opened = asyncio.Event()
+
+    async def join(node: Node) -> None:
+        await opened.wait()
+        await _open_register(node, now_running().register)
+
+    journal = tables.gateway.journal
+    node = Node(settings, package="gateway_shep", journal=journal, bus=bus, clock=clock, ids=ids, http=http, join=join)
+    topology = Topology.load(node.contracts)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with node:
+            gateway = build_gateway(node, _kind(node, settings), checkpoint)
+            app.state.running = _running(node, settings, gateway)
+            opened.set()
+            gateway.parts.publisher.every_round(now_running().register.refresh)
+            gateway.parts.publisher.every_round(now_running().attachments.sweep)
+            async with running(node, gateway, topology):
+                yield
+
+    def now_running() -> Running:
+        found: Running = app.state.running
+        return found
+
+    app = node.create_service(lifespan=lifespan, body_limits=(*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE)))
+    app.include_router(ingress_router(lambda: now_running().door))
+    app.include_router(members_router(now_running))
+    app.include_router(register_router(now_running, Admin(read_secret(settings.admin_token_file)), _regions(node)))
+    app.include_router(attachments_router(now_running))
+    return app
+
+
+async def _open_register(node: Node, register: Register) -> None:
+    """ШЭП joins by itself: НУЦ's lists, then its own register."""
+    await node.trust_source.refresh()
+    node.waiting_for("register")
+    if not node.membership.members.is_known:
+        await register.open(node.contracts / "participants.yaml")
+    await register.refresh()
+
+
+def queue_for(member: Member) -> str | None:
+    """The next hop from ШЭП: the trunk for regional systems, the inbox of national ones, nothing for HTTP."""
+    if member.kind == "regional_gateway" or member.regions:
+        return RSHEP_TRUNK
+    return None if member.delivery == "http" else f"inbox.{member.code}"
+
+
+def _kind(node: Node, settings: Settings) -> Kind:
+    catalogue = read_once(load_catalogue, node.contracts)
+    policies = Policies(settings.force_policy, settings.time_policy)
+    judge = NationalJudge(node.code, catalogue, node.messages, lambda: node.membership.members, policies)
+    return Kind(tables.gateway, judge, TRUNK, queue_for)
+
+
+def _running(node: Node, settings: Settings, gateway: Gateway) -> Running:
+    from obstore.store import LocalStore
+
+    settings.attachments_dir.mkdir(parents=True, exist_ok=True)
+    sealer = Sealer(bytes.fromhex(read_secret(settings.sealing_key_file)))
+    return Running(
+        register=Register(gateway, node.membership, node.trust),
+        attachments=Attachments(gateway, LocalStore(settings.attachments_dir), sealer),
+        door=Door(gateway, Access(node.code, node.membership, node.trust)),
+    )
+
+
+def _regions(node: Node) -> frozenset[str]:
+    document = yaml.safe_load((node.contracts / "regions.yaml").read_text(encoding="utf-8"))
+    return frozenset(document["regions"])

@@ -1,0 +1,250 @@
+"""ШЭП's judgement: route, order and time of every envelope, from the catalogue. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from egovgateway.domain import (
+    GRACE,
+    HTTP_DOOR,
+    CaseRow,
+    Decision,
+    Forward,
+    Park,
+    Refuse,
+    Standing,
+    Trace,
+    Verified,
+)
+from egovkit.envelope import Envelope
+from egovkit.errors import EgovError
+from egovkit.membership import Member, Members
+from egovkit.messages import MessageRegister, MessageSpec
+from egovlaw.catalogue import Catalogue, Channel
+from egovlaw.flow import CaseProgress, OrderAccepted, OrderRefused, TrailStep, judge_order
+from egovlaw.limits import LimitClass, TimePolicy, TimeVerdict, judge_time, limit_stopped_by, started_at
+from egovlaw.routing import ForcePolicy, Party, judge_route
+
+PATIENCE = timedelta(minutes=10)  # how long an early fact waits for its predecessor; requests wait until they expire
+CLASSES: Mapping[str, LimitClass] = {"request": "request", "submission": "submission", "fact": "fact"}
+INGRESS = "shep.ingress"
+TRUNK = "shep.trunk"
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What the operator chose: whether repealed acts run, and whether lateness is refused wherever it can be."""
+
+    force: ForcePolicy = "historic"
+    time: TimePolicy = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What steps 4 to 6 found out about an envelope that may pass."""
+
+    case: CaseRow
+    trace: Trace
+
+
+class NationalJudge:
+    """Decides on one envelope. Knows the catalogue, the registers and the member list; changes nothing."""
+
+    def __init__(
+        self,
+        code: str,
+        catalogue: Catalogue,
+        messages: MessageRegister,
+        members: Callable[[], Members],
+        policies: Policies,
+    ) -> None:
+        self._code = code
+        self._catalogue = catalogue
+        self._messages = messages
+        self._members = members
+        self._policies = policies
+
+    def __call__(self, item: Verified, standing: Standing) -> Decision:
+        envelope = item.envelope
+        trace = Trace(envelope.step, state_before=standing.case.position if standing.case else None)
+        try:
+            return self._judge(item, standing, trace)
+        except EgovError as error:
+            return Refuse(error, replace(trace, clause=error.clause, **_clock_of(error)))
+
+    def _judge(self, item: Verified, standing: Standing, trace: Trace) -> Decision:
+        envelope = item.envelope
+        _check_door(item)
+        recipient = self._members().get(envelope.recipient)
+        if item.sender.kind == "regional_gateway":
+            return self._relayed_notice(recipient, trace)
+        spec = self._messages.get(envelope.type)
+        channel = self._route(spec, item, standing, recipient)  # step 4
+        assert spec is not None and recipient is not None  # judge_route refuses both
+        _check_party(item, standing.case)
+        if standing.taken(envelope.source, envelope.caseseq):
+            raise EgovError("order.sequence_taken", caseseq=envelope.caseseq)
+        if standing.early(envelope.source, envelope.caseseq):
+            return _park(item, standing, trace)
+        passed = self._order_and_time(spec, channel, item, standing)  # steps 5 and 6
+        to = None if recipient.code == self._code else recipient
+        return Forward(to, passed.case, passed.trace, notify_sender=spec.cls == "submission")
+
+    def _relayed_notice(self, recipient: Member | None, trace: Trace) -> Decision:
+        """A notice of РШЭП to a national system: it is about an envelope, not a move of the case."""
+        if recipient is None or recipient.regions or recipient.kind.endswith("_gateway"):
+            raise EgovError("route.recipient_not_allowed", recipient=recipient.code if recipient else "-")
+        return Forward(recipient, None, trace)
+
+    def _route(self, spec: MessageSpec | None, item: Verified, standing: Standing, recipient: Member | None) -> Channel:
+        envelope = item.envelope
+        refused = judge_route(
+            self._catalogue,
+            spec,
+            envelope,
+            _party(item.sender),
+            _party(recipient) if recipient else None,
+            policy=self._policies.force if standing.case is None else "historic",  # D20 is about new cases
+            on=item.arrival.received.date(),
+        )
+        if refused is not None:
+            raise EgovError(refused.code, clause=refused.clause, **dict[str, Any](refused.params))
+        if recipient is not None and recipient.state != "active":
+            raise EgovError("route.recipient_suspended", recipient=recipient.code)
+        regulation = self._catalogue.regulation(envelope.regulation)
+        assert regulation is not None
+        return regulation.channels[envelope.channel]
+
+    def _order_and_time(self, spec: MessageSpec, channel: Channel, item: Verified, standing: Standing) -> Passed:
+        envelope, case = item.envelope, standing.case
+        trail = read_trail(envelope)
+        progress = CaseProgress(case.position, case.ended) if case else None
+        order = judge_order(channel, progress, spec.name, envelope.step, trail)
+        if isinstance(order, OrderRefused):
+            allowed = [{"type": name, "step": step} for name, step in order.expected]
+            facts: dict[str, Any] = {**order.params, "detail": order.detail, "allowed": allowed}
+            raise EgovError(order.code, clause=order.clause, **facts)
+        verdict = self._time(spec, channel, item, case, trail)
+        trace = Trace(
+            step=envelope.step,
+            clause=verdict.clause or order.clause,
+            state_before=order.state_before,
+            state_after=order.state_after,
+            limit_s=verdict.limit_s,
+            used_s=verdict.used_s,
+            late=verdict.late,
+        )
+        return Passed(self._moved(spec, item, case, order), trace)
+
+    def _time(
+        self,
+        spec: MessageSpec,
+        channel: Channel,
+        item: Verified,
+        case: CaseRow | None,
+        trail: Sequence[TrailStep],
+    ) -> TimeVerdict:
+        envelope, received = item.envelope, item.arrival.received
+        if envelope.time > received + GRACE:
+            raise EgovError("time.in_future", time=envelope.time.isoformat(), received=received.isoformat())
+        for step in trail:
+            if step.at > received + GRACE:
+                raise EgovError("time.in_future", time=step.at.isoformat(), received=received.isoformat())
+        limit = limit_stopped_by(channel.limits, spec.name, envelope.step, self._code)
+        started = started_at(limit, trail, case.times if case else {}) if limit else None
+        expires = envelope.expirytime if spec.cls in ("request", "submission") else None
+        cls = limit.cls if limit else CLASSES[spec.cls]
+        verdict = judge_time(
+            limit,
+            cls,
+            started,
+            received,
+            expires,
+            policy=self._policies.time,
+            at_door=True,
+        )
+        if verdict.action == "refuse":
+            facts: dict[str, Any] = {"limit_s": _seconds(verdict.limit_s), "used_s": _seconds(verdict.used_s)}
+            raise EgovError(verdict.code or "time.late", clause=verdict.clause, **facts)
+        return verdict
+
+    def _moved(self, spec: MessageSpec, item: Verified, case: CaseRow | None, order: OrderAccepted) -> CaseRow:
+        envelope = item.envelope
+        if case is None:
+            regulation = self._catalogue.regulation(envelope.regulation)
+            assert regulation is not None
+            case = CaseRow(
+                case_id=envelope.subject,
+                regulation=envelope.regulation,
+                regulation_version=regulation.version,
+                channel=envelope.channel,
+                region=envelope.region,
+                origin=envelope.source,
+                provider=envelope.recipient if envelope.recipient != self._code else "",
+            )
+        return replace(
+            case,
+            provider=case.provider or (envelope.recipient if envelope.recipient != self._code else ""),
+            position=order.progress.position,
+            ended=order.progress.ended,
+            sequences={**case.sequences, envelope.source: envelope.caseseq},
+            times={**case.times, spec.name: item.arrival.received},
+        )
+
+
+def read_trail(envelope: Envelope) -> tuple[TrailStep, ...]:
+    """The local steps an envelope carries; its form was checked against the message's schema."""
+    trail: Sequence[dict[str, Any]] = envelope.data.get("trail", [])
+    return tuple(TrailStep(t["step"], t["outcome"], datetime.fromisoformat(t["at"])) for t in trail)
+
+
+def _check_door(item: Verified) -> None:
+    """Who may come through which door: regional systems only through their own gateway."""
+    sender, door = item.sender, item.arrival.door
+    regional = bool(sender.regions) and sender.kind != "regional_gateway"
+    if door == TRUNK:
+        if not any(receipt.gateway != sender.code for receipt in item.receipts) and regional:
+            raise EgovError("receipt.missing")
+    elif door in (INGRESS, HTTP_DOOR) and (regional or sender.kind.endswith("_gateway")):
+        raise EgovError("route.wrong_door", source=sender.code, door=door)
+
+
+def _check_party(item: Verified, case: CaseRow | None) -> None:
+    """A case belongs to its origin and its provider, and keeps its regulation, channel and region."""
+    if case is None:
+        return
+    envelope = item.envelope
+    if envelope.source not in (case.origin, case.provider):
+        raise EgovError("order.not_party_of_case", source=envelope.source)
+    same = (case.regulation, case.channel, case.region)
+    if (envelope.regulation, envelope.channel, envelope.region) != same:
+        raise EgovError("order.case_mismatch", expected_context="/".join(same))
+
+
+def _park(item: Verified, standing: Standing, trace: Trace) -> Decision:
+    until = item.envelope.expirytime or item.arrival.received + PATIENCE
+    if standing.now >= until:
+        raise EgovError("order.predecessor_missing", caseseq=item.envelope.caseseq)
+    return Park(until, trace)
+
+
+def _party(member: Member) -> Party:
+    return Party(member.code, member.kind, member.regions, member.services)
+
+
+def _seconds(value: float | None) -> float | str:
+    """A figure a caller can compute with; "-" in a text where there is none."""
+    return "-" if value is None else round(value, 3) if value % 1 else int(value)
+
+
+def _clock_of(error: EgovError) -> dict[str, Any]:
+    """The clock of a refusal for time, for the journal."""
+    found: dict[str, Any] = {}
+    for name in ("limit_s", "used_s"):
+        text = str(error.params.get(name, "-"))
+        if text != "-":
+            found[name] = float(text)
+    return found

@@ -1,0 +1,1 @@
+"""Alembic revisions of gateway-shep's own database."""

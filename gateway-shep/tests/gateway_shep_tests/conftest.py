@@ -1,0 +1,109 @@
+"""ШЭП alone: a SQLite file, the memory bus, a clock moved by hand, a certification authority of the test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from fastapi import FastAPI
+
+from egovgateway.domain import Arrival, Result
+from egovkit.bus import Delivery, Verdict
+from egovkit.bus.memory import MemoryBus
+from egovkit.clock import HandClock
+from egovkit.envelope import Envelope, WireEnvelope
+from egovkit.ids import Ids
+from egovkit.signatures.jws import sign_compact, sign_detached
+from egovkit.signatures.keys import SigningKey
+from egovkit.testing.pki import TestPki
+from gateway_shep.app import create_app
+from gateway_shep.settings import Settings
+
+TOKEN = "operators-token-of-this-test"
+CODES = ("gateway-shep", "regional-gateway-rshep", "portal-pep", "provider-arm")
+
+
+@dataclass
+class Shep:
+    """The running service and everybody's keys."""
+
+    app: FastAPI
+    http: httpx.AsyncClient
+    pki: TestPki
+    clock: HandClock
+    ids: Ids
+    bus: MemoryBus
+    keys: dict[str, SigningKey]
+    arrived: dict[str, list[Delivery]]
+
+    @property
+    def admin(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {TOKEN}"}
+
+    def access(self, code: str, **changes: Any) -> dict[str, str]:
+        """The header of a member's own call."""
+        now = int(self.clock.now().timestamp())
+        claims = {"iss": code, "aud": "gateway-shep", "iat": now, "exp": now + 60, "jti": self.ids.new(), **changes}
+        return {"authorization": f"Bearer {sign_compact(claims, self.keys[code], 'egov-access+jwt')}"}
+
+    def pem(self, key: SigningKey) -> dict[str, str]:
+        return {"certificate": key.certificate.public_bytes(Encoding.PEM).decode()}
+
+    async def enrol(self, code: str, key: SigningKey | None = None) -> httpx.Response:
+        self.keys[code] = key or self.pki.system(code)
+        return await self.http.post(
+            f"/v1/participants/{code}/certificates", json=self.pem(self.keys[code]), headers=self.admin
+        )
+
+    def sign(self, envelope: Envelope) -> WireEnvelope:
+        raw = envelope.encode()
+        return WireEnvelope(raw, sign_detached(raw, self.keys[envelope.source]))
+
+    async def take(self, envelope: Envelope, door: str = "shep.ingress") -> Result:
+        gateway = self.app.state.running.door.gateway
+        [result] = await gateway.process([Arrival(self.sign(envelope), door, self.clock.now())])
+        await gateway.parts.publisher.idle()
+        return result
+
+    def inbox(self, queue: str) -> list[Envelope]:
+        return [Envelope.parse(delivery.body) for delivery in self.arrived.get(queue, [])]
+
+
+@pytest.fixture
+async def shep(tmp_path: Path, clock: HandClock, ids: Ids, pki: TestPki, memory_bus: MemoryBus) -> AsyncIterator[Shep]:
+    keys = {"gateway-shep": pki.system("gateway-shep")}
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "keys/gateway-shep.p12").write_bytes(keys["gateway-shep"].to_pkcs12(None, "gateway-shep"))
+    (tmp_path / "trust/root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
+    (tmp_path / "secrets/gateway-shep.admin").write_text(f"{TOKEN}\n")
+    (tmp_path / "secrets/gateway-shep.sealing").write_text("ab" * 32)
+
+    def nuc(request: httpx.Request) -> httpx.Response:
+        issuing = request.url.path == "/ca/issuing.cer"
+        return httpx.Response(200, content=pki.issuing.public_bytes(Encoding.DER) if issuing else pki.crl())
+
+    async with AsyncExitStack() as stack:
+        outside = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(nuc)))
+        app = create_app(Settings(home=tmp_path), bus=memory_bus, clock=clock, ids=ids, http=outside)
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        await app.state.node.joined.wait()
+        transport = httpx.ASGITransport(app)
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shep"))
+        shep = Shep(app, http, pki, clock, ids, memory_bus, keys, {})
+
+        async def collect(deliveries: Any) -> list[Verdict]:
+            for delivery in deliveries:
+                shep.arrived.setdefault(delivery.queue, []).append(delivery)
+            return [Verdict.ACK] * len(deliveries)
+
+        for queue in ("inbox.portal-pep", "rshep.trunk"):
+            await memory_bus.consume(queue, collect)
+        yield shep

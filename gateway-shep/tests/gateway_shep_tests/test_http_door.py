@@ -1,0 +1,138 @@
+"""ШЭП over HTTP: a partner's envelopes and inbox, and attachments."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+
+from gateway_shep.attachments import MAX_CASE, MAX_FILE
+
+from .conftest import CODES, Shep
+from .test_judge import submitted
+
+pytestmark = pytest.mark.service
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 8
+JSON_TYPE = "application/cloudevents+json"
+
+
+@pytest.fixture
+async def bus(shep: Shep) -> Shep:
+    for code in CODES[1:]:
+        await shep.enrol(code)
+    return shep
+
+
+async def test_a_partner_posts_an_envelope_and_gets_the_receipt(bus: Shep) -> None:
+    wire = bus.sign(submitted(bus, bus.ids.new()))
+    answer = await bus.http.post("/v1/envelopes", content=wire.raw, headers=wire.headers())
+    assert answer.status_code == 202 and answer.json()["state"] == "accepted"
+    again = await bus.http.post("/v1/envelopes", content=wire.raw, headers=wire.headers())
+    assert again.json()["receipt"] == answer.json()["receipt"]
+
+
+async def test_a_refused_envelope_is_a_problem_with_code_side_clause_and_remedy(bus: Shep) -> None:
+    wire = bus.sign(submitted(bus, bus.ids.new(), ("P1",)))
+    headers = {**wire.headers(), "accept-language": "kk"}
+    answer = await bus.http.post("/v1/envelopes", content=wire.raw, headers=headers)
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem["code"] == "order.trail_broken" and problem["side"] == "sender" and problem["clause"]
+    assert problem["remedy"] and answer.headers["content-language"] == "kk"
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status", "code"),
+    [
+        (b"{}", "application/json", 415, "request.media_type"),
+        (b"{", JSON_TYPE, 400, "envelope.malformed"),
+        (b'{"id":1,"id":2}', JSON_TYPE, 400, "envelope.malformed"),
+        (b"[" * 100_000, JSON_TYPE, 400, "envelope.malformed"),
+        (b"x" * (300 * 1024), JSON_TYPE, 413, "request.too_large"),
+        ("ә'; DROP TABLE cases; --<script>".encode(), JSON_TYPE, 400, "envelope.malformed"),
+    ],
+)
+async def test_what_is_no_envelope_is_a_problem(
+    bus: Shep, content: bytes, content_type: str, status: int, code: str
+) -> None:
+    headers = {"content-type": content_type, "egov-signature": "a..b"}
+    answer = await bus.http.post("/v1/envelopes", content=content, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["remedy"]
+
+
+async def test_an_inbox_is_its_owners_alone(bus: Shep) -> None:
+    assert (await bus.http.get("/v1/inbox")).json()["code"] == "access.missing"
+    mine = await bus.http.get("/v1/inbox", headers=bus.access("portal-pep"))
+    assert mine.json() == {"items": []}
+    as_another = bus.access("portal-pep", iss="provider-arm")
+    assert (await bus.http.get("/v1/inbox", headers=as_another)).json()["code"] == "access.invalid"
+    for_another = bus.access("portal-pep", aud="somebody-else")
+    assert (await bus.http.get("/v1/inbox", headers=for_another)).json()["code"] == "access.invalid"
+
+
+@pytest.mark.parametrize("change", [{"exp": 10**10}, {"iat": 0, "exp": 60}])
+async def test_an_access_token_lives_for_a_minute(bus: Shep, change: dict[str, int]) -> None:
+    answer = await bus.http.get("/v1/inbox", headers=bus.access("portal-pep", **change))
+    assert answer.json()["code"] == "access.expired"
+
+
+async def put(bus: Shep, case: str, body: bytes = PDF, by: str = "portal-pep", kind: str = "application/pdf"):  # type: ignore[no-untyped-def]
+    digest = sha256(body).hexdigest()
+    headers = {**bus.access(by), "content-type": kind}
+    return await bus.http.put(f"/v1/attachments/{digest}?case={case}", content=body, headers=headers)
+
+
+async def test_an_attachment_is_stored_once_encrypted_and_read_by_the_cases_provider(bus: Shep) -> None:
+    case = bus.ids.new()
+    assert (await put(bus, case)).status_code == 201
+    assert (await put(bus, case)).status_code == 200
+    path = f"/v1/attachments/{sha256(PDF).hexdigest()}?case={case}"
+    before = await bus.http.get(path, headers=bus.access("provider-arm"))
+    assert (before.status_code, before.json()["code"]) == (404, "attachment.unknown")
+    await bus.take(submitted(bus, case))
+    read = await bus.http.get(path, headers=bus.access("provider-arm"))
+    assert read.content == PDF and read.headers["content-type"] == "application/pdf"
+    home = bus.app.state.node.settings.attachments_dir
+    assert all(PDF[:64] not in file.read_bytes() for file in home.rglob("*") if file.is_file())
+
+
+async def test_an_attachment_of_another_case_stays_closed(bus: Shep) -> None:
+    one, two = bus.ids.new(), bus.ids.new()
+    await put(bus, one)
+    await bus.take(submitted(bus, two))
+    path = f"/v1/attachments/{sha256(PDF).hexdigest()}?case={two}"
+    assert (await bus.http.get(path, headers=bus.access("provider-arm"))).status_code == 404
+    assert (await put(bus, two, by="regional-gateway-rshep")).json()["code"] == "attachment.foreign_case"
+
+
+async def test_bad_attachments_are_named_and_nothing_is_stored(bus: Shep) -> None:
+    case = bus.ids.new()
+    html = await put(bus, case, kind="text/html")
+    assert (html.status_code, html.json()["code"]) == (415, "attachment.type_not_allowed")
+    assert (await put(bus, case, body=b"")).json()["code"] == "attachment.too_large"
+    huge = await put(bus, case, body=bytes(MAX_FILE + 1))
+    assert huge.status_code == 413
+    headers = {**bus.access("portal-pep"), "content-type": "application/pdf"}
+    wrong = await bus.http.put(f"/v1/attachments/{'0' * 64}?case={case}", content=PDF, headers=headers)
+    assert wrong.json()["code"] == "attachment.digest_mismatch"
+    assert (await bus.http.put(f"/v1/attachments/{'0' * 64}?case={case}", content=PDF)).status_code == 401
+
+
+async def test_a_case_holds_so_many_bytes_and_no_more(bus: Shep) -> None:
+    case = bus.ids.new()
+    for n in range(MAX_CASE // MAX_FILE):
+        assert (await put(bus, case, body=bytes([n]) * MAX_FILE)).status_code == 201
+    assert (await put(bus, case)).json()["code"] == "attachment.case_full"
+
+
+async def test_bytes_of_an_application_that_never_came_are_forgotten(bus: Shep) -> None:
+    left, kept = bus.ids.new(), bus.ids.new()
+    await put(bus, left)
+    await put(bus, kept, body=PDF + b"2")
+    await bus.take(submitted(bus, kept))
+    await bus.clock.advance(25 * 3600)
+    bus.pki.publish()
+    await bus.app.state.running.attachments.sweep()
+    files = [f for f in bus.app.state.node.settings.attachments_dir.rglob("*") if f.is_file()]
+    assert [f.name for f in files] == [sha256(PDF + b"2").hexdigest()]

@@ -1,0 +1,143 @@
+"""The gateway's HTTP door for partners who cannot reach the broker: the same pipeline, the same answers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from egovgateway.domain import HTTP_DOOR, Arrival, EnvelopeState
+from egovgateway.pipeline import Gateway
+from egovkit.envelope import CONTENT_TYPE, MAX_ENVELOPE, WireEnvelope
+from egovkit.errors import EgovError
+from egovkit.membership import Member, Membership
+from egovkit.signatures.certificates import Certificate, TrustStore
+from egovkit.signatures.jws import verify_compact
+
+ACCESS_TYP = "egov-access+jwt"
+BODY_LIMITS = (("/v1/envelopes", MAX_ENVELOPE),)
+ACCESS_LIFETIME = timedelta(seconds=60)  # an access token is made per call; longer ones are refused
+
+
+class Acknowledgement(BaseModel):
+    """Ids the participant has stored and will not ask for again."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    ids: list[Annotated[str, Field(min_length=36, max_length=36)]] = Field(min_length=1, max_length=500)
+
+
+class Access:
+    """Proves which member calls: a compact JWS of its system key, `typ: egov-access+jwt` (RFC 7519, RFC 8725)."""
+
+    def __init__(self, audience: str, membership: Membership, trust: TrustStore) -> None:
+        self._audience, self._membership, self._trust = audience, membership, trust
+
+    def member(self, request: Request, now: datetime) -> Member:
+        """The active member behind `Authorization: Bearer`; raises access.* problems."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise EgovError("access.missing")
+        claims = self._claims(token)
+        issued, expires = claims.get("iat"), claims.get("exp")
+        if not isinstance(issued, int) or not isinstance(expires, int) or claims.get("aud") != self._audience:
+            raise EgovError("access.invalid")
+        moment = now.timestamp()
+        if expires - issued > ACCESS_LIFETIME.total_seconds() or not issued - 5 <= moment <= expires + 5:
+            raise EgovError("access.expired")
+        found = self._membership.members.by_thumbprint(claims["x5t"])
+        if found is None or found[0].code != claims.get("iss") or not found[0].is_active:
+            raise EgovError("access.invalid")
+        if self._trust.check_system(found[1], now).refusal is not None:
+            raise EgovError("access.invalid")
+        return found[0]
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        used: list[str] = []
+
+        def certificate_for(thumbprint: str) -> Certificate | None:
+            used.append(thumbprint)
+            return self._membership.members.certificate_for(thumbprint)
+
+        try:
+            return {**verify_compact(token, certificate_for, ACCESS_TYP), "x5t": used[-1]}
+        except EgovError as error:
+            raise EgovError("access.invalid") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A running gateway and the proof of who calls it."""
+
+    gateway: Gateway
+    access: Access
+
+    async def member(self, request: Request) -> Member:
+        """The member who calls. Who is unknown may have been registered a moment ago: asked once more then."""
+        clock = self.gateway.parts.clock
+        now = clock.now()
+        try:
+            return self.access.member(request, now)
+        except EgovError:
+            if not await self.gateway.refreshed_after(now):
+                raise
+        return self.access.member(request, clock.now())
+
+
+def ingress_router(door: Callable[[], Door]) -> APIRouter:
+    """`POST /v1/envelopes`, `GET /v1/inbox`, `POST /v1/inbox/ack`. `door` is asked per call, once it runs."""
+    router = APIRouter(tags=["partners"])
+
+    @router.post("/v1/envelopes", status_code=202)
+    async def post_envelope(request: Request) -> JSONResponse:
+        """Hand over one signed envelope: body = its exact bytes, header `Egov-Signature` = its detached JWS."""
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+        if media_type != CONTENT_TYPE:
+            raise EgovError("request.media_type", expected=CONTENT_TYPE, received=media_type[:100] or "-")
+        gateway = door().gateway
+        wire = WireEnvelope(await request.body(), request.headers.get("egov-signature", ""))
+        result = await gateway.process_one(Arrival(wire, HTTP_DOOR, gateway.parts.clock.now()))
+        if result.state is EnvelopeState.REFUSED:
+            raise _answer(gateway, result.error)
+        return JSONResponse({"state": result.state.value, "receipt": result.receipt}, status_code=202)
+
+    @router.get("/v1/inbox")
+    async def get_inbox(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 50) -> dict[str, Any]:
+        """What waits for the calling participant, oldest first. Acknowledge it to see the next."""
+        parts = door().gateway.parts
+        member = await door().member(request)
+        async with parts.db.read() as conn:
+            rows = await parts.store.inbox(conn, member.code, limit)
+        return {"items": [_item(key, wire) for key, wire in rows]}
+
+    @router.post("/v1/inbox/ack")
+    async def acknowledge(request: Request, body: Acknowledgement) -> dict[str, int]:
+        """The participant has stored these envelopes; they are not offered again."""
+        parts = door().gateway.parts
+        member = await door().member(request)
+        async with parts.db.begin() as conn:
+            taken = await parts.store.acknowledge(conn, member.code, body.ids, parts.clock.now())
+        return {"acknowledged": taken}
+
+    return router
+
+
+def _answer(gateway: Gateway, error: EgovError | None) -> EgovError:
+    """The refusal as a problem document tells it: also who refused, and by which clock."""
+    error = error or EgovError("envelope.refused_before")
+    clock = {"hop": gateway.parts.code, "received": gateway.parts.clock.now().isoformat(timespec="milliseconds")}
+    return EgovError(error.code, clause=error.clause, errors=error.errors, **{**error.params, **clock})
+
+
+def _item(envelope_id: str, wire: WireEnvelope) -> dict[str, Any]:
+    return {
+        "id": envelope_id,
+        "envelope": base64.b64encode(wire.raw).decode(),
+        "signature": wire.signature,
+        "receipts": list(wire.receipts),
+    }

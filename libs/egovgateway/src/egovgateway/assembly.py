@@ -1,0 +1,85 @@
+"""How a gateway is put together and run; both gateways' `app.py` call this with what is their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from egovgateway.checking import Checker
+from egovgateway.domain import Judge
+from egovgateway.notices import Notices
+from egovgateway.pipeline import Gateway, GatewayParts, no_checkpoint
+from egovgateway.publisher import Publisher
+from egovgateway.store import GatewayStore
+from egovgateway.tables import GatewayTables
+from egovkit.bus.topology import Topology
+from egovkit.envelope import Envelope
+from egovkit.membership import Member
+from egovkit.node import Node
+
+
+def _nothing(envelope: Envelope) -> None:
+    """ШЭП needs no more than its journal of what is addressed to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one gateway has of its own.
+
+    `trunk` is the queue the other gateway writes, `queue_for` the queue of a participant's next hop from here.
+    """
+
+    tables: GatewayTables
+    judge: Judge
+    trunk: str
+    queue_for: Callable[[Member], str | None]
+    on_consumed: Callable[[Envelope], None] = _nothing
+
+
+def build_gateway(node: Node, kind: Kind, checkpoint: Callable[[str], None] = no_checkpoint) -> Gateway:
+    """Wire a gateway from a node (not yet started) and its kind."""
+    store = GatewayStore(kind.tables)
+    checker = Checker(node.membership, node.trust, node.messages, kind.trunk)
+    notices = Notices(node.code, node.key, node.clock, node.ids, node.problems, node.messages)
+    publisher = Publisher(node.db, node.bus, store, node.clock, checkpoint)
+
+    def not_ready() -> str | None:
+        if not node.membership.members.is_known:
+            return "member list"
+        following = node.trust.crl_next_update
+        return "revocation list" if following is None or following <= node.clock.now() else None
+
+    parts = GatewayParts(
+        code=node.code,
+        db=node.db,
+        store=store,
+        journal=node.journal,
+        key=node.key,
+        clock=node.clock,
+        checker=checker,
+        notices=notices,
+        publisher=publisher,
+        queue_for=kind.queue_for,
+        not_ready=not_ready,
+        refresh=node.refresh,
+        on_consumed=kind.on_consumed,
+    )
+    return Gateway(parts, kind.judge, checkpoint)
+
+
+@asynccontextmanager
+async def running(node: Node, gateway: Gateway, topology: Topology) -> AsyncIterator[None]:
+    """Publish and relay, take from every queue the topology gives this gateway, and stop in the other order."""
+    publisher = gateway.parts.publisher
+    publisher.every_round(gateway.judge_parked)
+    publisher.every_round(gateway.keep_fresh)
+    await publisher.start()
+    mine = [queue.name for queue in topology.queues if queue.owner == node.code]
+    subscriptions = [await node.bus.consume(name, gateway.take) for name in mine]
+    try:
+        yield
+    finally:
+        for subscription in subscriptions:
+            await subscription.cancel()
+        await publisher.close()

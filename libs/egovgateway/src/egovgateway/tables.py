@@ -1,0 +1,98 @@
+"""A gateway's tables, seen by the store alone. Each gateway makes them in its own database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from egovkit.db import JournalTables, UtcDateTime, journal_tables
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTables:
+    """The tables every gateway has."""
+
+    envelopes: Table
+    turned_away: Table
+    cases: Table
+    journal: JournalTables
+
+
+def gateway_tables(metadata: MetaData) -> GatewayTables:
+    """Declare a gateway's tables in `metadata`."""
+    return GatewayTables(
+        envelopes=_envelopes(metadata),
+        turned_away=_turned_away(metadata),
+        cases=_cases(metadata),
+        journal=journal_tables(metadata),
+    )
+
+
+def _envelopes(metadata: MetaData) -> Table:
+    return Table(
+        "envelopes",
+        metadata,
+        Column("source", String(80), primary_key=True),
+        Column("id", String(36), primary_key=True),
+        Column("sha256", String(64), nullable=False),
+        Column("type", String(80), nullable=False),
+        Column("case_id", String(36), nullable=False),
+        Column("caseseq", Integer, nullable=False),
+        Column("recipient", String(80), nullable=False),
+        Column("raw", LargeBinary, nullable=False),
+        Column("signature", Text, nullable=False),
+        Column("receipts", Text, nullable=False),  # of earlier hops, then ours, comma-separated
+        Column("door", String(80), nullable=False),
+        Column("state", String(12), nullable=False),
+        Column("queue", String(80)),  # where it is to be published; null when nobody is to get it by broker
+        Column("problem", JSON),  # the stored answer of a refused envelope
+        Column("received_at", UtcDateTime, nullable=False),
+        Column("due_at", UtcDateTime),  # accepted: publish again at; parked: refuse at
+        Column("attempts", Integer, nullable=False, default=0),
+        Column("settled_at", UtcDateTime),
+        Index("envelopes_due", "state", "due_at"),
+        Index("envelopes_case", "case_id", "source", "caseseq"),
+        Index("envelopes_inbox", "recipient", "state", "settled_at"),
+    )
+
+
+def _turned_away(metadata: MetaData) -> Table:
+    return Table(
+        "turned_away",  # refused before or beside the (source, id) row: journaled once, however often it comes
+        metadata,
+        Column("digest", String(64), primary_key=True),
+        Column("code", String(80), nullable=False),
+        Column("received_at", UtcDateTime, nullable=False),
+    )
+
+
+def _cases(metadata: MetaData) -> Table:
+    return Table(
+        "cases",
+        metadata,
+        Column("case_id", String(36), primary_key=True),
+        Column("regulation", String(120), nullable=False),
+        Column("regulation_version", Integer, nullable=False),
+        Column("channel", String(24), nullable=False),
+        Column("region", String(40), nullable=False),
+        Column("origin", String(80), nullable=False),
+        Column("provider", String(80), nullable=False),
+        Column("position", String(16)),
+        Column("ended", Boolean, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("sequences", JSON, nullable=False),
+        Column("times", JSON, nullable=False),
+        Column("updated_at", UtcDateTime, nullable=False),
+    )

@@ -1,0 +1,1 @@
+"""РШЭП, the regional gateway: its region's systems and routes."""

@@ -1,0 +1,72 @@
+"""All wiring of РШЭП, in one function that `__main__`, the sandbox and the tests call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from egovgateway.api import BODY_LIMITS, Access, Door, ingress_router
+from egovgateway.assembly import Kind, build_gateway, running
+from egovgateway.pipeline import no_checkpoint
+from egovkit.bus import Bus, Topology
+from egovkit.clock import Clock
+from egovkit.envelope import Envelope
+from egovkit.ids import Ids
+from egovkit.inbox import MEMBERS_UPDATED
+from egovkit.membership import Member
+from egovkit.node import Node
+from regional_gateway_rshep import tables
+from regional_gateway_rshep.domain import NATIONAL, TRUNK, RegionalJudge
+from regional_gateway_rshep.settings import Settings
+
+SHEP_TRUNK = "shep.trunk"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    http: httpx.AsyncClient | None = None,
+    checkpoint: Callable[[str], None] = no_checkpoint,
+) -> FastAPI:
+    """The application; its lifespan takes envelopes of its regions and of the trunk until it ends."""
+    journal = tables.gateway.journal
+    node = Node(settings, package="regional_gateway_rshep", journal=journal, bus=bus, clock=clock, ids=ids, http=http)
+    topology = Topology.load(node.contracts)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with node:
+            gateway = build_gateway(node, _kind(node), checkpoint)
+            app.state.door = Door(gateway, Access(node.code, node.membership, node.trust))
+            async with running(node, gateway, topology):
+                yield
+
+    def door() -> Door:
+        found: Door = app.state.door
+        return found
+
+    app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS)
+    app.include_router(ingress_router(door))
+    return app
+
+
+def queue_for(member: Member) -> str | None:
+    """The next hop from РШЭП: the trunk for ШЭП and national systems, the inbox of its own, nothing for HTTP."""
+    if member.kind == NATIONAL or not member.regions:
+        return SHEP_TRUNK
+    return None if member.delivery == "http" else f"inbox.{member.code}"
+
+
+def _kind(node: Node) -> Kind:
+    def take_news(envelope: Envelope) -> None:
+        if envelope.type == MEMBERS_UPDATED:
+            node.membership.update(envelope.data["list"])
+
+    judge = RegionalJudge(node.code, node.messages, lambda: node.membership.members)
+    return Kind(tables.gateway, judge, TRUNK, queue_for, take_news)

@@ -1,0 +1,1 @@
+"""Alembic revisions of regional-gateway-rshep's own database."""

@@ -1,0 +1,234 @@
+"""РШЭП's judgement: which door, whose region, which recipient; a routing row per case."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from fastapi import FastAPI
+
+from egovgateway.domain import Arrival, EnvelopeState, Result
+from egovkit.bus import Delivery, Verdict
+from egovkit.bus.memory import MemoryBus
+from egovkit.clock import HandClock
+from egovkit.envelope import Envelope, WireEnvelope
+from egovkit.ids import Ids
+from egovkit.membership import Member, MemberCertificate, Members, sign_members
+from egovkit.signatures.jws import sign_detached
+from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.pki import TestPki
+from regional_gateway_rshep.app import create_app
+from regional_gateway_rshep.settings import Settings
+from regional_gateway_rshep.tables import metadata
+
+pytestmark = pytest.mark.service
+PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "gateway-shep": ("national_gateway", ()),
+    "regional-gateway-rshep": ("regional_gateway", ("atyrau", "semey")),
+    "portal-pep": ("portal", ()),
+    "provider-arm": ("provider", ("atyrau",)),
+    "far-arm": ("provider", ("wko",)),
+}
+STATUS = {"number": None, "status": "in_work", "text_ru": "в работе", "text_kk": "жұмыста", "version": 1}
+
+
+@dataclass
+class Region:
+    app: FastAPI
+    clock: HandClock
+    ids: Ids
+    keys: dict[str, SigningKey]
+    suspended: set[str]
+    arrived: dict[str, list[Delivery]]
+    version: int = 1
+
+    def members(self) -> str:
+        listed = tuple(
+            Member(
+                code,
+                kind,
+                code,
+                code,
+                "991240990016",
+                "230000000",
+                regions,
+                ("*",),
+                "suspended" if code in self.suspended else "active",
+                "amqp",
+                (MemberCertificate.of(self.keys[code].certificate),),
+            )
+            for code, (kind, regions) in PLACES.items()
+        )
+        return sign_members(Members(self.version, listed), self.keys["gateway-shep"])
+
+    def envelope(self, source: str, recipient: str, **changes: Any) -> Envelope:
+        values: dict[str, Any] = {
+            "id": self.ids.new(),
+            "source": source,
+            "type": "kz.egov.case.status.v1",
+            "subject": self.ids.new(),
+            "time": self.clock.now(),
+            "dataschema": "urn:egov:schema:case.status.v1",
+            "recipient": recipient,
+            "regulation": "atyrau-housing-queue",
+            "channel": "portal",
+            "step": "P6",
+            "region": "atyrau",
+            "caseseq": 1,
+            "data": {**STATUS, "at": "2026-01-15T04:00:00Z"},
+        }
+        return Envelope(**{**values, **changes})
+
+    def sign(self, envelope: Envelope, receipt_of: str | None = None) -> WireEnvelope:
+        raw = envelope.encode()
+        wire = WireEnvelope(raw, sign_detached(raw, self.keys[envelope.source]))
+        if receipt_of is None:
+            return wire
+        now = self.clock.now()
+        receipt = Receipt(envelope.id, wire.sha256, receipt_of, "s/1", 1, "0" * 64, now, now)
+        return wire.with_receipt(issue_receipt(receipt, self.keys[receipt_of]))
+
+    async def take(self, wire: WireEnvelope, door: str) -> Result:
+        gateway = self.app.state.door.gateway
+        [result] = await gateway.process([Arrival(wire, door, self.clock.now())])
+        await gateway.parts.publisher.idle()
+        return result
+
+    async def inward(self, envelope: Envelope, receipt_of: str | None = "gateway-shep") -> Result:
+        return await self.take(self.sign(envelope, receipt_of), "rshep.trunk")
+
+    async def outward(self, envelope: Envelope, door: str = "rshep.atyrau.ingress") -> Result:
+        return await self.take(self.sign(envelope), door)
+
+
+@pytest.fixture
+async def region(
+    tmp_path: Path, clock: HandClock, ids: Ids, pki: TestPki, memory_bus: MemoryBus
+) -> AsyncIterator[Region]:
+    keys = {code: pki.system(code) for code in PLACES}
+    own = "regional-gateway-rshep"
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "trust").mkdir()
+    (tmp_path / f"keys/{own}.p12").write_bytes(keys[own].to_pkcs12(None, own))
+    (tmp_path / "trust/root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
+    holder: list[Region] = []
+
+    def outside(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/members":
+            return httpx.Response(200, text=holder[0].members())
+        issuing = request.url.path == "/ca/issuing.cer"
+        return httpx.Response(200, content=pki.issuing.public_bytes(Encoding.DER) if issuing else pki.crl())
+
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(outside)))
+        app = create_app(Settings(home=tmp_path), bus=memory_bus, clock=clock, ids=ids, http=http)
+        region = Region(app, clock, ids, keys, set(), {})
+        holder.append(region)
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        await app.state.node.joined.wait()
+
+        async def collect(deliveries: Any) -> list[Verdict]:
+            for delivery in deliveries:
+                region.arrived.setdefault(delivery.queue, []).append(delivery)
+            return [Verdict.ACK] * len(deliveries)
+
+        for queue in ("shep.trunk", "inbox.provider-arm"):
+            await memory_bus.consume(queue, collect)
+        yield region
+
+
+async def test_what_shep_passed_reaches_the_regions_system_with_both_receipts(region: Region) -> None:
+    sent = region.envelope("portal-pep", "provider-arm")
+    assert (await region.inward(sent)).error is None
+    [delivery] = region.arrived["inbox.provider-arm"]
+    assert delivery.body == sent.encode()
+    assert len(WireEnvelope.of(delivery.body, delivery.headers).receipts) == 2
+
+
+async def test_what_shep_did_not_pass_is_not_passed_on(region: Region) -> None:
+    result = await region.inward(region.envelope("portal-pep", "provider-arm"), receipt_of=None)
+    assert result.error is not None and result.error.code == "receipt.missing"
+    own = await region.inward(region.envelope("portal-pep", "provider-arm"), receipt_of="regional-gateway-rshep")
+    assert own.error is not None and own.error.code == "receipt.missing"
+    assert "inbox.provider-arm" not in region.arrived
+
+
+async def test_a_provider_answers_only_on_cases_that_came_to_it(region: Region) -> None:
+    case = region.ids.new()
+    unknown = await region.outward(region.envelope("provider-arm", "portal-pep", subject=case))
+    assert unknown.error is not None and unknown.error.code == "order.case_unknown"
+    submitted = region.envelope("portal-pep", "provider-arm", subject=case)
+    await region.inward(submitted)
+    answer = await region.outward(region.envelope("provider-arm", "portal-pep", subject=case, caseseq=2))
+    assert answer.error is None
+    assert region.arrived["shep.trunk"][-1].headers["egov-receipt"]
+
+
+@pytest.mark.parametrize(
+    ("source", "recipient", "change", "code"),
+    [
+        ("portal-pep", "nobody", {}, "route.recipient_unknown"),
+        ("portal-pep", "far-arm", {}, "route.recipient_unknown"),  # wko is no region of this РШЭП
+        ("portal-pep", "provider-arm", {"region": "semey"}, "route.region_mismatch"),
+        ("portal-pep", "provider-arm", {"region": "mars"}, "route.region_mismatch"),
+    ],
+)
+async def test_a_wrong_way_inward_is_refused_and_the_refusal_goes_back_by_the_trunk(
+    region: Region, source: str, recipient: str, change: dict[str, str], code: str
+) -> None:
+    result = await region.inward(region.envelope(source, recipient, **change))
+    assert result.error is not None and result.error.code == code
+    [back] = [Envelope.parse(d.body) for d in region.arrived["shep.trunk"]]
+    assert (back.type, back.recipient) == ("kz.egov.envelope.refused.v1", "portal-pep")
+
+
+@pytest.mark.parametrize(
+    ("source", "door", "change", "code"),
+    [
+        ("portal-pep", "rshep.atyrau.ingress", {}, "route.wrong_door"),  # a national system
+        ("far-arm", "rshep.atyrau.ingress", {}, "route.wrong_door"),
+        ("provider-arm", "rshep.semey.ingress", {}, "route.region_mismatch"),
+        ("provider-arm", "rshep.semey.ingress", {"region": "semey"}, "route.region_mismatch"),
+        ("provider-arm", "rshep.atyrau.ingress", {"type": "kz.egov.case.invented.v1"}, "route.type_unknown"),
+    ],
+)
+async def test_a_wrong_way_outward_is_refused(
+    region: Region, source: str, door: str, change: dict[str, str], code: str
+) -> None:
+    result = await region.outward(region.envelope(source, "portal-pep", **change), door)
+    assert result.error is not None and result.error.code == code
+    assert all(Envelope.parse(d.body).type.endswith("refused.v1") for d in region.arrived.get("shep.trunk", []))
+
+
+async def test_news_of_the_member_list_takes_effect_at_once(region: Region) -> None:
+    region.suspended.add("provider-arm")
+    region.version = 2
+    news = region.envelope(
+        "gateway-shep",
+        "regional-gateway-rshep",
+        type="kz.egov.members.updated.v1",
+        dataschema="urn:egov:schema:members.updated.v1",
+        data={"list": region.members()},
+        regulation="-",
+        channel="-",
+        step="-",
+        region="-",
+        caseseq=0,
+    )
+    result = await region.inward(news)
+    assert result.state is EnvelopeState.CONSUMED
+    refused = await region.inward(region.envelope("portal-pep", "provider-arm"))
+    assert refused.error is not None and refused.error.code == "route.recipient_suspended"
+
+
+def test_the_migrations_make_exactly_the_tables() -> None:
+    from egovkit.db.migrate import assert_migrations_match
+
+    assert_migrations_match("regional_gateway_rshep", metadata)
