@@ -1,0 +1,1 @@
+"""ПЭП, the citizen's portal."""

@@ -1,0 +1,28 @@
+"""Runs the portal alone: `python -m portal_pep`, configured by PORTAL_PEP_* (see README.md)."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from egovkit.clock import SystemClock
+from egovkit.log import configure_logging
+from portal_pep.app import create_app
+from portal_pep.settings import PortalPepSettings
+
+
+def main() -> None:
+    settings = PortalPepSettings()
+    clock = SystemClock()
+    configure_logging(clock, level=settings.log_level)
+    uvicorn.run(
+        create_app(settings, clock=clock),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        proxy_headers=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""HTTP in: parse, call a use case, render. One file per subject; `routers` is what the application includes."""
+
+from fastapi import APIRouter
+
+from portal_pep.api import accounts, cases, notifications, services, signing
+
+routers: tuple[APIRouter, ...] = (
+    accounts.router,
+    services.router,
+    cases.router,
+    signing.router,
+    notifications.router,
+)

@@ -1,0 +1,252 @@
+"""Applications: choosing, the form, copies of documents, the request page, history, result."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.errors import EgovError
+from egovkit.idempotency import Answer, Attempt
+from portal_pep.api.base import (
+    PAGE,
+    Confirmed,
+    Cursor,
+    Key,
+    Limit,
+    Shown,
+    Strict,
+    ThePortal,
+    cursor_of,
+    encoded,
+    key_of,
+    model_answer,
+    number_of,
+    once,
+)
+from portal_pep.api.shown import (
+    AttachmentShown,
+    CaseLine,
+    CaseShown,
+    case_line,
+    case_shown,
+)
+from portal_pep.domain.document import read_document
+from portal_pep.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
+from portal_pep.service import cases, reading
+from portal_pep.store.cases import Case
+
+router = APIRouter(prefix="/v1/cases", tags=["applications"])
+
+_ETAG = re.compile(r'"([0-9]{1,9})"')
+
+
+class NewCase(Strict):
+    regulation: Annotated[str, Field(min_length=1, max_length=80)]
+    copy_of: Annotated[
+        str | None, Field(max_length=36, description="a former application whose form and copies are taken over")
+    ] = None
+
+
+_VALUE_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "maxLength": MAX_VALUE},
+        {"type": "array", "items": {"type": "string", "maxLength": MAX_VALUE}, "maxItems": MAX_ITEMS},
+        {"type": "integer"},
+        {"type": "boolean"},
+        {"type": "null"},
+    ]
+}
+
+
+class FormValues(Strict):
+    """Kept exactly as typed. Sizes are checked by the portal itself, so that every wrong field is named."""
+
+    values: Annotated[
+        dict[str, Any],
+        Field(
+            json_schema_extra={
+                "maxProperties": MAX_FIELDS,
+                "propertyNames": {"pattern": FIELD_NAME},
+                "additionalProperties": _VALUE_SCHEMA,
+            }
+        ),
+    ]
+
+
+class CaseList(Shown):
+    items: list[CaseLine]
+    next: str | None
+
+
+class RecordShown(Shown):
+    at: datetime
+    event: str
+    step: str | None
+    clause: str | None
+    state_before: str
+    state_after: str
+    applied: bool
+    version: int | None
+    envelope: str | None
+    limit_s: float | None
+    used_s: float | None
+    detail: dict[str, Any] | None
+
+
+class History(Shown):
+    items: list[RecordShown]
+    next: str | None
+
+
+class ResultShown(Shown):
+    """`check` is what the portal found about the signature when the result came; refusal letters carry none."""
+
+    kind: str
+    document: Annotated[str, Field(description="base64 of the exact bytes")]
+    sha256: str
+    content: dict[str, Any] | None
+    signature: Annotated[str | None, Field(description="base64 of the detached CMS")]
+    reasons: list[dict[str, Any]] | None
+    issued_at: datetime
+    received_at: datetime
+    check: dict[str, Any] | None
+
+
+@router.post("", status_code=201, response_model=CaseShown)
+async def open_case(
+    request: Request, portal: ThePortal, identity: Confirmed, body: NewCase, key: Key = None
+) -> Response:
+    """Chooses a service: the case is born."""
+
+    async def work(attempt: Attempt) -> Answer:
+        opened: list[Case] = []
+
+        async def keep(conn: AsyncConnection, case: Case) -> None:
+            opened.append(case)
+
+        await cases.open_case(portal, identity, body.regulation, body.copy_of, keep)
+        page = await reading.page(portal, identity.account, opened[0].id)
+        location = f"/v1/cases/{opened[0].id}"
+        return model_answer(201, case_shown(page), etag=_etag(page.case), location=location)
+
+    return await once(request, identity, work)
+
+
+@router.get("")
+async def list_cases(portal: ThePortal, identity: Confirmed, cursor: Cursor = None, limit: Limit = PAGE) -> CaseList:
+    """The citizen's applications, newest first."""
+    found, more = await reading.case_list(portal, identity.account, before=key_of(cursor), limit=limit)
+    lines = [case_line(one, portal.catalogue.regulation(one.regulation)) for one in found]
+    return CaseList(items=lines, next=cursor_of(found[-1].id) if more else None)
+
+
+@router.get("/{case_id}")
+async def show_case(portal: ThePortal, identity: Confirmed, case_id: str, response: Response) -> CaseShown:
+    """The request page: ИИН, number, kind of service, status, term; with progress and limits used."""
+    page = await reading.page(portal, identity.account, case_id)
+    response.headers["etag"] = _etag(page.case)
+    return case_shown(page)
+
+
+@router.put("/{case_id}/form")
+async def save_form(
+    *,
+    portal: ThePortal,
+    identity: Confirmed,
+    case_id: str,
+    body: FormValues,
+    response: Response,
+    if_match: Annotated[str | None, Header(description="the ETag of the form as it was seen")] = None,
+) -> CaseShown:
+    """Replaces the form's values. Of two windows the slower one gets 412 and loses nothing of the other's."""
+    case = await cases.save_form(portal, identity.account, case_id, body.values, _version(if_match))
+    response.headers["etag"] = _etag(case)
+    return case_shown(await reading.page(portal, identity.account, case_id))
+
+
+_FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media: {"schema": {"type": "string", "format": "binary"}}
+            for media in ("application/pdf", "image/jpeg", "image/png")
+        },
+    }
+}
+
+
+@router.put("/{case_id}/attachments/{name}", openapi_extra=_FILE_BODY)
+async def attach(request: Request, portal: ThePortal, identity: Confirmed, case_id: str, name: str) -> AttachmentShown:
+    """Attaches a copy of a document: PDF, JPEG or PNG, 10 MB at most, 50 MB in one application."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    upload = (media_type, await request.body())
+    _, facts = await cases.attach(portal, identity.account, case_id, name, upload)
+    return AttachmentShown(name=facts.name, type=facts.type, size=facts.size, sha256=facts.sha256)
+
+
+@router.delete("/{case_id}/attachments/{name}", status_code=204)
+async def detach(portal: ThePortal, identity: Confirmed, case_id: str, name: str) -> Response:
+    await cases.detach(portal, identity.account, case_id, name)
+    return Response(status_code=204)
+
+
+@router.get("/{case_id}/history")
+async def history(
+    portal: ThePortal, identity: Confirmed, case_id: str, cursor: Cursor = None, limit: Limit = PAGE
+) -> History:
+    """Everything that happened to the application, oldest first; `applied` is false for what came too late."""
+    found, more = await reading.history(portal, identity.account, case_id, after=number_of(cursor), limit=limit)
+    items = [
+        RecordShown(
+            at=one.record.at,
+            event=one.record.event,
+            step=one.record.step,
+            clause=one.record.clause,
+            state_before=one.record.state_before,
+            state_after=one.record.state_after,
+            applied=one.record.applied,
+            version=one.record.version,
+            envelope=one.record.envelope_id,
+            limit_s=one.record.limit_s,
+            used_s=one.record.used_s,
+            detail=one.record.detail,
+        )
+        for one in found
+    ]
+    return History(items=items, next=cursor_of(found[-1].id) if more else None)
+
+
+@router.get("/{case_id}/result")
+async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> ResultShown:
+    """The result, or the reasoned refusal, as the provider's system made it."""
+    found = await reading.result(portal, identity.account, case_id)
+    return ResultShown(
+        kind=found.kind,
+        document=encoded(found.document),
+        sha256=hashlib.sha256(found.document).hexdigest(),
+        content=read_document(found.document),
+        signature=encoded(found.signature) if found.signature else None,
+        reasons=found.reasons,
+        issued_at=found.issued_at,
+        received_at=found.received_at,
+        check=found.check,
+    )
+
+
+def _etag(case: Case) -> str:
+    return f'"{case.form_version}"'
+
+
+def _version(if_match: str | None) -> int:
+    if if_match is None:
+        raise EgovError("form.version_missing")
+    match = _ETAG.fullmatch(if_match.strip())
+    if match is None:
+        raise EgovError("form.changed_meanwhile", current="-")
+    return int(match[1])

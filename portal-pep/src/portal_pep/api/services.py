@@ -1,0 +1,136 @@
+"""The catalogue of services, for everybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from egovkit.errors import EgovError
+from egovlaw.catalogue import Regulation
+from portal_pep.api.base import Shown, ThePortal
+from portal_pep.domain import files, forms
+from portal_pep.domain.steps import PortalFlow, limit_of, portal_flow
+from portal_pep.service.cases import KAZAKHSTAN, form_fields
+from portal_pep.service.parts import Portal
+
+router = APIRouter(prefix="/v1/services", tags=["services"])
+
+
+class Title(Shown):
+    kk: str
+    ru: str
+
+
+class ActShown(Shown):
+    number: str
+    date: str
+    body_ru: str
+    in_force: bool
+
+
+class ServiceShown(Shown):
+    regulation: str
+    version: int
+    title: Title
+    region: str
+    provider_ru: str
+    act: ActShown
+    available: bool  # false where the portal runs acts in force only, and this one is not
+
+
+class StepShown(Shown):
+    label: str
+    clause: str
+    type: str
+    text_ru: str
+    min_s: int | None
+    max_s: int | None
+
+
+class FormShown(Shown):
+    """What the form takes. `fields` is empty where the act prints no form (A15): any well-named field is taken."""
+
+    fields: list[str]
+    field_name: str = forms.FIELD_NAME
+    max_fields: int = forms.MAX_FIELDS
+    max_length: int = forms.MAX_VALUE
+    max_items: int = forms.MAX_ITEMS
+    max_bytes: int = forms.MAX_FORM
+
+
+class FilesShown(Shown):
+    types: list[str]
+    max_file: int = files.MAX_FILE
+    max_case: int = files.MAX_CASE
+    max_files: int = files.MAX_FILES
+
+
+class ServiceCard(ServiceShown):
+    standard_ru: str
+    term: Any | None  # of the whole service; null where only the Standard has it (A4)
+    steps: list[StepShown]
+    form: FormShown
+    attachments: FilesShown
+
+
+class ServiceList(Shown):
+    items: list[ServiceShown]
+
+
+@router.get("")
+async def list_services(portal: ThePortal) -> ServiceList:
+    offered = [one for one in portal.catalogue.regulations if portal_flow(one) is not None]
+    return ServiceList(items=[ServiceShown(**_summary(portal, one)) for one in offered])
+
+
+@router.get("/{regulation}")
+async def service(portal: ThePortal, regulation: str) -> ServiceCard:
+    found = portal.catalogue.regulation(regulation)
+    flow = None if found is None else portal_flow(found)
+    if found is None or flow is None:
+        raise EgovError("service.not_found", regulation=regulation[:80])
+    return ServiceCard(
+        **_summary(portal, found),
+        standard_ru=found.standard_ru,
+        term=found.service_term,
+        steps=_steps(flow),
+        form=FormShown(fields=sorted(form_fields(found))),
+        attachments=FilesShown(types=sorted(files.MAGIC)),
+    )
+
+
+def _summary(portal: Portal, regulation: Regulation) -> dict[str, Any]:
+    today = portal.clock.now().astimezone(KAZAKHSTAN).date()
+    in_force = regulation.in_force(today)
+    return {
+        "regulation": regulation.code,
+        "version": regulation.version,
+        "title": Title(kk=regulation.title_kk, ru=regulation.title_ru),
+        "region": regulation.region,
+        "provider_ru": regulation.provider_ru,
+        "act": ActShown(
+            number=regulation.act.number,
+            date=regulation.act.date.isoformat(),
+            body_ru=regulation.act.body_ru,
+            in_force=in_force,
+        ),
+        "available": in_force or portal.settings.policy == "historic",
+    }
+
+
+def _steps(flow: PortalFlow) -> list[StepShown]:
+    shown = []
+    for item in flow.channel.flow:
+        limit = limit_of(flow.channel, item)
+        shown.append(
+            StepShown(
+                label=item.label,
+                clause=item.clause,
+                type=item.type,
+                text_ru=item.text_ru,
+                min_s=limit.min_s if limit else None,
+                max_s=limit.max_s if limit else None,
+            )
+        )
+    return shown

@@ -1,0 +1,158 @@
+"""How an application looks from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from egovlaw.catalogue import Regulation
+from portal_pep.api.base import Shown, Text
+from portal_pep.domain.files import Attachment
+from portal_pep.domain.states import EDITABLE, ENDED, CaseEvent, after
+from portal_pep.domain.texts import STATE_TEXTS
+from portal_pep.service.reading import CasePage, StepSeen
+from portal_pep.store.cases import Case
+
+
+class AttachmentShown(Shown):
+    name: str
+    type: str
+    size: int
+    sha256: str
+
+
+class ServiceName(Shown):
+    regulation: str
+    version: int
+    title_kk: str
+    title_ru: str
+    region: str
+
+
+class StatusShown(Shown):
+    """`code` is the portal's state; `owner` what the provider said last of it, in its own words."""
+
+    code: str
+    text: Text
+    ended: bool
+    owner: dict[str, Any] | None
+
+
+class TermShown(Shown):
+    """`service`: the act's term of the whole service, null where only the Standard has it (A4); `until`: after an
+    extension; `way_s`: the longest step limits on the way to a result, added up by us: no legal term."""
+
+    service: Any | None
+    until: datetime | None
+    way_s: float | None
+
+
+class ProgressShown(Shown):
+    step: str
+    type: str
+    clause: str
+    text_ru: str
+    at: datetime | None
+    outcome: str | None
+    limit_s: float | None
+    used_s: float | None
+    share: float | None
+
+
+class CaseLine(Shown):
+    id: str
+    number: str | None
+    service: ServiceName
+    status: StatusShown
+    created_at: datetime
+    changed_at: datetime
+
+
+class CaseShown(CaseLine):
+    """The request page; the act asks for ИИН, number, kind of service, status and term."""
+
+    iin: str
+    term: TermShown
+    registered_at: datetime | None
+    submitted_at: datetime | None
+    accepted_at: datetime | None
+    envelope: str | None
+    receipt: str | None
+    editable: bool
+    may_prepare: bool
+    has_result: bool
+    problem: dict[str, Any] | None
+    form: dict[str, Any]
+    form_version: int
+    attachments: list[AttachmentShown]
+    progress: list[ProgressShown]
+
+
+def state_text(case: Case) -> Text:
+    text = STATE_TEXTS[case.state]
+    return Text(kk=text.kk, ru=text.ru, en=text.en)
+
+
+def case_line(case: Case, regulation: Regulation | None) -> CaseLine:
+    return CaseLine(**_line(case, regulation))
+
+
+def case_shown(page: CasePage) -> CaseShown:
+    case = page.case
+    way = [step.limit_s for step in page.steps if step.limit_s is not None and step.item.outcome != "refusal"]
+    return CaseShown(
+        **_line(case, page.regulation),
+        iin=case.iin,
+        term=TermShown(service=page.regulation.service_term, until=case.term_until, way_s=sum(way) if way else None),
+        registered_at=case.registered_at,
+        submitted_at=case.submitted_at,
+        accepted_at=case.accepted_at,
+        envelope=case.envelope_id,
+        receipt=case.receipt,
+        editable=case.state in EDITABLE,
+        may_prepare=after(case.state, CaseEvent.PREPARED) is not None,
+        has_result=page.has_result,
+        problem=case.problem,
+        form=case.form,
+        form_version=case.form_version,
+        attachments=[_attachment(one) for one in page.attachments],
+        progress=[_progress(step) for step in page.steps],
+    )
+
+
+def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "number": case.number,
+        "service": ServiceName(
+            regulation=case.regulation,
+            version=case.regulation_version,
+            title_kk=regulation.title_kk if regulation else case.regulation,
+            title_ru=regulation.title_ru if regulation else case.regulation,
+            region=case.region,
+        ),
+        "status": StatusShown(
+            code=case.state.value, text=state_text(case), ended=case.state in ENDED, owner=case.status
+        ),
+        "created_at": case.created_at,
+        "changed_at": case.changed_at,
+    }
+
+
+def _attachment(one: Attachment) -> AttachmentShown:
+    return AttachmentShown(name=one.name, type=one.type, size=one.size, sha256=one.sha256)
+
+
+def _progress(step: StepSeen) -> ProgressShown:
+    share = round(step.used_s / step.limit_s, 4) if step.used_s is not None and step.limit_s else None
+    return ProgressShown(
+        step=step.item.label,
+        type=step.item.type,
+        clause=step.item.clause,
+        text_ru=step.item.text_ru,
+        at=step.at,
+        outcome=step.outcome,
+        limit_s=step.limit_s,
+        used_s=step.used_s,
+        share=share,
+    )

@@ -1,0 +1,123 @@
+"""All wiring of the portal, in one function."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from egovkit.bus import Bus
+from egovkit.clock import Clock
+from egovkit.contracts import read_once
+from egovkit.ids import Ids
+from egovkit.node import Node
+from egovkit.settings import read_secret
+from egovkit.signatures.sealing import Sealer
+from egovlaw.catalogue import Catalogue
+from egovlaw.loader import load_catalogue
+from portal_pep import tables
+from portal_pep.api import routers
+from portal_pep.clients import AttachmentStore, GatewayAttachments, GatewayPath
+from portal_pep.domain.files import MAX_FILE
+from portal_pep.domain.keyring import Keyring
+from portal_pep.handlers import bound, prepares
+from portal_pep.service.parts import Passwords, Portal
+from portal_pep.settings import PortalPepSettings
+
+TITLE = "ПЭП, the citizen's portal"
+BODY_LIMITS = (
+    (r"/v1/cases/[^/]+/attachments/[^/]+", MAX_FILE),
+    (r"/v1/(accounts|sessions)", 16 * 1024),  # an ИИН and a password, from people who are not signed in yet
+)
+
+
+def create_app(
+    settings: PortalPepSettings,
+    *,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    http: httpx.AsyncClient | None = None,
+    attachments: AttachmentStore | None = None,
+) -> FastAPI:
+    """The portal as an application; its lifespan starts and stops everything."""
+    node = Node(settings, package="portal_pep", tables=tables.kit, bus=bus, clock=clock, ids=ids, http=http)
+    catalogue = read_once(load_catalogue, node.contracts)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with node:
+            app.state.portal = portal = assemble(node, settings, catalogue, attachments)
+            await node.receive(f"inbox.{node.code}", bound(portal), prepares=prepares(portal))
+            yield
+
+    async def path_check() -> Mapping[str, Any]:
+        path = GatewayPath(
+            node.http,
+            node.key,
+            node.clock,
+            node.ids,
+            base_url=settings.shep_url,
+            source=node.code,
+            trust=node.trust,
+        )
+        return await path.measure()
+
+    app = node.create_service(lifespan=lifespan, path_check=path_check, body_limits=BODY_LIMITS, title=TITLE)
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def assemble(
+    node: Node, settings: PortalPepSettings, catalogue: Catalogue, attachments: AttachmentStore | None
+) -> Portal:
+    keyring = Keyring.of(secret_of(settings.secret_path, node.ids))
+    store = attachments or GatewayAttachments(
+        node.http,
+        node.key,
+        node.clock,
+        node.ids,
+        base_url=settings.shep_url,
+        source=node.code,
+        timeout_s=settings.attachment_timeout_s,
+    )
+    return Portal(
+        settings=settings,
+        db=node.db,
+        clock=node.clock,
+        ids=node.ids,
+        catalogue=catalogue,
+        key=node.key,
+        journal=node.journal,
+        outbox=node.outbox,
+        membership=node.membership,
+        trust=node.trust,
+        sealer=Sealer(keyring.sealing),
+        keyring=keyring,
+        passwords=Passwords(settings),
+        attachments=store,
+    )
+
+
+def secret_of(path: Path, ids: Ids) -> str:
+    """The portal's secret, made at first start where the operators have given none. Whoever loses it cannot open the
+    copies of drafts any more."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{ids.token(6)}")
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(ids.token())
+        try:
+            os.link(draft, path)  # of two processes starting together one wins, whole; the other reads it
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return read_secret(path)

@@ -1,0 +1,116 @@
+"""What the applicant reads: names of states and notifications, in Kazakh, Russian and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from portal_pep.domain.states import CaseState
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    kk: str
+    ru: str
+    en: str
+
+
+class NoticeKind(StrEnum):
+    SIGNATURE_REFUSED = "signature_refused"
+    ACCEPTED = "accepted"
+    GATEWAY_REFUSED = "gateway_refused"
+    REGISTERED = "registered"
+    STATUS = "status"
+    EXTENDED = "extended"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    REFUSED = "refused"
+    COMPLETED = "completed"
+
+
+S, N = CaseState, NoticeKind
+
+STATE_TEXTS: Final[Mapping[CaseState, Text]] = MappingProxyType(
+    {
+        S.DRAFT: Text("Сұрату толтырылуда", "Запрос заполняется", "The application is being filled in"),
+        S.PREPARED: Text("Сұрату қол қоюға дайын", "Запрос готов к подписанию", "Ready to be signed"),
+        S.SIGNATURE_REFUSED: Text(
+            "Бас тартылды: ЭЦҚ түпнұсқалығы расталмады",
+            "Отказано: подлинность ЭЦП не подтверждена",
+            "Refused: the signature certificate could not be confirmed",
+        ),
+        S.SUBMITTED: Text("Сұрату жіберілді", "Запрос отправлен", "Sent"),
+        S.ACCEPTED: Text("Шлюз сұратуды қабылдады", "Запрос принят шлюзом", "Accepted by the gateway"),
+        S.GATEWAY_REFUSED: Text(
+            "Сұрату жеткізілмеді, қайта жіберуге болады",
+            "Запрос не доставлен, его можно отправить снова",
+            "Not delivered; may be sent again",
+        ),
+        S.GATEWAY_CLOSED: Text("Шлюз сұратудан бас тартты", "Запрос отклонён шлюзом", "Turned down by the gateway"),
+        S.REGISTERED: Text("Сұрату тіркелді, өңделуде", "Запрос зарегистрирован, обрабатывается", "Registered"),
+        S.PAUSED: Text("Қызмет көрсету мерзімі тоқтатыла тұрды", "Срок оказания услуги приостановлен", "Paused"),
+        S.REFUSED: Text("Қызмет көрсетуден бас тартылды", "В оказании услуги отказано", "Refused"),
+        S.COMPLETED: Text("Қызмет көрсетілді", "Услуга оказана", "Completed"),
+    }
+)
+
+NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
+    {
+        N.SIGNATURE_REFUSED: Text(
+            "ЭЦҚ түпнұсқалығы расталмағандықтан сұратылған қызметтен бас тартылды",
+            "В запрашиваемой услуге отказано: подлинность ЭЦП не подтверждена",
+            "Refused: the authenticity of the signature certificate was not confirmed",
+        ),
+        N.ACCEPTED: Text(
+            "Сұратуды «электрондық үкімет» шлюзі қабылдады",
+            "Запрос принят шлюзом «электронного правительства»",
+            "The gateway has taken the application",
+        ),
+        N.GATEWAY_REFUSED: Text(
+            "Шлюз сұратуды өткізбеді: {problem}",
+            "Шлюз не пропустил запрос: {problem}",
+            "The gateway refused: {problem}",
+        ),
+        N.REGISTERED: Text(
+            "Сұрату {number} нөмірімен тіркелді",
+            "Запрос зарегистрирован под номером {number}",
+            "The application is registered under number {number}",
+        ),
+        N.STATUS: Text("{text}", "{text}", "{text}"),
+        N.EXTENDED: Text(
+            "Қызмет көрсету мерзімі {until} дейін ұзартылды: {text}",
+            "Срок оказания услуги продлён до {until}: {text}",
+            "The term is extended until {until}: {text}",
+        ),
+        N.PAUSED: Text(
+            "Қызмет көрсету мерзімі тоқтатыла тұрды: {text}",
+            "Срок оказания услуги приостановлен: {text}",
+            "Paused: {text}",
+        ),
+        N.RESUMED: Text(
+            "Қызмет көрсету мерзімі қайта басталды: {text}",
+            "Срок оказания услуги возобновлён: {text}",
+            "Resumed: {text}",
+        ),
+        N.REFUSED: Text(
+            "Қызмет көрсетуден бас тартылды, себептері құжатта көрсетілген",
+            "В оказании услуги отказано, причины указаны в документе",
+            "The service is refused; the document gives the reasons",
+        ),
+        N.COMPLETED: Text(
+            "Қызмет нәтижесі дайын, оны жеке кабинетте қарауға болады",
+            "Результат услуги готов, его можно просмотреть в личном кабинете",
+            "The result is ready and can be read in the personal cabinet",
+        ),
+    }
+)
+
+
+def notice_text(kind: NoticeKind, kk: Mapping[str, str], ru: Mapping[str, str]) -> Text:
+    """The notification filled in. What the provider wrote comes in Kazakh and Russian only; English readers get the
+    Russian. Values are inserted once and never read as a pattern again."""
+    pattern = NOTICE_TEXTS[kind]
+    return Text(pattern.kk.format_map(dict(kk)), pattern.ru.format_map(dict(ru)), pattern.en.format_map(dict(ru)))

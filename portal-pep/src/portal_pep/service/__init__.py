@@ -1,0 +1,1 @@
+"""Use cases of the portal, one public function each, one transaction each."""

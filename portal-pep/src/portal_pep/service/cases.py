@@ -1,0 +1,200 @@
+"""An application while the citizen works on it: chosen, filled in, copies attached."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.errors import EgovError, FieldError
+from egovlaw.catalogue import Regulation
+from portal_pep.domain import files as file_rules
+from portal_pep.domain.files import Attachment
+from portal_pep.domain.forms import form_problems
+from portal_pep.domain.states import CaseEvent, CaseState, after
+from portal_pep.domain.steps import Moment, PortalFlow
+from portal_pep.service.accounts import Identity
+from portal_pep.service.parts import Keep, Portal
+from portal_pep.service.steps import Taken, take
+from portal_pep.store import cases as store
+from portal_pep.store import files, records
+from portal_pep.store.accounts import Account
+from portal_pep.store.cases import Case, NewCase
+from portal_pep.store.records import Record
+
+KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # an act is in force by the country's calendar, not by UTC's
+
+
+async def open_case(
+    portal: Portal, identity: Identity, regulation_code: str, copy_of: str | None, keep: Keep[Case]
+) -> Case:
+    """The service is chosen, the case is born (E9), and the steps of this session's login become its first ones.
+
+    `copy_of`: a former application of the same person and service whose form and copies are taken over.
+    """
+    regulation, flow = portal.regulation(regulation_code)
+    now = portal.clock.now()
+    if portal.settings.policy == "in_force_only" and not regulation.in_force(now.astimezone(KAZAKHSTAN).date()):
+        raise EgovError("service.not_in_force", regulation=regulation.code)
+    account = identity.account
+    async with portal.db.begin() as conn:
+        former = None if copy_of is None else await owned(conn, account, copy_of)
+        if former is not None and former.regulation != regulation.code:
+            raise EgovError("case.of_another_service")
+        new = NewCase(
+            id=portal.ids.new(),
+            account_id=account.id,
+            iin=account.iin,
+            regulation=regulation.code,
+            regulation_version=regulation.version,
+            region=regulation.region,
+            form=dict(former.form) if former else {},
+            at=now,
+        )
+        case = await store.add_case(conn, new)
+        await _record(conn, case, now, "opened", "new")
+        await _attach_login(conn, portal, identity, case, flow)
+        if former is not None:
+            await _copy_files(conn, portal, former.id, case)
+        await keep(conn, case)
+    return case
+
+
+async def _attach_login(
+    conn: AsyncConnection, portal: Portal, identity: Identity, case: Case, flow: PortalFlow
+) -> None:
+    login = identity.session.login
+    began, ended = (datetime.fromisoformat(login[name]) for name in ("began", "ended"))
+    moments: dict[Moment, datetime] = {
+        (flow.authenticate.label, "begin"): began,
+        (flow.authenticate.label, "end"): ended,
+        (flow.verify_login.label, "begin"): ended,
+        (flow.verify_login.label, "end"): ended,
+    }
+    first, second = login["journal"]  # where the login itself stands in the journal, without a case
+    steps = [
+        Taken(flow.authenticate, "done", ended, {"login": first}),
+        Taken(flow.verify_login, "ok", ended, {"login": second}),
+    ]
+    await take(conn, portal, case, steps, moments)
+
+
+async def _copy_files(conn: AsyncConnection, portal: Portal, former: str, case: Case) -> None:
+    for facts in await files.attachments_of(conn, former):
+        sealed = await files.sealed_content(conn, former, facts.name)
+        if sealed is not None:  # copies the gateway keeps by now have to be attached anew
+            plain = await asyncio.to_thread(portal.sealer.open, sealed, aad(former, facts.sha256))
+            again = await asyncio.to_thread(portal.sealer.seal, plain, aad(case.id, facts.sha256))
+            await files.put_attachment(conn, case.id, facts, again, portal.clock.now())
+
+
+async def owned(conn: AsyncConnection, account: Account, case_id: str, *, lock: bool = False) -> Case:
+    """The case, if it is this citizen's. Another's is answered as one that does not exist."""
+    case = await store.case(conn, case_id, lock=lock)
+    if case is None or case.account_id != account.id:
+        raise EgovError("case.not_found")
+    return case
+
+
+def law_of(portal: Portal, case: Case) -> tuple[Regulation, PortalFlow]:
+    """The regulation of a case that is still here; a running case keeps the version it began with."""
+    regulation, flow = portal.regulation(case.regulation)
+    if regulation.version != case.regulation_version:
+        raise EgovError("case.regulation_changed", began=case.regulation_version, now=regulation.version)
+    return regulation, flow
+
+
+async def save_form(portal: Portal, account: Account, case_id: str, values: Mapping[str, Any], version: int) -> Case:
+    """Replaces the form's values, if the citizen saw its newest version. EgovError form.invalid names every field."""
+    async with portal.db.begin() as conn:
+        case = await owned(conn, account, case_id, lock=True)
+        state = _edited(case)
+        if version != case.form_version:
+            raise EgovError("form.changed_meanwhile", current=case.form_version)
+        regulation, _ = portal.regulation(case.regulation)
+        if problems := form_problems(values, form_fields(regulation)):
+            raise EgovError("form.invalid", errors=[_field_error(one) for one in problems])
+        now = portal.clock.now()
+        changes: dict[str, Any] = {"form": dict(values), "form_version": case.form_version + 1}
+        return await _edit(conn, case, now, state, event="form_saved", **changes)
+
+
+def form_fields(regulation: Regulation) -> frozenset[str]:
+    """The fields of the act's own application form; empty where the act prints none (A15)."""
+    return frozenset(field.name for form in regulation.forms if form.kind == "application" for field in form.fields)
+
+
+def _field_error(problem: Any) -> FieldError:
+    path = f"values.{problem.field}" if problem.field else "values"
+    return FieldError(path, problem.code, problem.code, {"limit": problem.limit or 0})
+
+
+async def attach(
+    portal: Portal, account: Account, case_id: str, name: str, upload: tuple[str, bytes]
+) -> tuple[Case, Attachment]:
+    """Keeps a copy of a document with the application, sealed, until it is sent; one of the same name is replaced."""
+    media_type, content = upload
+    if file_rules.name_problem(name):
+        raise EgovError("attachment.name_invalid")
+    if (code := file_rules.content_problem(media_type, content)) is not None:
+        raise EgovError(
+            code,
+            name=name,
+            type=media_type[:100] or "-",
+            allowed=sorted(file_rules.MAGIC),
+            size=len(content),
+            limit=file_rules.MAX_FILE,
+        )
+    facts = await asyncio.to_thread(file_rules.describe, name, media_type, content)
+    sealed = await asyncio.to_thread(portal.sealer.seal, content, aad(case_id, facts.sha256))
+    async with portal.db.begin() as conn:
+        case = await owned(conn, account, case_id, lock=True)
+        state = _edited(case)
+        if (code := file_rules.case_problem(await files.attachments_of(conn, case_id), facts)) is not None:
+            limit = file_rules.MAX_FILES if code == "attachment.too_many" else file_rules.MAX_CASE
+            raise EgovError(code, name=name, limit=limit)
+        now = portal.clock.now()
+        await files.put_attachment(conn, case_id, facts, sealed, now)
+        return await _edit(conn, case, now, state, event="attached"), facts
+
+
+async def detach(portal: Portal, account: Account, case_id: str, name: str) -> Case:
+    async with portal.db.begin() as conn:
+        case = await owned(conn, account, case_id, lock=True)
+        state = _edited(case)
+        if not await files.remove_attachment(conn, case_id, name):
+            raise EgovError("attachment.not_found")
+        return await _edit(conn, case, portal.clock.now(), state, event="detached")
+
+
+def aad(case_id: str, sha256: str) -> bytes:
+    """What a sealed copy belongs to: it opens in no other case and under no other hash."""
+    return f"{case_id}/{sha256}".encode()
+
+
+def _edited(case: Case) -> CaseState:
+    state = after(case.state, CaseEvent.EDITED)
+    if state is None:
+        raise EgovError("case.wrong_state", state=case.state.value)
+    return state
+
+
+async def _edit(
+    conn: AsyncConnection, case: Case, now: datetime, state: CaseState, *, event: str, **changes: Any
+) -> Case:
+    """A changed application has no document to sign any more: what was prepared said something else."""
+    changed = await store.change_case(
+        conn, case, now, state=state, document=None, certificate=None, prepared_at=None, **changes
+    )
+    await _record(conn, changed, now, event, case.state.value)
+    return changed
+
+
+async def _record(conn: AsyncConnection, case: Case, at: datetime, event: str, before: str) -> None:
+    await records.add_record(
+        conn, Record(case_id=case.id, at=at, event=event, state_before=before, state_after=case.state.value)
+    )

@@ -1,0 +1,97 @@
+"""The refusal for a certificate that could not be confirmed: the case ends here, and ШЭП hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.envelope import Envelope
+from egovkit.errors import EgovError
+from egovkit.outbox import Draft
+from egovlaw.kinds import message_type
+from portal_pep.domain.states import CaseState
+from portal_pep.domain.steps import Moment, used
+from portal_pep.domain.texts import NoticeKind
+from portal_pep.service.notices import notify
+from portal_pep.service.parts import Portal
+from portal_pep.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
+from portal_pep.store import cases as store
+from portal_pep.store import records
+from portal_pep.store.cases import Case
+from portal_pep.store.records import Record
+
+INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topology.yaml)
+
+
+async def end_by_certificate(
+    conn: AsyncConnection, portal: Portal, case: Case, code: str, moments: Mapping[Moment, datetime]
+) -> Case:
+    """Journals the failed check and the refusal, reports the steps to ШЭП, ends the case. The caller has journalled
+    what went before."""
+    _, flow = portal.regulation(case.regulation)
+    item, now = flow.refuse_signature, portal.clock.now()
+    seen = {**moments, (flow.check_certificate.label, "end"): now, (item.label, "end"): now}
+    await take(conn, portal, case, [Taken(flow.check_certificate, "violation", now, {"code": code})], seen)
+    envelope = await _report(conn, portal, case, code)
+    spent = used(flow.channel, item, seen)
+    body = {
+        **step_facts(portal, case, flow, item),
+        "limit_s": spent.limit_s,
+        "used_s": spent.used_s,
+        "outcome": "refusal",
+        "code": code,
+        **envelope_facts(envelope),
+    }
+    await note(conn, portal, "envelope", case, body)
+    ended = await _end(conn, portal, case, code, envelope)
+    record = Record(
+        case_id=case.id,
+        at=now,
+        event="certificate_refused",
+        state_before=case.state.value,
+        state_after=ended.state.value,
+        step=item.label,
+        clause=item.clause,
+        envelope_id=envelope.id,
+        limit_s=spent.limit_s,
+        used_s=spent.used_s,
+        detail={"code": code},
+    )
+    await records.add_record(conn, record)
+    await notify(conn, portal, ended, NoticeKind.SIGNATURE_REFUSED)
+    return ended
+
+
+async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) -> Envelope:
+    _, flow = portal.regulation(case.regulation)
+    gateway = portal.membership.members.gateway("national_gateway")
+    if gateway is None:
+        raise EgovError("participant.list_unknown")
+    label = flow.refuse_signature.label
+    report = Draft(
+        type=message_type("steps.reported"),
+        case=case.id,
+        recipient=gateway.code,
+        regulation=case.regulation,
+        channel=flow.channel.code,
+        step=label,
+        region=case.region,
+        data={"trail": await trail_of(conn, case.id), "outcome": {"step": label, "code": code}},
+        queue=INGRESS,
+    )
+    return await portal.outbox.send(conn, report)
+
+
+async def _end(conn: AsyncConnection, portal: Portal, case: Case, code: str, envelope: Envelope) -> Case:
+    item = portal.regulation(case.regulation)[1].refuse_signature
+    return await store.change_case(
+        conn,
+        case,
+        portal.clock.now(),
+        state=CaseState.SIGNATURE_REFUSED,
+        step=item.label,
+        envelope_id=envelope.id,
+        problem={"code": code, "side": "sender", "clause": item.clause, "hop": portal.settings.code},
+    )

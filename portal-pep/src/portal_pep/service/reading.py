@@ -1,0 +1,114 @@
+"""What the citizen sees: the request page, its history, notifications and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from egovkit.errors import EgovError
+from egovlaw.catalogue import FlowItem, Regulation
+from portal_pep.domain.files import Attachment
+from portal_pep.domain.steps import PortalFlow, limit_of
+from portal_pep.service.cases import owned
+from portal_pep.service.parts import Portal
+from portal_pep.store import cases, files, records
+from portal_pep.store.accounts import Account
+from portal_pep.store.cases import Case
+from portal_pep.store.files import Result
+from portal_pep.store.records import Notice, Record, StoredRecord
+
+ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeen:
+    """One item of the act's flow, and what the portal knows of it in this case."""
+
+    item: FlowItem
+    limit_s: float | None
+    at: datetime | None
+    outcome: str | None
+    used_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    case: Case
+    regulation: Regulation
+    attachments: Sequence[Attachment]
+    steps: Sequence[StepSeen]
+    has_result: bool
+
+
+async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
+    async with portal.db.read() as conn:
+        case = await owned(conn, account, case_id)
+        attached = await files.attachments_of(conn, case_id)
+        happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
+        result = await files.result_of(conn, case_id)
+    regulation, flow = portal.regulation(case.regulation)
+    return CasePage(case, regulation, attached, _steps(flow, happened), result is not None)
+
+
+def _steps(flow: PortalFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]:
+    last: dict[str, Record] = {}
+    for one in happened:
+        record = one.record
+        # A side message stands for the step the case is on; only the message of the step itself reaches it.
+        if record.step is not None and record.applied and record.event not in _SIDE_EVENTS:
+            last[record.step] = record
+    return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
+
+
+_SIDE_EVENTS = frozenset({"status", "extended", "paused", "resumed"})
+
+
+def _seen(flow: PortalFlow, item: FlowItem, record: Record | None) -> StepSeen:
+    limit = limit_of(flow.channel, item)
+    limit_s = None if limit is None else float(limit.max_s)
+    if record is None:
+        return StepSeen(item, limit_s, None, None, None)
+    outcome = record.event.removeprefix("step.") if record.event.startswith("step.") else record.event
+    return StepSeen(item, record.limit_s or limit_s, record.at, outcome, record.used_s)
+
+
+async def case_list(portal: Portal, account: Account, *, before: str | None, limit: int) -> tuple[list[Case], bool]:
+    """One page, newest first, and whether there is another."""
+    async with portal.db.read() as conn:
+        found = await cases.cases_of(conn, account.id, before=before, limit=limit + 1)
+    return found[:limit], len(found) > limit
+
+
+async def history(
+    portal: Portal, account: Account, case_id: str, *, after: int, limit: int
+) -> tuple[list[StoredRecord], bool]:
+    async with portal.db.read() as conn:
+        await owned(conn, account, case_id)
+        found = await records.records_of(conn, case_id, after=after, limit=limit + 1)
+    return found[:limit], len(found) > limit
+
+
+async def notices(
+    portal: Portal, account: Account, *, before: str | None, limit: int, unread: bool
+) -> tuple[list[Notice], bool]:
+    async with portal.db.read() as conn:
+        found = await records.notices_of(conn, account.id, before=before, limit=limit + 1, unread=unread)
+    return found[:limit], len(found) > limit
+
+
+async def mark_read(portal: Portal, account: Account, notice_id: str) -> Notice:
+    async with portal.db.begin() as conn:
+        notice = await records.mark_read(conn, account.id, notice_id, portal.clock.now())
+    if notice is None:
+        raise EgovError("notification.not_found")
+    return notice
+
+
+async def result(portal: Portal, account: Account, case_id: str) -> Result:
+    async with portal.db.read() as conn:
+        case = await owned(conn, account, case_id)
+        found = await files.result_of(conn, case_id)
+    if found is None:
+        raise EgovError("result.not_ready", state=case.state.value)
+    return found

@@ -1,0 +1,153 @@
+"""From the filled form to the signed envelope: the certificate is checked, the document fixed, the signature checked,
+the application sent. Two calls, because no service ever holds a person's key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.errors import EgovError
+from egovkit.signatures.certificates import Certificate, CertificateFacts, load_certificate
+from egovlaw.catalogue import Regulation
+from portal_pep.domain.document import ApplicationFacts, application_bytes
+from portal_pep.domain.provider import provider_code
+from portal_pep.domain.states import CaseEvent, CaseState, after
+from portal_pep.domain.steps import PORTAL, Moment, PortalFlow
+from portal_pep.service.cases import law_of, owned
+from portal_pep.service.ending import end_by_certificate
+from portal_pep.service.parts import Keep, Portal
+from portal_pep.service.steps import Taken, take
+from portal_pep.store import cases as store
+from portal_pep.store import files, records
+from portal_pep.store.accounts import Account
+from portal_pep.store.cases import Case
+from portal_pep.store.records import Record
+
+UNKNOWN = "certificate.revocation_unknown"  # НУЦ's list is not here: a fault of ours, not of the certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    case: Case
+    certificate: CertificateFacts
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRefused:
+    """The act's own refusal: the certificate could not be confirmed. The case has ended."""
+
+    case: Case
+    code: str
+    clause: str
+
+
+async def prepare(
+    portal: Portal,
+    account: Account,
+    case_id: str,
+    certificate: bytes,
+    keep: Keep[Prepared | SignatureRefused],
+) -> Prepared | SignatureRefused:
+    """Checks the certificate the citizen chose (term, revocation, ИИН, use) and fixes the bytes he will sign."""
+    chosen = _load(certificate)
+    async with portal.db.begin() as conn:
+        case = await owned(conn, account, case_id, lock=True)
+        regulation, flow = law_of(portal, case)
+        if after(case.state, CaseEvent.PREPARED) is None:
+            raise EgovError("case.wrong_state", state=case.state.value)
+        now = portal.clock.now()
+        facts = portal.trust.check_person(chosen, now, case.iin, "sign")
+        refusal = facts.refusal
+        if refusal == UNKNOWN or (refusal is not None and not flow.checks_before_signing):
+            raise EgovError(refusal, clause=flow.check_certificate.clause, thumbprint=facts.thumbprint)
+        if refusal is not None:
+            ended = await end_by_certificate(conn, portal, case, refusal, await _filled(conn, portal, case, now))
+            outcome: Prepared | SignatureRefused = SignatureRefused(ended, refusal, flow.refuse_signature.clause)
+        else:
+            outcome = Prepared(await _fix_document(conn, portal, case, regulation, facts), facts)
+        await keep(conn, outcome)
+    return outcome
+
+
+def _load(certificate: bytes) -> Certificate:
+    try:
+        return load_certificate(certificate)
+    except ValueError:
+        raise EgovError("certificate.malformed") from None
+
+
+async def _filled(conn: AsyncConnection, portal: Portal, case: Case, now: datetime) -> Mapping[Moment, datetime]:
+    """Journals that the form is filled, which choosing the certificate completes."""
+    _, flow = portal.regulation(case.regulation)
+    label = flow.choose_and_fill.label
+    await store.drop_steps(conn, case.id, flow.retaken)
+    moments: dict[Moment, datetime] = {(label, "begin"): case.started_at, (label, "end"): now}
+    await take(conn, portal, case, [Taken(flow.choose_and_fill, "done", now)], moments)
+    return moments
+
+
+async def _fix_document(
+    conn: AsyncConnection, portal: Portal, case: Case, regulation: Regulation, facts: CertificateFacts
+) -> Case:
+    _, flow = portal.regulation(case.regulation)
+    now = portal.clock.now()
+    moments = await _filled(conn, portal, case, now)
+    if flow.checks_before_signing:
+        await take(conn, portal, case, [_checked(flow, now, facts.thumbprint)], moments)
+    signed_about = _about(case, regulation, facts.thumbprint, now)
+    changed = await store.change_case(
+        conn,
+        case,
+        now,
+        state=CaseState.PREPARED,
+        certificate=facts.thumbprint,
+        document=application_bytes(signed_about, case.form, await files.attachments_of(conn, case.id)),
+        prepared_at=now,
+        signature=None,
+        problem=None,
+    )
+    record = Record(
+        case_id=case.id,
+        at=now,
+        event="prepared",
+        state_before=case.state.value,
+        state_after=changed.state.value,
+        detail={"certificate": facts.thumbprint},
+    )
+    await records.add_record(conn, record)
+    return changed
+
+
+def _about(case: Case, regulation: Regulation, certificate: str, now: datetime) -> ApplicationFacts:
+    return ApplicationFacts(
+        case=case.id,
+        regulation=regulation.code,
+        version=regulation.version,
+        provider=provider_code(regulation),
+        region=regulation.region,
+        channel=PORTAL,
+        iin=case.iin,
+        certificate=certificate,
+        prepared_at=now,
+    )
+
+
+def _checked(flow: PortalFlow, at: datetime, thumbprint: str) -> Taken:
+    return Taken(flow.check_certificate, "ok", at, {"certificate": thumbprint})
+
+
+def require_prepared(case: Case) -> tuple[bytes, str]:
+    """The document to sign and the certificate chosen for it."""
+    if after(case.state, CaseEvent.SUBMITTED) is None or case.document is None or case.certificate is None:
+        raise EgovError("case.wrong_state", state=case.state.value)
+    return case.document, case.certificate
+
+
+def signing_steps(flow: PortalFlow, now: datetime, thumbprint: str) -> list[Taken]:
+    """What signing itself adds to the trail where the act signs before it checks the certificate (A1)."""
+    if flow.checks_before_signing or flow.sign is None:
+        return []
+    return [Taken(flow.sign, "done", now), _checked(flow, now, thumbprint)]

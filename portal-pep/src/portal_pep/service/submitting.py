@@ -1,0 +1,227 @@
+"""Sending: the signature is checked, the copies are stored at the gateway, the envelope leaves with the commit."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.envelope import Envelope
+from egovkit.errors import EgovError
+from egovkit.outbox import Draft
+from egovkit.signatures.cms import CmsFacts, verify_cms
+from egovlaw.kinds import message_type
+from portal_pep.domain.files import Attachment
+from portal_pep.domain.provider import provider_code, receiving_system
+from portal_pep.domain.states import CaseState
+from portal_pep.domain.steps import Moment, PortalFlow, deadline, limit_of, started, used
+from portal_pep.service.cases import aad, law_of, owned
+from portal_pep.service.ending import INGRESS, end_by_certificate
+from portal_pep.service.parts import Keep, Portal
+from portal_pep.service.signing import UNKNOWN, SignatureRefused, require_prepared, signing_steps
+from portal_pep.service.steps import envelope_facts, note, step_facts, take, trail_of
+from portal_pep.store import cases as store
+from portal_pep.store import files, records
+from portal_pep.store.accounts import Account
+from portal_pep.store.cases import Case
+from portal_pep.store.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    case: Case
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What goes to whom: the data of case.submitted but for its trail."""
+
+    recipient: str
+    data: Mapping[str, Any]
+
+
+async def submit(
+    portal: Portal, account: Account, case_id: str, signature: bytes, keep: Keep[Submitted | SignatureRefused]
+) -> Submitted | SignatureRefused:
+    """Sends the prepared application with the citizen's signature over exactly its bytes.
+
+    EgovError signature.* leaves the case as it was: the same document may be signed again. A certificate that went
+    bad since the preparation is the act's refusal, as in `prepare`.
+    """
+    async with portal.db.read() as conn:
+        case = await owned(conn, account, case_id)
+        attached = await files.attachments_of(conn, case_id)
+    regulation, flow = law_of(portal, case)
+    document, chosen = require_prepared(case)
+    facts = await _checked_signature(portal, case, flow, document, signature)
+    refusal = _refusal_of(facts, flow, chosen)
+    if refusal is not None:
+        return await _refuse(portal, case, refusal, keep)
+    recipient = receiving_system(portal.membership.members.members, case.regulation, case.region)
+    if recipient is None:
+        raise EgovError("provider.not_found", regulation=case.regulation, region=case.region)
+    await _store_copies(portal, case, recipient, attached)
+    data = {
+        "provider": provider_code(regulation),
+        "applicant": {"iin": case.iin},
+        "document": base64.b64encode(document).decode(),
+        "signature": base64.b64encode(signature).decode(),
+        "attachments": [one.as_data() for one in attached],
+    }
+    async with portal.db.begin() as conn:
+        current = await owned(conn, account, case_id, lock=True)
+        if current.document != document or current.state is not CaseState.PREPARED:
+            raise EgovError("case.changed_meanwhile")
+        sent = await _send(conn, portal, current, signature, Parcel(recipient, data))
+        await keep(conn, sent)
+    return sent
+
+
+async def _checked_signature(
+    portal: Portal, case: Case, flow: PortalFlow, document: bytes, signature: bytes
+) -> CmsFacts:
+    """Facts about a signature that holds; a broken one is journalled and refused, and changes nothing."""
+    try:
+        facts = await verify_cms(document, signature, portal.trust, portal.clock.now(), case.iin)
+        code = None if facts.intact else facts.refusal
+    except EgovError as error:
+        code = error.code
+    if code is None:
+        return facts
+    body = {
+        **step_facts(portal, case, flow, flow.send),
+        "limit_s": None,
+        "used_s": None,
+        "outcome": "refusal",
+        "code": code,
+    }
+    async with portal.db.begin() as conn:
+        await note(conn, portal, "refusal", case, body)
+    raise EgovError(code, clause=flow.refuse_signature.clause)
+
+
+def _refusal_of(facts: CmsFacts, flow: PortalFlow, chosen: str) -> str | None:
+    """The code that ends the case, or None. Signing with another certificate than the chosen one is a slip of the
+    hand, and an unreadable revocation list a fault of ours: both leave the case as it is."""
+    if facts.signer.thumbprint != chosen:
+        raise EgovError("signature.other_certificate", clause=flow.refuse_signature.clause)
+    if facts.refusal == UNKNOWN:
+        raise EgovError(UNKNOWN, clause=flow.check_certificate.clause, thumbprint=chosen)
+    return facts.refusal
+
+
+async def _refuse(portal: Portal, case: Case, code: str, keep: Keep[Submitted | SignatureRefused]) -> SignatureRefused:
+    """Expired or revoked between the two calls."""
+    _, flow = portal.regulation(case.regulation)
+    async with portal.db.begin() as conn:
+        current = await store.case(conn, case.id, lock=True)
+        if current is None or current.state is not CaseState.PREPARED:
+            raise EgovError("case.changed_meanwhile")
+        ended = await end_by_certificate(conn, portal, current, code, {})
+        outcome = SignatureRefused(ended, code, flow.refuse_signature.clause)
+        await keep(conn, outcome)
+    return outcome
+
+
+async def _store_copies(portal: Portal, case: Case, recipient: str, attached: Sequence[Attachment]) -> None:
+    """Before the envelope that names them. A failure sends nothing; files stored in vain end with their lifetime."""
+    for facts in attached:
+        async with portal.db.read() as conn:
+            sealed = await files.sealed_content(conn, case.id, facts.name)
+        if sealed is None:  # the gateway has kept it since an earlier sending
+            continue
+        content = await asyncio.to_thread(portal.sealer.open, sealed, aad(case.id, facts.sha256))
+        await portal.attachments.put(case.id, recipient, facts, content)
+
+
+async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: bytes, parcel: Parcel) -> Submitted:
+    _, flow = portal.regulation(case.regulation)
+    now = portal.clock.now()
+    moments = _moments(flow, case, now)
+    await take(conn, portal, case, signing_steps(flow, now, case.certificate or ""), moments)
+    envelope = await _enclose(conn, portal, case, parcel, moments)
+    spent = used(flow.channel, flow.send, moments)
+    body = {
+        **step_facts(portal, case, flow, flow.send),
+        "limit_s": spent.limit_s,
+        "used_s": spent.used_s,
+        "outcome": "done",
+        **envelope_facts(envelope),
+    }
+    await note(conn, portal, "envelope", case, body)
+    changed = await store.change_case(
+        conn,
+        case,
+        now,
+        state=CaseState.SUBMITTED,
+        signature=signature,
+        submitted_at=now,
+        recipient=parcel.recipient,
+        envelope_id=envelope.id,
+        step=flow.send.label,
+        receipt=None,
+        accepted_at=None,
+    )
+    await _record(conn, case, changed, body)
+    return Submitted(changed, envelope)
+
+
+async def _enclose(
+    conn: AsyncConnection, portal: Portal, case: Case, parcel: Parcel, moments: Mapping[Moment, datetime]
+) -> Envelope:
+    """The envelope in the outbox. It expires when the act's limit of signing and sending ends (a submission late at
+    ШЭП's door is refused there, and may be prepared again)."""
+    _, flow = portal.regulation(case.regulation)
+    limit = limit_of(flow.channel, flow.send)
+    draft = Draft(
+        type=message_type("case.submitted"),
+        case=case.id,
+        recipient=parcel.recipient,
+        regulation=case.regulation,
+        channel=flow.channel.code,
+        step=flow.send.label,
+        region=case.region,
+        data={**parcel.data, "trail": await trail_of(conn, case.id)},
+        queue=INGRESS,
+        expires=deadline(limit, started(limit, moments), portal.clock.now()),
+    )
+    return await portal.outbox.send(conn, draft)
+
+
+def _moments(flow: PortalFlow, case: Case, now: datetime) -> dict[Moment, datetime]:
+    """The check ended when the document was handed out; where signing comes first, it ends now."""
+    prepared = case.prepared_at or now
+    checked = prepared if flow.checks_before_signing else now
+    found: dict[Moment, datetime] = {
+        (flow.choose_and_fill.label, "end"): prepared,
+        (flow.check_certificate.label, "end"): checked,
+        (flow.send.label, "begin"): checked,
+        (flow.send.label, "end"): now,
+    }
+    if flow.sign is not None:
+        found[flow.sign.label, "begin"], found[flow.sign.label, "end"] = prepared, now
+    return found
+
+
+async def _record(conn: AsyncConnection, case: Case, changed: Case, body: Mapping[str, Any]) -> None:
+    await records.add_record(
+        conn,
+        Record(
+            case_id=case.id,
+            at=changed.changed_at,
+            event="submitted",
+            state_before=case.state.value,
+            state_after=changed.state.value,
+            step=body["step"],
+            clause=body["clause"],
+            envelope_id=body["id"],
+            limit_s=body["limit_s"],
+            used_s=body["used_s"],
+        ),
+    )

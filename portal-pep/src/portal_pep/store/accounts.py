@@ -1,0 +1,113 @@
+"""Accounts, sessions and the counters of the throttle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.db import insert_ignore
+from portal_pep.tables import accounts, attempts, sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: str
+    iin: str
+    password_hash: str
+    created_at: datetime
+    confirmed_at: datetime | None
+    confirmed_with: str | None
+    confirmation: bytes | None
+    confirmation_until: datetime | None
+    confirmation_signature: bytes | None
+
+    @property
+    def confirmed(self) -> bool:
+        return self.confirmed_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    id: str
+    account_id: str
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    login: dict[str, Any]
+
+
+async def add_account(conn: AsyncConnection, id_: str, iin: str, password_hash: str, at: datetime) -> None:
+    await conn.execute(insert(accounts).values(id=id_, iin=iin, password_hash=password_hash, created_at=at))
+
+
+async def forget_account(conn: AsyncConnection, id_: str) -> None:
+    """Removes a registration nobody confirmed, and whoever is logged in with it."""
+    await conn.execute(delete(sessions).where(sessions.c.account_id == id_))
+    await conn.execute(delete(accounts).where(accounts.c.id == id_, accounts.c.confirmed_at.is_(None)))
+
+
+async def account_of_iin(conn: AsyncConnection, iin: str, *, lock: bool = False) -> Account | None:
+    query = select(accounts).where(accounts.c.iin == iin)
+    row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    return Account(**row._mapping) if row else None
+
+
+async def account(conn: AsyncConnection, id_: str, *, lock: bool = False) -> Account | None:
+    query = select(accounts).where(accounts.c.id == id_)
+    row = (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    return Account(**row._mapping) if row else None
+
+
+async def change_account(conn: AsyncConnection, id_: str, **values: object) -> None:
+    await conn.execute(update(accounts).where(accounts.c.id == id_).values(**values))
+
+
+async def add_session(conn: AsyncConnection, session: Session) -> None:
+    await conn.execute(
+        insert(sessions).values(
+            id=session.id,
+            account_id=session.account_id,
+            created_at=session.created_at,
+            expires_at=session.expires_at,
+            login=session.login,
+        )
+    )
+
+
+async def session_with_account(conn: AsyncConnection, id_: str) -> tuple[Session, Account] | None:
+    row = (await conn.execute(select(sessions).where(sessions.c.id == id_))).one_or_none()
+    if row is None:
+        return None
+    owner = await account(conn, row.account_id)
+    return (Session(**row._mapping), owner) if owner else None
+
+
+async def end_session(conn: AsyncConnection, id_: str, at: datetime) -> None:
+    await conn.execute(update(sessions).where(sessions.c.id == id_, sessions.c.ended_at.is_(None)).values(ended_at=at))
+
+
+async def forget_sessions(conn: AsyncConnection, expired_before: datetime) -> None:
+    await conn.execute(delete(sessions).where(sessions.c.expires_at < expired_before))
+
+
+async def attempts_of(conn: AsyncConnection, key: str, now: datetime) -> tuple[int, datetime]:
+    """The counter, made if need be and locked: a row that is not there yet would lock nobody out."""
+    await conn.execute(insert_ignore(attempts, [{"key": key, "count": 0, "until": now}], conn.dialect.name))
+    row = (await conn.execute(select(attempts).where(attempts.c.key == key).with_for_update())).one()
+    return row._mapping["count"], row.until  # row.count is a method of tuples
+
+
+async def set_attempts(conn: AsyncConnection, key: str, count: int, until: datetime) -> None:
+    await conn.execute(update(attempts).where(attempts.c.key == key).values(count=count, until=until))
+
+
+async def forget_attempts(conn: AsyncConnection, key: str) -> None:
+    await conn.execute(delete(attempts).where(attempts.c.key == key))
+
+
+async def forget_old_attempts(conn: AsyncConnection, now: datetime, keep: timedelta) -> None:
+    await conn.execute(delete(attempts).where(attempts.c.until < now - keep))

@@ -1,0 +1,183 @@
+"""Tables of the portal; only the store (and the migrations) look here."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+from egovkit.db import BigId, UtcDateTime, kit_tables
+
+metadata = MetaData()
+kit = kit_tables(metadata)
+
+ID = String(36)
+CODE = String(64)
+LABEL = String(16)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("iin", String(12), nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("confirmed_at", UtcDateTime),  # NULL: nobody has proved yet that the ИИН is his (E5)
+    Column("confirmed_with", String(64)),  # thumbprint
+    Column("confirmation", LargeBinary),  # the bytes to sign, or those that were signed
+    Column("confirmation_until", UtcDateTime),
+    Column("confirmation_signature", LargeBinary),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),  # the token's own id
+    Column("account_id", ID, nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("login", JSON, nullable=False),  # the login's steps, to be attached to cases (E9)
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("key", String(64), primary_key=True),  # keyed hash of ИИН and address: the table names nobody
+    Column("count", Integer, nullable=False),
+    Column("until", UtcDateTime, nullable=False),  # before it the next attempt waits (login) or counts (registration)
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("account_id", ID, nullable=False),
+    Column("iin", String(12), nullable=False),
+    Column("regulation", String(80), nullable=False),
+    Column("regulation_version", Integer, nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("form", JSON, nullable=False),
+    Column("form_version", Integer, nullable=False),  # the ETag of form and copies
+    Column("started_at", UtcDateTime, nullable=False),  # of the step being done: choose and fill, then sign
+    Column("certificate", String(64)),  # thumbprint of the certificate the applicant chose
+    Column("document", LargeBinary),  # the exact bytes to sign, then signed
+    Column("prepared_at", UtcDateTime),
+    Column("signature", LargeBinary),
+    Column("submitted_at", UtcDateTime),
+    Column("recipient", CODE),  # the provider's system: whose word on this case counts
+    Column("envelope_id", ID),  # of the last case.submitted or steps.reported
+    Column("receipt", Text),  # ШЭП's, from envelope.accepted
+    Column("accepted_at", UtcDateTime),
+    Column("number", String(11)),
+    Column("registered_at", UtcDateTime),
+    Column("owner_version", Integer, nullable=False),
+    Column("step", LABEL),  # where the case stands, as the last applied message says
+    Column("status", JSON),  # the owner's last word: status, text_ru, text_kk, at
+    Column("term_until", UtcDateTime),  # after an extension
+    Column("problem", JSON),  # why a gateway or the certificate check refused
+    Index("cases_account", "account_id", "id"),
+)
+
+case_steps = Table(
+    "case_steps",
+    metadata,
+    Column("case_id", ID, nullable=False),
+    Column("step", LABEL, nullable=False),
+    Column("n", Integer, nullable=False),  # place in the flow: the trail's order
+    Column("outcome", String(12), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("writer", String(160), nullable=False),
+    Column("position", BigId, nullable=False),
+    Column("hash", String(64), nullable=False),
+    PrimaryKeyConstraint("case_id", "step", name="case_steps_pk"),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    Column("case_id", ID, nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("added_at", UtcDateTime, nullable=False),
+    Column("content", LargeBinary),  # sealed; NULL once the gateway took the application: it keeps the file then
+    PrimaryKeyConstraint("case_id", "name", name="attachments_pk"),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("case_id", ID, primary_key=True),
+    Column("kind", String(12), nullable=False),  # result or refusal
+    Column("document", LargeBinary, nullable=False),
+    Column("signature", LargeBinary),  # refusal letters carry none
+    Column("reasons", JSON),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("check", JSON),  # what the check of the signature found at receipt
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("case_id", ID, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event", String(40), nullable=False),
+    Column("step", LABEL),
+    Column("clause", String(80)),
+    Column("state_before", String(24), nullable=False),
+    Column("state_after", String(24), nullable=False),
+    Column("applied", Boolean, nullable=False),
+    Column("version", Integer),  # the owner's, of messages that carry one
+    Column("envelope_id", ID),
+    Column("limit_s", Float),
+    Column("used_s", Float),
+    Column("detail", JSON),
+    Index("history_case", "case_id", "id"),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("account_id", ID, nullable=False),
+    Column("case_id", ID, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("text_kk", Text, nullable=False),
+    Column("text_ru", Text, nullable=False),
+    Column("text_en", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("read_at", UtcDateTime),
+    Index("notifications_account", "account_id", "id"),
+)
+
+__all__ = [
+    "accounts",
+    "attachments",
+    "attempts",
+    "case_steps",
+    "cases",
+    "history",
+    "kit",
+    "metadata",
+    "notifications",
+    "results",
+    "sessions",
+]

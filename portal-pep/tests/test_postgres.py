@@ -1,0 +1,55 @@
+"""The same portal on PostgreSQL: what SQLite forgives."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from portal_pep.settings import PortalPepSettings
+
+pytestmark = pytest.mark.connected
+
+KAZAKH = "ӘәҒғҚқҢңӨөҰұҮүҺһІі"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, pki: Any, postgres_url: str) -> PortalPepSettings:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
+    return PortalPepSettings(home=tmp_path, db_url=postgres_url, argon2_time=1, argon2_memory_kib=8)
+
+
+async def test_an_application_goes_its_way_on_postgresql(world: Any, citizen: Any) -> None:
+    case = await citizen.open()
+    assert (await citizen.put_form(case, {"surname": KAZAKH})).status_code == 200
+    assert (await citizen.attach(case, f"{KAZAKH}.pdf")).status_code == 200
+    assert (await citizen.submit(case, citizen.sign(await citizen.prepared(case)))).status_code == 202
+    envelope = await world.shep.next()
+    await world.shep.accept(envelope)
+    await world.shep.refuse(envelope, "time.late")
+    assert (await citizen.submit(case, citizen.sign(await citizen.prepared(case)))).status_code == 202
+    page = await citizen.page(case)
+    assert page["form"] == {"surname": KAZAKH} and page["status"]["code"] == "submitted"
+    assert [one["event"] for one in await citizen.history(case)][-1] == "submitted"
+    assert await citizen.notices() == ["accepted", "gateway_refused"]
+
+
+async def test_two_submits_at_once_send_one_envelope(world: Any, citizen: Any) -> None:
+    case = await citizen.open()
+    signature = citizen.sign(await citizen.prepared(case))
+    answers = await asyncio.gather(*(citizen.submit(case, signature) for _ in range(4)))
+    assert sorted(one.status_code for one in answers) == [202, 409, 409, 409]
+    await world.shep.next()
+    assert world.shep.arrived.empty()
+
+
+async def test_guesses_at_once_are_counted_one_by_one(world: Any) -> None:
+    citizen = world.citizen()
+    await citizen.register()
+    answers = await asyncio.gather(*(citizen.log_in(f"wrong password {n}") for n in range(12)))
+    assert sum(one.status_code == 401 for one in answers) == 5

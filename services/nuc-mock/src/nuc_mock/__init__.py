@@ -1,0 +1,1 @@
+"""Twin of НУЦ: certificates and revocation lists."""

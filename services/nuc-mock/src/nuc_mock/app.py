@@ -1,0 +1,56 @@
+"""All wiring of the twin of НУЦ, in one function that `__main__`, the sandbox and the tests call."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from egovkit.clock import Clock, SystemClock
+from egovkit.contracts import contracts_dir, read_once
+from egovkit.db import Database, upgrade
+from egovkit.idempotency import Idempotent
+from egovkit.ids import Ids, SystemIds
+from egovkit.problems import Problems
+from egovkit.service import create_service
+from nuc_mock import tables
+from nuc_mock.api import admin_routes, public_routes
+from nuc_mock.control import control_routes
+from nuc_mock.service import Nuc
+from nuc_mock.settings import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> FastAPI:
+    """The application; its lifespan migrates the database, opens the authority and keeps its lists fresh."""
+    clock = clock or SystemClock()
+    ids = ids or SystemIds(clock)
+    db = Database(settings.database_url)
+    nuc = Nuc(settings, db, clock, ids)
+    idempotent = Idempotent(db, tables.idempotency, clock, ids)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await upgrade(db, "nuc_mock")
+        try:
+            await nuc.open()
+            yield
+        finally:
+            await nuc.close()
+
+    async def database_answers() -> str | None:
+        await db.ping()
+        return None
+
+    app = create_service(
+        settings.code,
+        problems=read_once(Problems.load, contracts_dir(settings.contracts)),
+        clock=clock,
+        ids=ids,
+        lifespan=lifespan,
+        checks={"database": database_answers, "authority": nuc.waiting_for},
+        title="nuc-mock: twin of НУЦ (not the National Certification Authority)",
+    )
+    for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):
+        app.include_router(router)
+    return app

@@ -1,0 +1,267 @@
+"""Everything that lasts: the authorities' key files, the administrator's token, and every query."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.db import insert_ignore
+from nuc_mock import domain
+from nuc_mock.domain import Authority, ListedCertificate, Profile, Reason, State
+from nuc_mock.tables import authorities, certificates
+
+ROOT, ISSUING = "root", "issuing"
+SHORTEST_TOKEN = 16  # characters; anything shorter could be guessed over HTTP
+
+
+class AuthorityUnusable(Exception):
+    """The key files and the database don't belong together, or can't be read; the message says what to do."""
+
+
+# --- files
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    root: Authority
+    issuing: Authority
+
+    def by_name(self, name: str) -> Authority:
+        return self.root if name == ROOT else self.issuing
+
+
+def load_or_make_authorities(folder: Path, make: Callable[[], Authorities], token: str) -> Authorities:
+    """The authorities kept in `folder`; made by `make` when there are none. Blocking.
+
+    They are written beside it and moved into place as one folder, so that a crash or a second process starting
+    at the same moment never leaves a key without its certificate: the loser of the race takes the winner's.
+    `token` makes the name of the temporary folder its own.
+    """
+    if not folder.exists():
+        made = make()
+        draft = folder.with_name(f".{folder.name}-{token}")
+        draft.mkdir(parents=True, mode=0o700)
+        try:
+            for name in (ROOT, ISSUING):
+                _write_authority(draft, name, made.by_name(name))
+            _sync_folder(draft)
+            draft.rename(folder)
+            _sync_folder(folder.parent)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)
+            if not folder.exists():
+                raise
+    return Authorities(_read_authority(folder, ROOT), _read_authority(folder, ISSUING))
+
+
+def load_or_make_token(path: Path, make: Callable[[], str], *, may_make: bool) -> str:
+    """The administrator's token; made at the first start unless the operator named a file. Blocking."""
+    if may_make and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f".{path.name}-{os.getpid()}")
+        draft.unlink(missing_ok=True)
+        write_secret(draft, make().encode())
+        with suppress(FileExistsError):  # another process was first, and its token is the one
+            os.link(draft, path)
+        draft.unlink()
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise AuthorityUnusable(f"the administrator's token can't be read from {path}: {error}") from None
+    if len(token) < SHORTEST_TOKEN:
+        raise AuthorityUnusable(f"the token in {path} is shorter than {SHORTEST_TOKEN} characters")
+    return token
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """A new file only its owner can read, on disk when this returns."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_authority(folder: Path, name: str, authority: Authority) -> None:
+    key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    write_secret(folder / f"{name}.key.pem", key)
+    write_secret(folder / f"{name}.cer", domain.der_of(authority.certificate))
+
+
+def _read_authority(folder: Path, name: str) -> Authority:
+    try:
+        key = load_pem_private_key((folder / f"{name}.key.pem").read_bytes(), password=None)
+        certificate = x509.load_der_x509_certificate((folder / f"{name}.cer").read_bytes())
+    except (OSError, ValueError) as error:
+        raise AuthorityUnusable(f"the {name} authority in {folder} can't be read: {error}") from None
+    if not isinstance(key, domain.AuthorityKey) or key.public_key() != certificate.public_key():
+        raise AuthorityUnusable(f"{folder}/{name}.key.pem is not the key of {name}.cer")
+    return Authority(certificate, key)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# --- rows
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedList:
+    """A revocation list as it is served. `number` 0 means that there is none yet."""
+
+    number: int
+    der: bytes
+    sha256: str
+    this_update: datetime
+    next_update: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    position: int
+    serial: str
+    thumbprint: str
+    profile: Profile
+    key: str
+    common_name: str
+    iin: str | None
+    bin: str | None
+    oddities: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    issued_at: datetime
+    der: bytes
+    state: State
+    version: int
+    listed_at: datetime | None
+    reason: Reason | None
+
+    @property
+    def pem(self) -> str:
+        return domain.pem_of([x509.load_der_x509_certificate(self.der)])
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a page of certificates is looked for by; None does not restrict."""
+
+    serial: str | None = None
+    iin: str | None = None
+    bin: str | None = None
+    profile: str | None = None
+    state: str | None = None
+
+
+async def bind_authority(conn: AsyncConnection, name: str, thumbprint: str) -> None:
+    """The database and the key files belong together from the first start on."""
+    row = {"name": name, "thumbprint": thumbprint, "crl_number": 0}
+    await conn.execute(insert_ignore(authorities, [row], conn.dialect.name))
+    known = await conn.scalar(select(authorities.c.thumbprint).where(authorities.c.name == name))
+    if known != thumbprint:
+        raise AuthorityUnusable(
+            f"the database belongs to another {name} authority ({known}) than the key files ({thumbprint}); "
+            "put the old key files back, or start with an empty database"
+        )
+
+
+async def lock_authority(conn: AsyncConnection, name: str) -> int:
+    """Holds the authority until the transaction ends; returns the number of its latest list."""
+    query = select(authorities.c.crl_number).where(authorities.c.name == name).with_for_update()
+    number: int = (await conn.execute(query)).scalar_one()
+    return number
+
+
+async def published_list(conn: AsyncConnection, name: str) -> PublishedList | None:
+    c = authorities.c
+    query = select(c.crl_number, c.crl, c.crl_sha256, c.this_update, c.next_update).where(c.name == name)
+    row = (await conn.execute(query)).one()
+    return None if row.crl is None else PublishedList(*row)
+
+
+async def publish_list(conn: AsyncConnection, name: str, new: PublishedList) -> None:
+    await conn.execute(
+        update(authorities)
+        .where(authorities.c.name == name)
+        .values(
+            crl_number=new.number,
+            crl=new.der,
+            crl_sha256=new.sha256,
+            this_update=new.this_update,
+            next_update=new.next_update,
+        )
+    )
+
+
+async def add_certificate(conn: AsyncConnection, row: Mapping[str, Any]) -> IssuedCertificate:
+    added = certificates.insert().values(state=State.GOOD, version=1, **row).returning(*certificates.c)
+    return _issued((await conn.execute(added)).one()._mapping)
+
+
+async def certificate(conn: AsyncConnection, serial: str) -> IssuedCertificate | None:
+    row = (await conn.execute(select(certificates).where(certificates.c.serial == serial))).one_or_none()
+    return None if row is None else _issued(row._mapping)
+
+
+async def search_certificates(
+    conn: AsyncConnection, wanted: Search, *, after: int, limit: int
+) -> list[IssuedCertificate]:
+    """At most `limit` certificates in order of issue, those after position `after`."""
+    query = select(certificates).where(certificates.c.position > after)
+    for field in fields(wanted):
+        value = getattr(wanted, field.name)
+        if value is not None:
+            query = query.where(certificates.c[field.name] == value)
+    rows = await conn.execute(query.order_by(certificates.c.position).limit(limit))
+    return [_issued(row._mapping) for row in rows]
+
+
+async def move_certificate(
+    conn: AsyncConnection,
+    old: IssuedCertificate,
+    state: State,
+    listed_at: datetime | None,
+    reason: Reason | None,
+) -> bool:
+    """Compare-and-set on the version; False when somebody else was first."""
+    moved = (
+        update(certificates)
+        .where(certificates.c.serial == old.serial, certificates.c.version == old.version)
+        .values(state=state, version=old.version + 1, listed_at=listed_at, reason=reason)
+    )
+    return (await conn.execute(moved)).rowcount == 1
+
+
+async def listed_certificates(conn: AsyncConnection) -> Sequence[ListedCertificate]:
+    """All that the issuing authority's list must name. Expired ones stay: old signatures are checked too."""
+    c = certificates.c
+    rows = await conn.execute(select(c.serial, c.listed_at, c.reason).where(c.state != State.GOOD).order_by(c.position))
+    return [ListedCertificate(int(row.serial, 16), row.listed_at, Reason(row.reason)) for row in rows]
+
+
+def _issued(row: Mapping[Any, Any]) -> IssuedCertificate:
+    values = {field.name: row[field.name] for field in fields(IssuedCertificate)}
+    values["oddities"] = tuple(json.loads(values["oddities"]))
+    values["profile"] = Profile(values["profile"])
+    values["state"] = State(values["state"])
+    values["reason"] = None if values["reason"] is None else Reason(values["reason"])
+    return IssuedCertificate(**values)

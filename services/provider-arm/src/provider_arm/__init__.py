@@ -1,0 +1,1 @@
+"""АРМ РШЭП, the provider's workstation."""

@@ -1,0 +1,1 @@
+"""HTTP in: parse, call the service, render. One module per subject."""

@@ -1,0 +1,159 @@
+"""Cases: looking at them, checking documents, preparing and issuing the result."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import ConfigDict
+
+from egovkit.errors import EgovError, FieldError
+from egovkit.idempotency import Answer, Attempt, Call
+from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, etag
+from provider_arm.api.models import (
+    CasePage,
+    CaseStanding,
+    CaseView,
+    CertificateView,
+    CheckWish,
+    History,
+    Model,
+    PreparedView,
+    PrepareWish,
+    ResultWish,
+)
+from provider_arm.api.paging import page_of
+from provider_arm.api.render import b64, case_line, case_view, history_item, standing
+from provider_arm.domain import Case, CaseState
+from provider_arm.service import decisions, views
+from provider_arm.service.decisions import Prepared, Verdict
+from provider_arm.store.cases import CaseFilter
+
+router = APIRouter(prefix="/v1/cases", tags=["cases"])
+
+Sort = Literal["registered_at", "-registered_at", "changed_at", "-changed_at", "number", "-number"]
+Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+
+
+class CaseQuery(Model):
+    model_config = ConfigDict(strict=False, extra="forbid")  # a query is text
+
+    state: CaseState | None = None
+    regulation: Annotated[str | None, Query(max_length=64)] = None
+    number: Annotated[str | None, Query(pattern=r"^\d{11}$")] = None
+    verified: bool | None = None
+    sort: Sort = "-registered_at"
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+@router.get("")
+async def list_cases(desk: OfDesk, person: Person, query: Annotated[CaseQuery, Query()]) -> CasePage:
+    wanted = CaseFilter(query.state, query.regulation, query.number, query.verified)
+    with page_of(query.limit, query.sort, query.cursor) as page:
+        found, after = await views.list_cases(desk.ws, person, wanted, page)
+    return CasePage(items=[case_line(desk.ws, case) for case in found], next=after)
+
+
+@router.get("/{case_id}")
+async def open_case(desk: OfDesk, person: Person, case_id: str, response: Response, reason: Why = None) -> CaseView:
+    """One case. Seeing its applicant is recorded: who, when, and the `reason` given or the task held."""
+    opened = await views.open_case(desk.ws, person, case_id, reason)
+    response.headers["etag"] = etag(opened.case.version)
+    response.headers["cache-control"] = "no-store"
+    return case_view(desk.ws, opened)
+
+
+@router.get(
+    "/{case_id}/attachments/{sha256}",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "the exact bytes attached"}},
+)
+async def attachment(desk: OfDesk, person: Person, case_id: str, sha256: Sha256, reason: Why = None) -> Response:
+    facts, content = await views.attachment(desk.ws, person, case_id, sha256, reason)
+    headers = {
+        # Never shown inside our own origin: a file of a stranger must not run there.
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(facts['name'], safe='')}",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+    }
+    return Response(content, media_type=facts["type"], headers=headers)
+
+
+@router.get("/{case_id}/history")
+async def history(desk: OfDesk, person: Person, case_id: str) -> History:
+    """Every row of our own journal about the case, each with its place in the chain."""
+    rows, names = await views.history(desk.ws, person, case_id)
+    return History(items=[history_item(row, names) for row in rows])
+
+
+@router.post("/{case_id}/check", response_model=CaseStanding)
+async def check_documents(
+    request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: CheckWish
+) -> Response:
+    """The document check of a case whose task the caller holds; violations refuse the application at once."""
+    verdict = Verdict(wish.outcome, tuple((reason.code, reason.text) for reason in wish.reasons))
+
+    async def act(_: Attempt) -> Answer:
+        return _stands(await decisions.check_documents(desk.ws, person, case_id, verdict, seen))
+
+    return await _once(request, desk, person.id, act)
+
+
+@router.post("/{case_id}/result/prepare", response_model=PreparedView)
+async def prepare_result(
+    request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PrepareWish
+) -> Response:
+    """Checks the authorised person's certificate and returns the exact bytes to sign."""
+    wanted = decisions.ResultWish(wish.certificate, wish.text_ru, wish.text_kk, wish.values)
+
+    async def act(_: Attempt) -> Answer:
+        prepared = await decisions.prepare_result(desk.ws, person, case_id, wanted, seen)
+        body = _prepared(prepared).model_dump(mode="json")
+        return Answer(200, body, {"etag": etag(prepared.case.version)})
+
+    return await _once(request, desk, person.id, act)
+
+
+@router.post("/{case_id}/result", response_model=CaseStanding)
+async def issue_result(
+    request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: ResultWish
+) -> Response:
+    """Takes the detached CMS over the prepared bytes and completes the case."""
+    try:
+        signature = base64.b64decode(wish.signature, validate=True)
+    except binascii.Error:
+        error = FieldError("signature", "wrong_form", "is not base64")
+        raise EgovError("request.invalid", errors=[error]) from None
+
+    async def act(_: Attempt) -> Answer:
+        return _stands(await decisions.issue_result(desk.ws, person, case_id, signature, seen))
+
+    return await _once(request, desk, person.id, act)
+
+
+async def _once(request: Request, desk: Desk, staff_id: str, act: Call) -> Response:
+    return await desk.idempotent.run(request, scope=f"staff:{staff_id}", call=act, required=False)
+
+
+def _stands(case: Case) -> Answer:
+    return Answer(200, standing(case).model_dump(mode="json"), {"etag": etag(case.version)})
+
+
+def _prepared(prepared: Prepared) -> PreparedView:
+    facts = prepared.certificate
+    return PreparedView(
+        **standing(prepared.case).model_dump(),
+        document=b64(prepared.document),
+        sha256=hashlib.sha256(prepared.document).hexdigest(),
+        certificate=CertificateView(
+            thumbprint=facts.thumbprint,
+            subject=facts.subject_cn,
+            not_before=facts.not_before,
+            not_after=facts.not_after,
+        ),
+    )

@@ -1,0 +1,311 @@
+"""What the HTTP API takes and gives; strict, and closed to unknown fields."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from provider_arm.domain import CaseState, CheckOutcome, OfficeKind, Role, StepKind, TaskState
+
+
+def _plain(value: str) -> str:
+    """Any letters of any language, tabs and line breaks; no NUL and its kin, which neither store nor show."""
+    if any((char < " " and char not in "\n\r\t") or "\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("control characters are not text")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty")
+    return _plain(value)
+
+
+Iin = Annotated[str, Field(pattern=r"^\d{12}$")]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_text)]
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,119}$")]
+Password = Annotated[str, Field(min_length=10, max_length=256)]
+Prose = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_text)]
+# Base64 of at most 100 KB: a CMS with its chain is 3 to 6 KB; the envelope has to carry it together with the document.
+Base64 = Annotated[str, Field(min_length=4, max_length=136_000, pattern=r"^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$")]
+
+
+ValueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+# Beyond 2**53 JSON readers disagree about the number.
+Value = (
+    bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=1000), AfterValidator(_plain)]
+)
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Wish(Model):
+    """A body of a request. JSON has no enums, so those fields are lax within a strict model."""
+
+
+class StaffNew(Wish):
+    iin: Iin
+    name: Name
+    password: Password
+    roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=4)]
+    region: Slug
+    provider: Code | None = None
+    office: Name
+    office_kind: Annotated[OfficeKind, Field(strict=False)] = OfficeKind.PROVIDER
+
+
+class StaffChange(Wish):
+    """Only what is named changes; a new password or an end of activity closes every open session."""
+
+    password: Password | None = None
+    roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=4)] | None = None
+    office: Name | None = None
+    active: bool | None = None
+
+
+class StaffView(Model):
+    id: str
+    iin: str  # masked
+    name: str
+    roles: list[Role]
+    region: str
+    provider: str | None
+    office: str
+    office_kind: OfficeKind
+    active: bool
+    created_at: datetime
+
+
+class StaffPage(Model):
+    items: list[StaffView]
+    next: str | None
+
+
+class SessionNew(Wish):
+    iin: Iin
+    password: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class SessionView(Model):
+    token: str
+    expires_at: datetime
+    staff: StaffView
+
+
+class PersonRef(Model):
+    id: str
+    name: str
+
+
+class LimitView(Model):
+    """The act's term of the step this task leads to, and how much of it is used."""
+
+    limit_s: int
+    used_s: float
+    clause: str
+    due_at: datetime
+    overdue: bool
+
+
+class TaskView(Model):
+    id: str
+    kind: StepKind
+    state: TaskState
+    case: str
+    number: str
+    regulation: str
+    title_ru: str
+    title_kk: str
+    channel: str
+    verified: bool
+    applicant_iin: str  # always masked in lists
+    case_state: CaseState
+    version: int
+    created_at: datetime
+    taken_at: datetime | None
+    assignee: PersonRef | None
+    limit: LimitView | None
+
+
+class TaskPage(Model):
+    items: list[TaskView]
+    next: str | None
+
+
+class ReleaseWish(Wish):
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class CaseLine(Model):
+    id: str
+    number: str
+    regulation: str
+    title_ru: str
+    title_kk: str
+    channel: str
+    region: str
+    provider: str
+    state: CaseState
+    verified: bool
+    version: int
+    applicant_iin: str  # always masked in lists
+    registered_at: datetime
+    changed_at: datetime
+
+
+class CasePage(Model):
+    items: list[CaseLine]
+    next: str | None
+
+
+class Applicant(Model):
+    iin: str
+    masked: bool
+
+
+class AttachmentRef(Model):
+    name: str
+    type: str
+    size: int
+    sha256: str
+    href: str
+
+
+class Reason(Model):
+    code: Annotated[str, Field(pattern=r"^[a-z_.]{1,60}$")]
+    text: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_text)]
+
+
+class OutgoingDocument(Model):
+    kind: Literal["refusal", "result"]
+    document: str  # base64 of the exact bytes sent
+    signature: str | None  # base64 CMS; a refusal has none
+
+
+class CaseTask(Model):
+    id: str
+    kind: StepKind
+    state: TaskState
+    assignee: PersonRef | None
+    created_at: datetime
+    taken_at: datetime | None
+    done_at: datetime | None
+
+
+class CaseView(CaseLine):
+    applicant: Applicant
+    form: dict[str, Any] | None  # null where the reader's role does not need it
+    document: str | None  # base64 of the exact bytes the applicant signed
+    signature: str | None
+    attachments: list[AttachmentRef]
+    reasons: list[Reason]  # why not verified
+    regulation_version: int
+    source: str
+    submitted_at: datetime
+    received_at: datetime
+    changed_by: PersonRef | None
+    tasks: list[CaseTask]
+    answer: OutgoingDocument | None
+
+
+class CheckWish(Wish):
+    outcome: Annotated[CheckOutcome, Field(strict=False)]
+    # Letter and message both carry them, and the message has to fit one envelope.
+    reasons: Annotated[list[Reason], Field(max_length=20)] = []
+
+
+class CaseStanding(Model):
+    """Where the case stands after an action; `version` is the ETag of the next one."""
+
+    case: str
+    number: str
+    state: CaseState
+    version: int
+
+
+class TaskStanding(CaseStanding):
+    task: str
+    task_state: TaskState
+
+
+class PrepareWish(Wish):
+    certificate: Annotated[str, Field(min_length=64, max_length=16_000)]  # PEM, or base64 of DER
+    text_ru: Prose
+    text_kk: Prose
+    values: Annotated[dict[ValueName, Value], Field(max_length=100)] = {}
+
+
+class CertificateView(Model):
+    thumbprint: str
+    subject: str
+    not_before: datetime
+    not_after: datetime
+
+
+class PreparedView(CaseStanding):
+    document: str  # base64: sign exactly these bytes
+    sha256: str
+    certificate: CertificateView
+
+
+class ResultWish(Wish):
+    signature: Base64
+
+
+class HistoryItem(Model):
+    at: datetime
+    kind: str
+    step: str | None
+    clause: str | None
+    state_before: str | None
+    state_after: str | None
+    outcome: str | None
+    limit_s: float | None
+    used_s: float | None
+    by: PersonRef | None
+    writer: str
+    position: int
+    hash: str
+
+
+class History(Model):
+    items: list[HistoryItem]
+
+
+class ReadView(Model):
+    id: str
+    at: datetime
+    who: PersonRef
+    case: str
+    what: str
+    why: str
+
+
+class ReadPage(Model):
+    items: list[ReadView]
+    next: str | None
+
+
+class IncidentView(Model):
+    id: str
+    at: datetime
+    case: str
+    envelope: str
+    type: str
+    code: str
+    side: str | None
+    hop: str | None
+    clause: str | None
+    title: str
+    detail: str
+    remedy: str
+
+
+class IncidentPage(Model):
+    items: list[IncidentView]
+    next: str | None

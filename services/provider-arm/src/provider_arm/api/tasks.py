@@ -1,0 +1,81 @@
+"""The inbox of work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ConfigDict
+
+from egovkit.idempotency import Answer, Attempt
+from provider_arm.api.access import Cursor, Limit, OfDesk, Person, Seen, etag
+from provider_arm.api.models import Model, ReleaseWish, TaskPage, TaskStanding
+from provider_arm.api.paging import page_of
+from provider_arm.api.render import task_standing, task_view
+from provider_arm.domain import StepKind, TaskState
+from provider_arm.service import work
+from provider_arm.store.tasks import TaskFilter
+
+router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
+
+Sort = Literal["created_at", "-created_at", "number", "-number"]
+
+
+STATES: Mapping[str, tuple[TaskState, ...]] = {
+    "active": (TaskState.OPEN, TaskState.TAKEN),
+    "all": tuple(TaskState),
+    **{state.value: (state,) for state in TaskState},
+}
+
+
+class TaskQuery(Model):
+    """`state=active` (the default) leaves out what is done."""
+
+    model_config = ConfigDict(strict=False, extra="forbid")  # a query is text
+
+    state: Literal["active", "open", "taken", "done", "all"] = "active"
+    kind: StepKind | None = None
+    regulation: Annotated[str | None, Query(max_length=64)] = None
+    mine: bool = False
+    overdue: bool = False
+    sort: Sort = "created_at"
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+@router.get("")
+async def list_tasks(desk: OfDesk, person: Person, query: Annotated[TaskQuery, Query()]) -> TaskPage:
+    """Tasks of the caller's region, oldest first unless asked otherwise. `overdue` is the head's to ask for."""
+    wanted = TaskFilter(
+        states=STATES[query.state],
+        kind=query.kind,
+        regulation=query.regulation,
+        assignee=person.id if query.mine else None,
+        overdue_at=desk.ws.clock.now() if query.overdue else None,
+    )
+    with page_of(query.limit, query.sort, query.cursor) as page:
+        found, after, names = await work.inbox(desk.ws, person, wanted, page)
+    return TaskPage(items=[task_view(desk.ws, task, case, names) for task, case in found], next=after)
+
+
+@router.post("/{task_id}/take", response_model=TaskStanding)
+async def take_task(request: Request, desk: OfDesk, person: Person, task_id: str, seen: Seen) -> Response:
+    async def act(_: Attempt) -> Answer:
+        task, case = await work.take(desk.ws, person, task_id, seen)
+        body = task_standing(task, case).model_dump(mode="json")
+        return Answer(200, body, {"etag": etag(case.version)})
+
+    return await desk.idempotent.run(request, scope=f"staff:{person.id}", call=act, required=False)
+
+
+@router.post("/{task_id}/release", response_model=TaskStanding)
+async def release_task(
+    request: Request, desk: OfDesk, person: Person, *, task_id: str, seen: Seen, wish: ReleaseWish
+) -> Response:
+    async def act(_: Attempt) -> Answer:
+        task, case = await work.release(desk.ws, person, task_id, wish.reason, seen)
+        body = task_standing(task, case).model_dump(mode="json")
+        return Answer(200, body, {"etag": etag(case.version)})
+
+    return await desk.idempotent.run(request, scope=f"staff:{person.id}", call=act, required=False)

@@ -1,0 +1,104 @@
+"""All wiring of the workstation, in one function that `__main__`, the sandbox and the tests call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import yaml
+from fastapi import FastAPI
+
+from egovkit.bus import Bus
+from egovkit.clock import Clock
+from egovkit.contracts import read_once
+from egovkit.ids import Ids
+from egovkit.node import Node
+from egovkit.settings import read_secret
+from egovkit.signatures.jws import sign_compact
+from egovlaw.loader import load_catalogue
+from provider_arm import handlers
+from provider_arm.api import cases, oversight, sessions, staff, tasks
+from provider_arm.api.access import Desk
+from provider_arm.clients import Attachments
+from provider_arm.service.context import Workstation
+from provider_arm.service.passwords import Passwords
+from provider_arm.service.procedure import Procedures
+from provider_arm.service.staff import Door
+from provider_arm.settings import Settings
+from provider_arm.tables import kit
+
+__all__ = ["create_app"]
+
+ACCESS_TYP = "egov-access+jwt"
+ACCESS_SECONDS = 60  # the longest ШЭП accepts; a token is made for each call
+STORE = "gateway-shep"  # who keeps the attachments
+
+
+def create_app(
+    settings: Settings,
+    *,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    http: httpx.AsyncClient | None = None,
+) -> FastAPI:
+    """The application. `http` replaces the client for ШЭП and НУЦ (tests answer for them without a socket)."""
+    node = Node(settings, package="provider_arm", tables=kit, bus=bus, clock=clock, ids=ids, http=http)
+    procedures = Procedures(read_once(load_catalogue, node.contracts))
+    regions = _regions(node.contracts)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with node:
+            ws = _workstation(node, settings, procedures)
+            app.state.desk = Desk(ws, _door(node, settings, regions), node.idempotent, _admin_token(settings))
+            await node.receive(f"inbox.{settings.code}", handlers.bound(ws), prepares=handlers.prepares(ws))
+            yield
+
+    app = node.create_service(lifespan=lifespan, title="АРМ РШЭП: the provider's workstation")
+    for router in (sessions.router, staff.router, tasks.router, cases.router, oversight.router):
+        app.include_router(router)
+    return app
+
+
+def _workstation(node: Node, settings: Settings, procedures: Procedures) -> Workstation:
+    def access() -> str:
+        now = int(node.clock.now().timestamp())
+        claims = {
+            "iss": node.code,
+            "aud": STORE,
+            "iat": now,
+            "exp": now + ACCESS_SECONDS,
+            "jti": node.ids.new(),
+        }
+        return sign_compact(claims, node.key, ACCESS_TYP)
+
+    return Workstation(
+        code=node.code,
+        db=node.db,
+        clock=node.clock,
+        ids=node.ids,
+        journal=node.journal,
+        outbox=node.outbox,
+        trust=node.trust,
+        procedures=procedures,
+        attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
+    )
+
+
+def _door(node: Node, settings: Settings, regions: frozenset[str]) -> Door:
+    path = settings.session_key_file
+    secret = node.ids.token() if path is None else read_secret(path)
+    passwords = Passwords(settings.argon2_time, settings.argon2_memory_kib, settings.argon2_at_once)
+    return Door(node.key, secret.encode(), timedelta(hours=settings.session_hours), regions, passwords)
+
+
+def _admin_token(settings: Settings) -> str | None:
+    return None if settings.admin_token_file is None else read_secret(settings.admin_token_file)
+
+
+def _regions(contracts: Path) -> frozenset[str]:
+    return frozenset(yaml.safe_load((contracts / "regions.yaml").read_text(encoding="utf-8"))["regions"])

@@ -1,0 +1,348 @@
+"""Rules of the provider's workstation: states, who may do what, numbers, what a document must agree with.
+
+Pure: facts in, decisions out. No clock, no I/O; no regulation, term or place by name: those are the catalogue's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+# --- the case ---------------------------------------------------------------------------------------------
+
+
+class CaseState(StrEnum):
+    REGISTERED = "registered"  # has a number; nobody has opened it yet
+    UNDER_CONSIDERATION = "under_consideration"  # an official took it; the applicant was told
+    AWAITING_RESULT = "awaiting_result"  # documents are in order; the result waits for its signature
+    REFUSED = "refused"  # ended with a reasoned refusal
+    COMPLETED = "completed"  # ended with a signed result
+
+
+class CaseEvent(StrEnum):
+    TAKEN = "taken"  # an official took the document check
+    DOCUMENTS_IN_ORDER = "documents_in_order"
+    DOCUMENTS_IN_VIOLATION = "documents_in_violation"
+    RESULT_ISSUED = "result_issued"
+
+
+TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingProxyType(
+    {
+        (CaseState.REGISTERED, CaseEvent.TAKEN): CaseState.UNDER_CONSIDERATION,
+        # Given back and taken again, by the same or another official: the applicant was told once already.
+        (CaseState.UNDER_CONSIDERATION, CaseEvent.TAKEN): CaseState.UNDER_CONSIDERATION,
+        (CaseState.UNDER_CONSIDERATION, CaseEvent.DOCUMENTS_IN_ORDER): CaseState.AWAITING_RESULT,
+        (CaseState.UNDER_CONSIDERATION, CaseEvent.DOCUMENTS_IN_VIOLATION): CaseState.REFUSED,
+        (CaseState.AWAITING_RESULT, CaseEvent.RESULT_ISSUED): CaseState.COMPLETED,
+    }
+)
+
+ENDED: Final = frozenset({CaseState.REFUSED, CaseState.COMPLETED})
+
+
+@dataclass(frozen=True, slots=True)
+class StatusText:
+    """What the applicant reads when a case reaches a state."""
+
+    ru: str
+    kk: str
+
+
+STATUS_TEXTS: Final[Mapping[CaseState, StatusText]] = MappingProxyType(
+    {
+        CaseState.REGISTERED: StatusText("Заявление зарегистрировано", "Өтініш тіркелді"),
+        CaseState.UNDER_CONSIDERATION: StatusText("Заявление на рассмотрении", "Өтініш қаралуда"),
+        CaseState.AWAITING_RESULT: StatusText(
+            "Документы проверены, готовится результат", "Құжаттар тексерілді, нәтиже дайындалуда"
+        ),
+        CaseState.REFUSED: StatusText("В оказании услуги отказано", "Қызмет көрсетуден бас тартылды"),
+        CaseState.COMPLETED: StatusText("Услуга оказана", "Қызмет көрсетілді"),
+    }
+)
+
+
+# --- people -----------------------------------------------------------------------------------------------
+
+
+class Role(StrEnum):
+    CLERK = "clerk"  # делопроизводитель: sees what came in and hands it out
+    EXECUTOR = "executor"  # ответственный исполнитель: checks documents, decides
+    HEAD = "head"  # руководитель: sees delays, incidents and who read what; takes work back
+    AUTHORISED = "authorised"  # уполномоченное лицо: signs the result with his own ЭЦП
+
+
+class StepKind(StrEnum):
+    """Step kinds of the catalogue that are this workstation's work; the values are the catalogue's names."""
+
+    REGISTER = "register"
+    CHECK_DOCUMENTS = "check_documents"
+    REFUSE_DOCUMENTS = "refuse_documents"
+    ISSUE_RESULT = "issue_result"
+
+
+# Registration is done by the system itself (the acts' actor is "АРМ РШЭП"), so no role may do it by hand.
+ROLES_OF_STEP: Final[Mapping[StepKind, frozenset[Role]]] = MappingProxyType(
+    {
+        StepKind.REGISTER: frozenset(),
+        StepKind.CHECK_DOCUMENTS: frozenset({Role.EXECUTOR, Role.HEAD}),
+        StepKind.REFUSE_DOCUMENTS: frozenset({Role.EXECUTOR, Role.HEAD}),
+        StepKind.ISSUE_RESULT: frozenset({Role.AUTHORISED}),
+    }
+)
+
+# A clerk sorts the post: who applied is not needed for that.
+SEES_APPLICANT: Final = frozenset({Role.EXECUTOR, Role.HEAD, Role.AUTHORISED})
+SEES_OVERSIGHT: Final = frozenset({Role.HEAD})  # delays, incidents, the log of reads
+RELEASES_FOR_OTHERS: Final = frozenset({Role.HEAD})
+
+
+class OfficeKind(StrEnum):
+    """E8: the rural akim's desk and the Employment Centre are offices of the same workstation."""
+
+    PROVIDER = "provider"
+    AKIM = "akim"
+    EMPLOYMENT_CENTRE = "employment_centre"
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """An official of one office. `provider` None: works for every provider of the region."""
+
+    id: str
+    iin: str
+    name: str
+    roles: frozenset[Role]
+    region: str
+    provider: str | None
+    office: str
+    office_kind: OfficeKind
+    active: bool
+    created_at: datetime
+
+    def sees(self, region: str, provider: str) -> bool:
+        """Work of another region, or of another provider, does not exist for him, not even as forbidden."""
+        return self.region == region and self.provider in (None, provider)
+
+
+def may_do(roles: frozenset[Role], step: StepKind) -> bool:
+    return bool(roles & ROLES_OF_STEP[step])
+
+
+def roles_able(step: StepKind) -> tuple[str, ...]:
+    return tuple(sorted(ROLES_OF_STEP[step]))
+
+
+# --- tasks ------------------------------------------------------------------------------------------------
+
+
+class TaskState(StrEnum):
+    OPEN = "open"  # waits for somebody
+    TAKEN = "taken"  # somebody works on it
+    DONE = "done"  # its step happened
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case without its documents' bytes (lists never need them)."""
+
+    id: str
+    provider: str
+    number: str
+    regulation: str
+    regulation_version: int
+    channel: str
+    region: str
+    source: str
+    envelope_id: str  # the submission
+    applicant_iin: str
+    attachments: tuple[Mapping[str, Any], ...]
+    verified: bool
+    reasons: tuple[str, ...]
+    state: CaseState
+    version: int
+    trail: tuple[Mapping[str, Any], ...]
+    submitted_at: datetime
+    received_at: datetime
+    registered_at: datetime
+    changed_at: datetime
+    changed_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    id: str
+    case_id: str
+    kind: StepKind
+    state: TaskState
+    assignee: str | None
+    created_at: datetime
+    taken_at: datetime | None
+    done_at: datetime | None
+    due_at: datetime | None
+    limit_s: int | None
+    limit_clause: str | None
+
+
+class CheckOutcome(StrEnum):
+    OK = "ok"
+    VIOLATIONS = "violations"
+
+
+# --- numbers and masks ------------------------------------------------------------------------------------
+
+NUMBER_DIGITS: Final = 11  # as the forms print it: "уникальный номер" of eleven digits
+
+
+def human_number(year: int, sequence: int) -> str:
+    """Two digits of the year, then the provider's own running number, which never starts again: a number is
+    unique by provider whatever the year, and says at a glance when it was given."""
+    width = NUMBER_DIGITS - 2
+    if not 1 <= sequence < 10**width:
+        raise ValueError(f"sequence {sequence} does not fit {width} digits")
+    return f"{year % 100:02d}{sequence:0{width}d}"
+
+
+def masked_iin(iin: str) -> str:
+    """First four digits and the last two: enough to tell two rows apart, not enough to name a person."""
+    return f"{iin[:4]}******{iin[-2:]}"
+
+
+# --- the application, checked again -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What the envelope says, against which the signed document is held."""
+
+    case: str
+    regulation: str
+    provider: str
+    region: str
+    channel: str
+    iin: str
+    attachments: tuple[tuple[str, str, int, str], ...]  # name, type, size, sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The signed document, read: only what the workstation relies on."""
+
+    body: Mapping[str, Any]
+
+    @property
+    def form(self) -> Mapping[str, Any]:
+        form = self.body.get("form")
+        return form if isinstance(form, dict) else {}
+
+    @property
+    def version(self) -> int | None:
+        version = self.body.get("version")
+        return version if isinstance(version, int) and not isinstance(version, bool) else None
+
+    @property
+    def certificate(self) -> str | None:
+        value = self.body.get("certificate")
+        return value if isinstance(value, str) else None
+
+
+def read_application(document: bytes) -> Application | None:
+    """The document as JSON; None when it is not one JSON object in UTF-8 without repeated names."""
+    try:
+        body = json.loads(document.decode("utf-8"), object_pairs_hook=_no_repeats)
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        return None
+    return Application(body) if isinstance(body, dict) else None
+
+
+def _no_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    # Two values under one name: two readers may see two different documents under one signature.
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("repeated name")
+    return result
+
+
+def disagreements(application: Application | None, said: Submission) -> list[str]:
+    """Every point where the signed document and the envelope tell different stories, as reason codes."""
+    if application is None:
+        return ["document.malformed"]
+    body = application.body
+    checks = (
+        ("document.other_kind", body.get("kind") == "application"),
+        ("document.other_case", body.get("case") == said.case),
+        ("document.other_regulation", body.get("regulation") == said.regulation),
+        ("document.other_provider", body.get("provider") == said.provider),
+        ("document.other_region", body.get("region") == said.region),
+        ("document.other_channel", body.get("channel") == said.channel),
+        ("document.other_applicant", _iin_of(body) == said.iin),
+        ("document.other_attachments", _attachments_of(body) == sorted(said.attachments)),
+        ("document.no_version", application.version is not None),
+        ("document.no_form", isinstance(body.get("form"), dict)),
+    )
+    return [code for code, holds in checks if not holds]
+
+
+def _iin_of(body: Mapping[str, Any]) -> object:
+    applicant = body.get("applicant")
+    return applicant.get("iin") if isinstance(applicant, dict) else None
+
+
+def _attachments_of(body: Mapping[str, Any]) -> list[tuple[str, str, int, str]] | None:
+    listed = body.get("attachments")
+    if not isinstance(listed, list):
+        return None
+    try:
+        return sorted((a["name"], a["type"], a["size"], a["sha256"]) for a in listed)
+    except (TypeError, KeyError):
+        return None
+
+
+# The official's words for each reason, printed in the refusal; signature.* and certificate.* by their area.
+REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
+    {
+        "document": StatusText(
+            "Подписанный документ не соответствует сопроводительным данным запроса",
+            "Қол қойылған құжат сұратудың ілеспе деректеріне сәйкес келмейді",
+        ),
+        "signature": StatusText(
+            "Подлинность ЭЦП потребителя не подтверждена", "Тұтынушының ЭЦҚ түпнұсқалығы расталмады"
+        ),
+        "certificate": StatusText(
+            "Регистрационное свидетельство ЭЦП потребителя недействительно",
+            "Тұтынушының ЭЦҚ тіркеу куәлігі жарамсыз",
+        ),
+        "applicant": StatusText("ИИН потребителя не прошёл проверку", "Тұтынушының ЖСН тексеруден өтпеді"),
+    }
+)
+
+
+def reason_text(code: str) -> StatusText:
+    return REASON_TEXTS[code.split(".", 1)[0]]
+
+
+# --- throttling of logins ---------------------------------------------------------------------------------
+
+FREE_ATTEMPTS: Final = 5  # a person mistypes; a machine needs thousands
+FIRST_WAIT_S: Final = 30
+LONGEST_WAIT_S: Final = 900  # fifteen minutes: long enough to stop guessing, short enough not to end a working day
+
+
+def login_wait(failures: int) -> int:
+    """Seconds to wait after so many failures in a row of one ИИН from one address (E5: never by ИИН alone, or
+    anyone could lock an official out)."""
+    if failures < FREE_ATTEMPTS:
+        return 0
+    return int(min(FIRST_WAIT_S * 2 ** min(failures - FREE_ATTEMPTS, 16), LONGEST_WAIT_S))
+
+
+# --- documents we make ------------------------------------------------------------------------------------
+
+
+def document_bytes(body: Mapping[str, Any]) -> bytes:
+    """One rendering for every document: UTF-8 JSON, made once; these bytes are kept, signed and sent."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

@@ -1,0 +1,141 @@
+"""What every use case is given: built once, in `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.clock import Clock
+from egovkit.db import Database
+from egovkit.errors import EgovError
+from egovkit.ids import Ids
+from egovkit.journal import Journal, JournalEntry, Link
+from egovkit.outbox import Draft, Outbox
+from egovkit.signatures.certificates import TrustStore
+from egovlaw.catalogue import FlowItem
+from egovlaw.kinds import message_type
+from provider_arm.clients import Attachments
+from provider_arm.domain import Case
+from provider_arm.service.procedure import NOT_MEASURED, Measured, Procedures
+from provider_arm.store import people
+
+
+@dataclass(frozen=True, slots=True)
+class Workstation:
+    code: str
+    db: Database
+    clock: Clock
+    ids: Ids
+    journal: Journal
+    outbox: Outbox
+    trust: TrustStore
+    procedures: Procedures
+    attachments: Attachments
+
+    async def journal_step(
+        self,
+        conn: AsyncConnection,
+        case_id: str,
+        item: FlowItem,
+        *,
+        states: tuple[str, str],
+        outcome: str = "done",
+        measured: Measured = NOT_MEASURED,
+        **more: object,
+    ) -> Link:
+        """One step of the flow into our own chain, in the transaction of its effect; its link is for the trail."""
+        entry = self._step(case_id, item, states, outcome=outcome, measured=measured, **more)
+        [link] = await self.journal.append(conn, [entry])
+        return link
+
+    async def note_step(
+        self,
+        conn: AsyncConnection,
+        case_id: str,
+        item: FlowItem,
+        *,
+        states: tuple[str, str],
+        measured: Measured = NOT_MEASURED,
+        **more: object,
+    ) -> None:
+        """As `journal_step`, for a step that no trail names."""
+        await self.journal.note(conn, [self._step(case_id, item, states, outcome="done", measured=measured, **more)])
+
+    def _step(
+        self,
+        case_id: str,
+        item: FlowItem,
+        states: tuple[str, str],
+        *,
+        outcome: str,
+        measured: Measured,
+        **more: object,
+    ) -> JournalEntry:
+        body = {
+            "step": item.label,
+            "clause": item.clause,
+            "service": self.code,
+            "state_before": states[0],
+            "state_after": states[1],
+            "limit_s": measured.limit_s,
+            "used_s": measured.used_s,
+            "outcome": outcome,
+            **more,
+        }
+        return JournalEntry("step", self.clock.now(), case_id, body)
+
+    async def journal_action(self, conn: AsyncConnection, action: str, case_id: str | None, **facts: object) -> None:
+        """Something people did that is no step of the act: taking work, creating an account."""
+        body = {"action": action, "service": self.code, **facts}
+        await self.journal.note(conn, [JournalEntry("admin", self.clock.now(), case_id, body)])
+
+    async def tell_origin(
+        self, conn: AsyncConnection, case: Case, name: str, *, step: str, data: Mapping[str, Any]
+    ) -> None:
+        """One fact about a case to the side it came from, by way of its region's gateway."""
+        draft = Draft(
+            type=message_type(name),
+            case=case.id,
+            recipient=case.source,
+            regulation=case.regulation,
+            channel=case.channel,
+            step=step,
+            region=case.region,
+            data=data,
+            queue=f"rshep.{case.region}.ingress",
+            causation=case.envelope_id,
+        )
+        await self.outbox.send(conn, draft)
+
+    async def conflict(self, conn: AsyncConnection, case: Case) -> EgovError:
+        """Somebody was quicker: who, when, and where the case stands now."""
+        ids = {case.changed_by} if case.changed_by else set()
+        by = (await people.names(conn, ids)).get(case.changed_by or "", self.code)
+        return EgovError(
+            "decision.conflict",
+            by=by,
+            at=stamp(case.changed_at),
+            state=case.state.value,
+            version=case.version,
+        )
+
+
+def stamp(moment: datetime) -> str:
+    """RFC 3339 with milliseconds and Z, as in envelopes."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def trail_step(item: FlowItem, outcome: str, at: datetime, link: Link) -> dict[str, Any]:
+    """A local step as the next envelope carries it."""
+    return {
+        "step": item.label,
+        "outcome": outcome,
+        "at": stamp(at),
+        "writer": link.writer,
+        "position": link.position,
+        "hash": link.hash,
+    }

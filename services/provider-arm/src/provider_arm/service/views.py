@@ -1,0 +1,117 @@
+"""Looking: a case, its files, its history; and, for the head, who looked and what went wrong on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.errors import EgovError
+from egovkit.journal import JournalRow, read_rows
+from provider_arm.domain import SEES_APPLICANT, Application, Case, Staff, Task, TaskState, read_application
+from provider_arm.service import work
+from provider_arm.service.context import Workstation
+from provider_arm.store import cases, oversight, people, tasks
+from provider_arm.store.paging import Page
+
+NO_REASON = "-"  # the reader said nothing and holds no task of the case: the head will want to ask
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """A case as one reader may see it: `application` and `answer` are None where he sees a masked one."""
+
+    case: Case
+    masked: bool
+    application: Application | None
+    signed: tuple[bytes, bytes] | None  # document, signature
+    answer: tuple[str, bytes, bytes | None] | None  # kind, document, signature
+    tasks: list[Task]
+    names: Mapping[str, str]
+
+
+async def list_cases(
+    ws: Workstation, person: Staff, wanted: cases.CaseFilter, page: Page
+) -> tuple[list[Case], str | None]:
+    async with ws.db.read() as conn:
+        return await cases.listed(conn, person, wanted, page)
+
+
+async def open_case(ws: Workstation, person: Staff, case_id: str, why: str | None) -> CaseFile:
+    """The case. Whoever sees the applicant leaves a trace of having looked, in the same transaction."""
+    async with ws.db.begin() as conn:
+        case = await work.visible_case(conn, person, case_id)
+        of_case = await tasks.of_case(conn, case_id)
+        ids = {one for task in of_case if (one := task.assignee)} | ({case.changed_by} if case.changed_by else set())
+        names = await people.names(conn, ids)
+        if not person.roles & SEES_APPLICANT:
+            return CaseFile(case, True, None, None, None, of_case, names)
+        await _record(ws, conn, person, case, ("case", why or _work_at_hand(person, of_case)))
+        signed = await cases.application(conn, case_id)
+        answer = await cases.outgoing_document(conn, case_id)
+        return CaseFile(case, False, read_application(signed[0]), signed, answer, of_case, names)
+
+
+async def attachment(
+    ws: Workstation, person: Staff, case_id: str, sha256: str, why: str | None
+) -> tuple[Mapping[str, Any], bytes]:
+    """One attached file, fetched now and checked against the hash the applicant signed."""
+    if not person.roles & SEES_APPLICANT:
+        raise EgovError("staff.role_not_enough", needed=sorted(SEES_APPLICANT), have=sorted(person.roles))
+    async with ws.db.begin() as conn:
+        case = await work.visible_case(conn, person, case_id)
+        found = next((one for one in case.attachments if one["sha256"] == sha256), None)
+        if found is None:
+            raise EgovError("attachment.not_of_case", sha256=sha256)
+        # Recorded before the bytes go out: a read that failed half-way was still an attempt to read.
+        reason = why or _work_at_hand(person, await tasks.of_case(conn, case_id))
+        await _record(ws, conn, person, case, (f"attachment {sha256[:16]}", reason))
+    return found, await ws.attachments.fetch(case_id, sha256, found["size"])
+
+
+async def history(ws: Workstation, person: Staff, case_id: str) -> tuple[list[JournalRow], dict[str, str]]:
+    """The case in our own journal, row by row, with the names of those who acted."""
+    async with ws.db.read() as conn:
+        await work.visible_case(conn, person, case_id)
+        rows = await read_rows(conn, ws.journal.tables, case_id=case_id)
+        actors = {str(row.facts["by"]) for row in rows if row.facts.get("by")}
+        names = await people.names(conn, actors)
+    return sorted(rows, key=lambda row: (row.time, row.writer, row.position)), names
+
+
+async def reads(
+    ws: Workstation, person: Staff, page: Page, *, case_id: str | None, staff_id: str | None
+) -> tuple[list[oversight.Read], str | None, dict[str, str]]:
+    work.require_oversight(person)
+    async with ws.db.read() as conn:
+        found, after = await oversight.list_reads(conn, person, page, case_id=case_id, staff_id=staff_id)
+        names = await people.names(conn, {read.staff_id for read in found})
+    return found, after, names
+
+
+async def incidents(ws: Workstation, person: Staff, page: Page) -> tuple[list[oversight.Incident], str | None]:
+    work.require_oversight(person)
+    async with ws.db.read() as conn:
+        return await oversight.list_incidents(conn, person, page)
+
+
+def _work_at_hand(person: Staff, of_case: list[Task]) -> str:
+    held = [task for task in of_case if task.assignee == person.id and task.state is TaskState.TAKEN]
+    return f"task {held[0].kind.value}" if held else NO_REASON
+
+
+async def _record(ws: Workstation, conn: AsyncConnection, person: Staff, case: Case, look: tuple[str, str]) -> None:
+    what, why = look
+    read = oversight.Read(
+        id=ws.ids.new(),
+        at=ws.clock.now(),
+        staff_id=person.id,
+        case_id=case.id,
+        region=case.region,
+        provider=case.provider,
+        what=what,
+        why=why,
+    )
+    await oversight.record_read(conn, read)

@@ -1,0 +1,1 @@
+"""Every query of the workstation, by subject: people, cases, tasks, oversight."""

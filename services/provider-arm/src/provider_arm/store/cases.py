@@ -1,0 +1,149 @@
+"""Cases, their documents and their human numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.db import upsert
+from provider_arm.domain import Case, CaseState, Staff
+from provider_arm.store.paging import Page, encode, paged
+from provider_arm.tables import cases, documents, provider_numbers, result_drafts
+
+_BLOBS = {"document", "signature"}
+CASE_COLUMNS: Final = [column for column in cases.c if column.name not in _BLOBS]
+SORTS: Final = {
+    "registered_at": cases.c.registered_at,
+    "changed_at": cases.c.changed_at,
+    "number": cases.c.number,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    state: CaseState | None = None
+    regulation: str | None = None
+    number: str | None = None
+    verified: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A result prepared for signature: these bytes, for this certificate, at this version of the case."""
+
+    staff_id: str
+    document: bytes
+    certificate: str
+    case_version: int
+    prepared_at: datetime
+
+
+def case_of(row: RowMapping) -> Case:
+    values = {column.name: row[column.name] for column in CASE_COLUMNS}
+    values["state"] = CaseState(values["state"])
+    for name in ("attachments", "reasons", "trail"):
+        values[name] = tuple(values[name])
+    return Case(**values)
+
+
+async def add(conn: AsyncConnection, case: Case, document: bytes, signature: bytes) -> None:
+    values = {column.name: getattr(case, column.name) for column in CASE_COLUMNS}
+    values |= {"state": case.state.value}
+    values |= {name: list(values[name]) for name in ("attachments", "reasons", "trail")}
+    await conn.execute(insert(cases).values(**values, document=document, signature=signature))
+
+
+async def next_number(conn: AsyncConnection, provider: str) -> int:
+    """The provider's next running number. The row stays locked until the caller commits, so two registrations of
+    one provider queue here and never share a number; a rolled-back one gives it back."""
+    table = provider_numbers
+    statement = upsert(table, conn.dialect.name).values(provider=provider, last=1)
+    statement = statement.on_conflict_do_update(index_elements=[table.c.provider], set_={"last": table.c.last + 1})
+    return int((await conn.execute(statement.returning(table.c.last))).scalar_one())
+
+
+async def get(conn: AsyncConnection, case_id: str, *, lock: bool = False) -> Case | None:
+    query = select(*CASE_COLUMNS).where(cases.c.id == case_id)
+    if lock:
+        query = query.with_for_update()
+    row = (await conn.execute(query)).mappings().first()
+    return case_of(row) if row else None
+
+
+async def application(conn: AsyncConnection, case_id: str) -> tuple[bytes, bytes]:
+    row = (await conn.execute(select(cases.c.document, cases.c.signature).where(cases.c.id == case_id))).one()
+    return row.document, row.signature
+
+
+async def change(conn: AsyncConnection, case: Case, values: Mapping[str, Any]) -> bool:
+    """Compare-and-set on the version read before: False when somebody was quicker."""
+    done = await conn.execute(
+        update(cases)
+        .where(cases.c.id == case.id, cases.c.version == case.version)
+        .values(version=case.version + 1, **values)
+    )
+    return done.rowcount == 1
+
+
+async def listed(conn: AsyncConnection, person: Staff, wanted: CaseFilter, page: Page) -> tuple[list[Case], str | None]:
+    query = select(*CASE_COLUMNS).where(cases.c.region == person.region)
+    if person.provider is not None:
+        query = query.where(cases.c.provider == person.provider)
+    for name in ("state", "regulation", "number", "verified"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(cases.c[name] == value)
+    rows = (await conn.execute(paged(query, page, SORTS, cases.c.id))).mappings().all()
+    found = [case_of(row) for row in rows[: page.limit]]
+    if len(rows) <= page.limit:
+        return found, None
+    last = found[-1]
+    return found, encode(page.sort, getattr(last, page.column), last.id)
+
+
+async def add_document(
+    conn: AsyncConnection,
+    case_id: str,
+    *,
+    kind: str,
+    document: bytes,
+    signature: bytes | None,
+    by: tuple[str, datetime],
+) -> None:
+    staff_id, at = by
+    await conn.execute(
+        insert(documents).values(
+            case_id=case_id, kind=kind, document=document, signature=signature, made_by=staff_id, made_at=at
+        )
+    )
+
+
+async def outgoing_document(conn: AsyncConnection, case_id: str) -> tuple[str, bytes, bytes | None] | None:
+    row = (await conn.execute(select(documents).where(documents.c.case_id == case_id))).first()
+    return (row.kind, row.document, row.signature) if row else None
+
+
+async def keep_draft(conn: AsyncConnection, case_id: str, draft: Draft) -> None:
+    """The last preparation counts; an earlier one of the same person is replaced."""
+    values = {
+        "staff_id": draft.staff_id,
+        "document": draft.document,
+        "certificate": draft.certificate,
+        "case_version": draft.case_version,
+        "prepared_at": draft.prepared_at,
+    }
+    done = await conn.execute(update(result_drafts).where(result_drafts.c.case_id == case_id).values(**values))
+    if done.rowcount == 0:
+        await conn.execute(insert(result_drafts).values(case_id=case_id, **values))
+
+
+async def draft(conn: AsyncConnection, case_id: str) -> Draft | None:
+    row = (await conn.execute(select(result_drafts).where(result_drafts.c.case_id == case_id))).first()
+    if row is None:
+        return None
+    return Draft(row.staff_id, row.document, row.certificate, row.case_version, row.prepared_at)

@@ -1,0 +1,164 @@
+"""Tables of the workstation; only the store (and the migrations) look here."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from egovkit.db import UtcDateTime, kit_tables
+
+metadata = MetaData()
+
+kit = kit_tables(metadata)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("iin", String(12), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("provider", String(120)),  # null: every provider of the region
+    Column("office", String(200), nullable=False),
+    Column("office_kind", String(40), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+staff_sessions = Table(
+    "staff_sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),  # the token's own id
+    Column("staff_id", String(36), nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+
+login_failures = Table(
+    "login_failures",
+    metadata,
+    Column("key", String(64), primary_key=True),  # keyed hash of ИИН and address: the table names nobody
+    Column("failures", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+)
+
+provider_numbers = Table(
+    "provider_numbers",
+    metadata,
+    Column("provider", String(120), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("provider", String(120), nullable=False),
+    Column("number", String(11), nullable=False),
+    Column("regulation", String(80), nullable=False),
+    Column("regulation_version", Integer, nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("source", String(80), nullable=False),
+    Column("envelope_id", String(36), nullable=False),
+    Column("applicant_iin", String(12), nullable=False),
+    Column("document", LargeBinary, nullable=False),  # exact bytes the applicant signed
+    Column("signature", LargeBinary, nullable=False),
+    Column("attachments", JSON, nullable=False),
+    Column("verified", Boolean, nullable=False),
+    Column("reasons", JSON, nullable=False),  # why not verified: codes
+    Column("state", String(40), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("trail", JSON, nullable=False),  # local steps since our last message of the case
+    Column("submitted_at", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("registered_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("changed_by", String(36)),  # null: the system itself
+    UniqueConstraint("provider", "number", name="uq_cases_provider_number"),
+    Index("ix_cases_region_registered", "region", "registered_at", "id"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("case_id", String(36), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("assignee", String(36)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("taken_at", UtcDateTime),
+    Column("done_at", UtcDateTime),
+    Column("done_by", String(36)),
+    Column("due_at", UtcDateTime),  # null: the act gives this step no term of its own
+    Column("limit_s", Integer),
+    Column("limit_clause", String(200)),
+    UniqueConstraint("case_id", "kind", name="uq_tasks_case_kind"),
+    Index("ix_tasks_state_created", "state", "created_at", "id"),
+)
+
+result_drafts = Table(
+    "result_drafts",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("staff_id", String(36), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("certificate", String(64), nullable=False),  # thumbprint the document names
+    Column("case_version", Integer, nullable=False),
+    Column("prepared_at", UtcDateTime, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("case_id", String(36), primary_key=True),  # a case ends once: one refusal letter or one result
+    Column("kind", String(20), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("signature", LargeBinary),  # a refusal is unsigned (A9, A13)
+    Column("made_by", String(36), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+)
+
+reads = Table(
+    "reads",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("staff_id", String(36), nullable=False),
+    Column("case_id", String(36), nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("provider", String(120), nullable=False),
+    Column("what", String(80), nullable=False),
+    Column("why", String(500), nullable=False),
+    Index("ix_reads_at", "at", "id"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("case_id", String(36), nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("provider", String(120)),
+    Column("envelope_id", String(36), nullable=False, unique=True),  # the refused envelope of ours
+    Column("envelope_type", String(80), nullable=False),
+    Column("code", String(80), nullable=False),
+    Column("problem", JSON, nullable=False),  # as the gateway signed it: clause, hop, clock, remedy in three languages
+    Index("ix_incidents_at", "at", "id"),
+)
