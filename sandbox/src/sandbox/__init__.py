@@ -1,0 +1,1 @@
+"""The testers' product: one-process composition, demo, benchmarks, the egov command."""

@@ -1,0 +1,200 @@
+"""The journals of a deployment, read from behind: for the trace of a case and the verification of them all."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from egovkit.journal import SIGNATURE_TYP, Break, JournalRow, KnownHead, SignatureCheck, signature_check, verify_rows
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+EMPTY, BROKEN, SOUND = 2, 1, 0  # exit statuses of `egov journal verify`
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A participant's certificate, DER, as ШЭП's register has it."""
+
+    code: str
+    thumbprint: str
+    der: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalCopy:
+    """What one service's database holds: its own journal, and what it witnesses of the journals of others."""
+
+    code: str
+    rows: Sequence[JournalRow]
+    heads: Sequence[KnownHead] = ()
+    witnessed: Sequence[KnownHead] = ()
+    certificates: Sequence[Certificate] = ()  # of ШЭП's register, withdrawn ones included
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the verification of all journals together found."""
+
+    rows: int
+    writers: Mapping[str, int]  # rows per writer
+    witnesses: int
+    signed: bool  # whether there was a register to check the rows' signatures with
+    breaks: Sequence[Break] = field(default=())
+
+    @property
+    def status(self) -> int:
+        if self.breaks:
+            return BROKEN
+        return SOUND if self.rows else EMPTY
+
+
+def verify(copies: Sequence[JournalCopy]) -> Verdict:
+    """Check every chain against its own heads and against what the others have seen of it. Pure.
+
+    A service that loses its rows together with its own heads is still betrayed: receipts in the databases of
+    the receivers and trails in those of the gateways name its writers and positions.
+    """
+    rows = [row for copy in copies for row in copy.rows]
+    own = [head for copy in copies for head in copy.heads]
+    here = {copy.code for copy in copies}
+    # Partners keep their journals themselves: what their trails say of them cannot be checked here.
+    seen = [head for copy in copies for head in copy.witnessed if head.writer.split("/")[0] in here]
+    writers: dict[str, int] = {}
+    for row in rows:
+        writers[row.writer] = writers.get(row.writer, 0) + 1
+    check = check_of([one for copy in copies for one in copy.certificates])
+    found = distinct(verify_rows(rows, [*own, *seen], check))
+    return Verdict(len(rows), writers, len(seen), check is not None, found)
+
+
+def check_of(certificates: Sequence[Certificate]) -> SignatureCheck | None:
+    """Every row is signed by a certificate of its own writer; None when no register was given. A key that signs for
+    another system's journal is no better than no key."""
+    if not certificates:
+        return None
+    from egovkit.signatures.certificates import load_certificate
+    from egovkit.signatures.jws import verify_compact
+
+    loaded = {(one.code, one.thumbprint): load_certificate(one.der) for one in certificates}
+
+    def check_for(code: str) -> SignatureCheck:
+        return signature_check(
+            lambda token: verify_compact(token, lambda used: loaded.get((code, used)), SIGNATURE_TYP)
+        )
+
+    checks = {one.code: check_for(one.code) for one in certificates}
+
+    def check(row: JournalRow) -> bool:
+        of_writer = checks.get(row.writer.split("/")[0])
+        return of_writer is not None and of_writer(row)
+
+    return check
+
+
+def distinct(breaks: Iterable[Break]) -> list[Break]:
+    """Many receipts witness the same position: one complaint is enough."""
+    return list(dict.fromkeys(breaks))
+
+
+def receipt_head(token: str, witness: str) -> KnownHead | None:
+    """The chain head a gateway's receipt carries. Only read here, never relied on for passage: whoever holds
+    the database could forge it, but only into a complaint."""
+    try:
+        segment = token.split(".")[1]
+        payload = json.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
+        return KnownHead(payload["writer"], int(payload["position"]), payload["head"], witness)
+    except (IndexError, ValueError, KeyError, TypeError):
+        return None
+
+
+def trail_heads(raw: bytes, witness: str) -> list[KnownHead]:
+    """The local steps an envelope tells of: each names its writer, position and hash."""
+    try:
+        trail = json.loads(raw)["data"].get("trail", [])
+        return [KnownHead(step["writer"], int(step["position"]), step["hash"], witness) for step in trail]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+async def read_all(databases: Mapping[str, str], case_id: str | None = None) -> list[JournalCopy]:
+    """Every service's journal (or one case's rows of it) with what its database witnesses."""
+    return [await read_copy(code, url, case_id) for code, url in databases.items()]
+
+
+async def read_copy(code: str, url: str, case_id: str | None = None) -> JournalCopy:
+    from sqlalchemy import MetaData, inspect
+
+    from egovkit.db import Database, journal_tables
+    from egovkit.journal import read_heads, read_rows
+
+    database = Database(url, pool_size=1)
+    if database.path is not None and not database.path.exists():
+        return JournalCopy(code, ())
+    tables = journal_tables(MetaData())
+    try:
+        async with database.read() as conn:
+            names = set(await conn.run_sync(lambda sync: inspect(sync).get_table_names()))
+            if tables.rows.name not in names:
+                return JournalCopy(code, ())
+            rows = await read_rows(conn, tables, case_id=case_id)
+            heads = await read_heads(conn, tables)
+            return JournalCopy(code, rows, heads, await witnessed(conn, code, names), await register(conn, names))
+    finally:
+        await database.close()
+
+
+async def register(conn: AsyncConnection, names: set[str]) -> list[Certificate]:
+    """The certificates of every participant, if this is ШЭП's database."""
+    from sqlalchemy import text
+
+    if "participant_certificates" not in names:
+        return []
+    found = await conn.execute(text("SELECT code, thumbprint, certificate FROM participant_certificates"))
+    return [Certificate(row.code, row.thumbprint, bytes(row.certificate)) for row in found]
+
+
+async def witnessed(conn: AsyncConnection, code: str, names: set[str]) -> list[KnownHead]:
+    """Heads of other writers in this database: receipts in inboxes, receipts and trails in gateways."""
+    from sqlalchemy import text
+
+    found: list[KnownHead | None] = []
+    if "inbox" in names:
+        for row in await conn.execute(text("SELECT id, receipts FROM inbox")):
+            witness = f"{code}, receipt of {row.id}"
+            found += [receipt_head(token, witness) for token in tokens(row.receipts)]
+    if "envelopes" in names:
+        # What was refused proves nothing: whoever was refused may have claimed anything.
+        taken = text("SELECT id, raw, receipts FROM envelopes WHERE state <> 'refused'")
+        for row in await conn.execute(taken):
+            found += [receipt_head(token, f"{code}, receipt of {row.id}") for token in tokens(row.receipts)]
+            found += trail_heads(bytes(row.raw), f"{code}, trail of {row.id}")
+    return [head for head in found if head is not None]
+
+
+def tokens(receipts: str | None) -> list[str]:
+    """Receipts are kept as a JSON array by receivers and comma-separated, as in the header, by gateways."""
+    if not receipts:
+        return []
+    if receipts.startswith("["):
+        return [str(token) for token in json.loads(receipts)]
+    return receipts.split(",")
+
+
+def report(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as data."""
+    return {
+        "status": {SOUND: "sound", BROKEN: "broken", EMPTY: "empty"}[verdict.status],
+        "rows": verdict.rows,
+        "writers": dict(sorted(verdict.writers.items())),
+        "witnesses": verdict.witnesses,
+        "signatures_checked": verdict.signed,
+        "breaks": [
+            {"writer": one.writer, "position": one.position, "reason": one.reason, "detail": one.detail}
+            for one in verdict.breaks
+        ],
+    }

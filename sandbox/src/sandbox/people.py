@@ -1,0 +1,249 @@
+"""Synthetic people who use the twin as real ones would: through the public HTTP, with their own keys.
+
+No service ever sees a private key: the key store comes from nuc-mock, the signature is made here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from sandbox.bootstrap import RefusedByService, answer, bearer, participants
+from sandbox.composition import NUC, PORTAL, PROVIDER
+
+if TYPE_CHECKING:
+    from egovkit.signatures.keys import SigningKey
+    from sandbox.scenario import Paper, ResultText
+    from sandbox.world import Deployment
+
+KEYSTORE_PASSWORD = "Synthetic1"  # of a person who does not exist
+POLL_SECONDS = 0.05
+PATIENCE_SECONDS = 60.0  # two gateways, four databases, on a busy machine
+ROLES = ("clerk", "executor", "head", "authorised")
+
+
+class GaveUp(Exception):
+    """Somebody waited in vain; the message says for what, and what was seen last."""
+
+
+@dataclass(slots=True)
+class Person:
+    """A person with a certificate of nuc-mock and a session of one service. `iin` is of the reserved range."""
+
+    world: Deployment
+    base: str
+    iin: str
+    password: str
+    key: SigningKey
+    certificate: str  # PEM
+    serial: str
+    token: str = ""
+    last: dict[str, Any] = field(default_factory=dict)
+
+    async def call(self, method: str, path: str, **sent: Any) -> Any:
+        """One call; the JSON of its answer, RefusedByService for a problem."""
+        response = await self.send(method, path, **sent)
+        return None if response.status_code == 204 else answer(response)
+
+    async def send(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        """One call, whatever the answer. Unsafe calls carry an Idempotency-Key of their own."""
+        headers = {"Accept-Language": "ru", **sent.pop("headers", {})}
+        if self.token:
+            headers |= bearer(self.token)
+        if method not in ("GET", "HEAD"):
+            headers.setdefault("Idempotency-Key", self.world.ids.new())
+        return await self.world.http.request(method, f"{self.base}{path}", headers=headers, **sent)
+
+    async def sign(self, document: bytes) -> str:
+        """Detached CMS over the document, base64: what the person's signing agent would do."""
+        from egovkit.signatures.cms import sign_cms
+
+        signed = await asyncio.to_thread(sign_cms, document, self.key, self.world.clock.now())
+        return base64.b64encode(signed).decode()
+
+    async def log_in(self, **more: Any) -> None:
+        wanted = {"iin": self.iin, "password": self.password, **more}
+        self.token = ""
+        self.token = (await self.call("POST", "/v1/sessions", json=wanted))["token"]
+
+    async def wait(self, path: str, what: str, arrived: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask again until `arrived` is satisfied with the answer."""
+        deadline = self.world.clock.monotonic() + PATIENCE_SECONDS
+        while True:
+            seen: dict[str, Any] = await self.call("GET", path)
+            if arrived(seen):
+                return seen
+            if self.world.clock.monotonic() > deadline:
+                raise GaveUp(f"{what} did not come: {seen}")
+            await self.world.clock.sleep(POLL_SECONDS)
+
+
+async def issue(world: Deployment, number: int, wanted: dict[str, Any], *, odd: bool = False) -> dict[str, Any]:
+    """A person's container from nuc-mock; `odd` asks its control API, which bends the form."""
+    from egovlaw.identifiers import synthetic_iin
+
+    body = {"iin": synthetic_iin(number), "password": KEYSTORE_PASSWORD, "profile": "person_sign", **wanted}
+    path = "/v1/control/persons" if odd else "/v1/persons"
+    headers = bearer(world.admin_token(NUC))
+    issued: dict[str, Any] = answer(await world.http.post(f"{world.url(NUC)}{path}", json=body, headers=headers))
+    issued["iin"] = body["iin"]
+    return issued
+
+
+async def open_container(issued: dict[str, Any]) -> SigningKey:
+    from egovkit.signatures.keys import SigningKey
+
+    content = base64.b64decode(issued["pkcs12"])
+    return await asyncio.to_thread(SigningKey.load, content, KEYSTORE_PASSWORD)
+
+
+class Citizen(Person):
+    """A consumer of the portal."""
+
+    @classmethod
+    async def issue(cls, world: Deployment, number: int, *, odd: dict[str, Any] | None = None, **wanted: Any) -> Self:
+        """With a certificate; `wanted` goes to nuc-mock as it is, `odd` bends the certificate."""
+        names = {"surname": "СЫНАҚ", "name": "АЙГҮЛ"}
+        body = {**names, **wanted, **({"odd": odd} if odd else {})}
+        issued = await issue(world, number, body, odd=odd is not None)
+        key = await open_container(issued)
+        password = f"Құпия-{world.ids.token(9)}"
+        return cls(world, world.url(PORTAL), issued["iin"], password, key, issued["certificate"], issued["serial"])
+
+    async def register(self) -> str:
+        """The account's id. Shows no results until it is confirmed (E5)."""
+        wanted = {"iin": self.iin, "password": self.password}
+        account = await self.call("POST", "/v1/accounts", json=wanted)
+        return str(account["id"])
+
+    async def confirm(self) -> None:
+        """Show once, by ЭЦП, that the account is this person's."""
+        prepared = await self.call("POST", "/v1/accounts/confirmation/prepare")
+        signature = await self.sign(base64.b64decode(prepared["document"]))
+        await self.call("POST", "/v1/accounts/confirmation", json={"signature": signature})
+
+    async def settle_in(self) -> str:
+        """Registered, confirmed and logged in."""
+        account = await self.register()
+        await self.log_in()
+        await self.confirm()
+        return account
+
+    async def choose(self, regulation: str) -> str:
+        """Choose a service; the case's id."""
+        return str((await self.call("POST", "/v1/cases", json={"regulation": regulation}))["id"])
+
+    async def fill(self, case: str, form: dict[str, Any], papers: tuple[Paper, ...] = ()) -> None:
+        """The form's values and the copies of documents."""
+        seen = {"If-Match": f'"{(await self.case(case))["form_version"]}"'}
+        await self.call("PUT", f"/v1/cases/{case}/form", json={"values": form}, headers=seen)
+        for paper in papers:
+            await self.attach(case, paper.name, paper.media_type, paper.content())
+
+    async def attach(self, case: str, name: str, media_type: str, content: bytes) -> None:
+        path = f"/v1/cases/{case}/attachments/{name}"
+        await self.call("PUT", path, content=content, headers={"Content-Type": media_type})
+
+    async def prepare(self, case: str, certificate: str | None = None) -> bytes:
+        """The bytes to sign, after the portal checked the certificate."""
+        body = {"certificate": certificate or self.certificate}
+        prepared = await self.call("POST", f"/v1/cases/{case}/prepare", json=body)
+        return base64.b64decode(prepared["document"])
+
+    async def submit(self, case: str, document: bytes) -> dict[str, Any]:
+        """Sign and send."""
+        body = {"signature": await self.sign(document)}
+        sent: dict[str, Any] = await self.call("POST", f"/v1/cases/{case}/submit", json=body)
+        return sent
+
+    async def apply(self, regulation: str, form: dict[str, Any], papers: tuple[Paper, ...] = ()) -> str:
+        """The whole way from the choice of the service to the sent application; the case's id."""
+        case = await self.choose(regulation)
+        await self.fill(case, form, papers)
+        await self.submit(case, await self.prepare(case))
+        return case
+
+    async def case(self, case: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.call("GET", f"/v1/cases/{case}")
+        return found
+
+    async def until(self, case: str, *states: str) -> dict[str, Any]:
+        """Until the portal shows one of these states."""
+        return await self.wait(f"/v1/cases/{case}", " or ".join(states), lambda seen: seen["status"]["code"] in states)
+
+    async def until_told(self, case: str, status: str) -> dict[str, Any]:
+        """Until the portal shows the owner's own word of where the case is."""
+        return await self.wait(
+            f"/v1/cases/{case}", status, lambda seen: (seen["status"]["owner"] or {}).get("status") == status
+        )
+
+
+class Official(Person):
+    """An official of the provider, with every role unless told otherwise."""
+
+    @classmethod
+    async def appoint(
+        cls,
+        world: Deployment,
+        number: int,
+        *,
+        region: str,
+        office: str = "Отдел жилищно-коммунального хозяйства",
+        roles: tuple[str, ...] = ROLES,
+        **wanted: Any,
+    ) -> Self:
+        """With an employee's certificate, put on the staff through the control API, and logged in."""
+        names = {"surname": "ҮЛГІЛІ", "name": "ДӘУРЕН"} | wanted
+        organisation = {"bin": participants()[PROVIDER]["bin"], "organisation": office, "profile": "employee_sign"}
+        issued = await issue(world, number, names | organisation)
+        key = await open_container(issued)
+        password = f"Құпия-{world.ids.token(9)}"
+        staff = {"iin": issued["iin"], "name": f"{names['surname']} {names['name']}", "password": password}
+        headers = bearer(world.admin_token(PROVIDER)) | {"Idempotency-Key": world.ids.new()}
+        body = {**staff, "roles": list(roles), "region": region, "office": office}
+        answer(await world.http.post(f"{world.url(PROVIDER)}/v1/staff", json=body, headers=headers))
+        official = cls(
+            world, world.url(PROVIDER), issued["iin"], password, key, issued["certificate"], issued["serial"]
+        )
+        await official.log_in()
+        return official
+
+    async def find(self, case: str) -> dict[str, Any]:
+        """The open task of a case, once it is there."""
+
+        def mine(page: dict[str, Any]) -> bool:
+            return any(task["case"] == case for task in page["items"])
+
+        page = await self.wait("/v1/tasks", f"a task of case {case}", mine)
+        found: dict[str, Any] = next(task for task in page["items"] if task["case"] == case)
+        return found
+
+    async def take(self, case: str) -> str:
+        """Take the open task; the case's state afterwards."""
+        task = await self.find(case)
+        return str((await self.call("POST", f"/v1/tasks/{task['id']}/take"))["state"])
+
+    async def check(self, case: str, outcome: str, reasons: tuple[dict[str, str], ...] = ()) -> int:
+        body = {"outcome": outcome, "reasons": list(reasons)}
+        return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
+
+    async def issue_result(self, case: str, text: ResultText) -> int:
+        """Prepare the result, sign its bytes, send it."""
+        body = {
+            "certificate": self.certificate,
+            "text_ru": text.ru,
+            "text_kk": text.kk,
+            "values": text.values,
+        }
+        prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
+        signature = await self.sign(base64.b64decode(prepared["document"]))
+        done = await self.call("POST", f"/v1/cases/{case}/result", json={"signature": signature})
+        return int(done["version"])
+
+
+__all__ = ["Citizen", "GaveUp", "Official", "Person", "RefusedByService"]

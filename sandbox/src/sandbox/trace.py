@@ -1,0 +1,210 @@
+"""The trace of a case: one line per hop, from all journals, and its comparison with what the act says.
+
+The expected trace (`sandbox/expected/*.yaml`) is written by hand from the act; nothing here derives it from
+the catalogue the engine reads. Each line names its clause, so that a difference does too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from egovkit.journal import JournalRow
+
+# The gateways' own messages; no act speaks of them.
+NOTICES = ("envelope.accepted", "envelope.refused", "members.updated")
+PREFIX, SUFFIX = "kz.egov.", ".v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One journal row as a line of the trace. `message` is empty for a local step."""
+
+    time: datetime
+    service: str
+    kind: str
+    step: str
+    clause: str | None
+    message: str
+    outcome: str
+    before: str | None
+    after: str | None
+    limit_s: float | None
+    used_s: float | None
+    late: bool
+    envelope: str | None
+    code: str | None
+    position: int
+
+    @property
+    def notice(self) -> bool:
+        return self.message in NOTICES
+
+    @property
+    def share(self) -> float | None:
+        """How much of the limit is used: 1.0 is all of it."""
+        return None if not self.limit_s or self.used_s is None else self.used_s / self.limit_s
+
+    @property
+    def overdue(self) -> bool:
+        return self.late or (self.share is not None and self.share > 1.0)
+
+
+def hop(row: JournalRow) -> Hop:
+    facts = row.facts
+    service = facts.get("service") or row.writer.split("/")[0]
+    return Hop(
+        time=row.time,
+        service=service,
+        kind=row.kind,
+        step=facts.get("step") or "-",
+        clause=facts.get("clause"),
+        message=(facts.get("type") or "").removeprefix(PREFIX).removesuffix(SUFFIX),
+        outcome=facts.get("outcome") or "-",
+        before=facts.get("state_before"),
+        after=facts.get("state_after"),
+        limit_s=facts.get("limit_s"),
+        used_s=facts.get("used_s"),
+        late=bool(facts.get("late")) or facts.get("outcome") == "late",
+        envelope=facts.get("id"),
+        code=facts.get("code"),
+        position=row.position,
+    )
+
+
+def trace(rows: Iterable[JournalRow]) -> list[Hop]:
+    """The hops of a case in the order of their times; rows of one writer keep their places."""
+    kept = [row for row in rows if row.kind in ("step", "envelope", "refusal")]
+    return [hop(row) for row in sorted(kept, key=lambda row: (row.time, row.writer, row.position))]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an expected trace.
+
+    `clause` is the flow's, `table` the row of the act's table that gives the limit. `measured`: this hop must
+    show that limit. `rule` is what the act demands here, in our words.
+    """
+
+    service: str
+    step: str
+    clause: str
+    outcome: str
+    rule: str
+    message: str = ""
+    before: str | None = None
+    after: str | None = None
+    table: str | None = None
+    limit_s: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.service, self.step, self.message, self.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    scenario: str
+    act: str
+    lines: tuple[Line, ...]
+
+
+class BadExpectation(Exception):
+    """An expected trace that cannot be read; names the file and the line of the trace."""
+
+
+def load_expected(path: Path) -> Expected:
+    data = yaml.safe_load(path.read_text())
+    lines = []
+    for n, entry in enumerate(data["lines"], 1):
+        try:
+            lines.append(Line(**entry))
+        except TypeError as error:
+            raise BadExpectation(f"{path.name}, line {n}: {error}") from error
+    return Expected(data["scenario"], data["act"], tuple(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where the case left the act. `clause` is what was hurt."""
+
+    clause: str
+    text: str
+
+
+def compare(expected: Expected, hops: Sequence[Hop]) -> list[Difference]:
+    """Every difference between what the act says and what happened; empty = equal."""
+    found = [one for one in hops if not one.notice]
+    keys = [(one.service, one.step, one.message, one.outcome) for one in found]
+    wanted = [line.key for line in expected.lines]
+    differences: list[Difference] = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, wanted, keys, autojunk=False).get_opcodes():
+        if tag == "equal":
+            pairs = zip(expected.lines[i1:i2], found[j1:j2], strict=True)
+            differences += [difference for line, one in pairs for difference in unlike(line, one)]
+            continue
+        # What should not have happened first: it is mostly why the rest did not.
+        differences += [unexpected(one, expected, i1) for one in found[j1:j2]]
+        differences += [missing(line) for line in expected.lines[i1:i2]]
+    return differences
+
+
+def unlike(line: Line, one: Hop) -> list[Difference]:
+    """What differs between a line and the hop in its place."""
+    where = f"{one.service} {one.step}"
+    found = []
+    if one.clause is not None and one.clause not in (line.clause, line.table):
+        text = f"{where}: the journal cites {one.clause}, the act says {line.clause}"
+        found.append(Difference(line.clause, text))
+    for name, wanted, got in (("before", line.before, one.before), ("after", line.after, one.after)):
+        if wanted is not None and wanted != got:
+            text = f"{where}: state {name} is {got}, the act leads to {wanted}"
+            found.append(Difference(line.clause, text))
+    if line.limit_s is not None and one.limit_s != line.limit_s:
+        text = f"{where}: the limit is {one.limit_s} s, the act gives {line.limit_s:g} s"
+        found.append(Difference(line.table or line.clause, text))
+    if one.overdue:
+        found.append(Difference(line.table or line.clause, f"{where}: late{spent(one)}"))
+    return found
+
+
+def spent(one: Hop) -> str:
+    """What of the limit was used, in words."""
+    return "" if one.used_s is None or one.limit_s is None else f", {one.used_s:.1f} s of {one.limit_s:g} s"
+
+
+def missing(line: Line) -> Difference:
+    what = f"{line.service} {line.step} {line.message} {line.outcome}".replace("  ", " ")
+    return Difference(line.clause, f"did not happen: {what} - {line.rule}")
+
+
+def unexpected(one: Hop, expected: Expected, place: int) -> Difference:
+    """A hop the act does not have here. Its clause: the one it cites, else that of its message or of its step,
+    else of the line it precedes."""
+    lines = expected.lines
+    of_message = [line.clause for line in lines if one.message and line.message == one.message]
+    of_step = [line.clause for line in lines if line.step == one.step]
+    clause = [*of_message, *of_step, lines[min(place, len(lines) - 1)].clause][0]
+    refusal = f" with {one.code}" if one.code else ""
+    what = f"{one.service} {one.step} {one.message} {one.outcome}".replace("  ", " ")
+    return Difference(one.clause or clause, f"not in the act here: {what}{refusal}")
+
+
+def clauses(differences: Sequence[Difference]) -> list[str]:
+    """The clauses hurt, each once, in order."""
+    return list(dict.fromkeys(one.clause for one in differences))
+
+
+def as_data(hops: Sequence[Hop]) -> list[Mapping[str, Any]]:
+    """The trace for machines."""
+    return [
+        {name: getattr(one, name) for name in Hop.__dataclass_fields__ if name != "time"}
+        | {"time": one.time.isoformat()}
+        for one in hops
+    ]

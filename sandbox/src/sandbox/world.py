@@ -1,0 +1,194 @@
+"""A running deployment that the CLI, the demo and the end-to-end tests use alike, in one process or in many.
+
+    async with World(home, ports="auto") as world:
+        citizen = await world.citizen()
+
+Whoever holds a world speaks to the services through their public HTTP only; `journals` and `key` are for those
+who check the twin from behind (the trace, the journal's verification, sabotage).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import httpx
+
+from egovkit.clock import Clock, ShiftedClock, SystemClock
+from egovkit.ids import Ids, SystemIds
+from sandbox import bootstrap
+from sandbox.composition import ADMINISTERED, NUC, SERVICES, SHEP, Home, Service, values_for
+from sandbox.hosting import Host, listen
+
+if TYPE_CHECKING:
+    from egovkit.bus import Outgoing, PublishError
+    from egovkit.bus.memory import MemoryBroker
+    from egovkit.signatures.keys import SigningKey
+    from sandbox.intake import HoldableBus
+    from sandbox.people import Citizen, Official
+
+Ports = Literal["fixed", "auto"]
+HTTP_SECONDS = 30.0  # a CMS check and an argon2 login on a busy machine
+
+
+class Deployment:
+    """What a world of either kind offers. Subclasses start and stop the services."""
+
+    def __init__(self, home: Path, *, clock: Clock | None = None, ids: Ids | None = None) -> None:
+        self.home = Home(home.resolve())
+        self.clock: Clock = clock or ShiftedClock(SystemClock())
+        self.ids: Ids = ids or SystemIds(self.clock)
+        self.urls: dict[str, str] = {}
+        self.progress: bootstrap.Progress = lambda _: None
+        self._http: httpx.AsyncClient | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._stack.enter_context(bootstrap.held(self.home))
+            self._http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False))
+            await self.start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def start(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        assert self._http is not None, "the world is not started"
+        return self._http
+
+    def url(self, code: str) -> str:
+        """Base URL of a service (of its first process)."""
+        return self.urls[code]
+
+    def admin_token(self, code: str) -> str:
+        return self.home.admin_token(code).read_text()
+
+    @property
+    def admin_tokens(self) -> dict[str, str]:
+        return {code: self.admin_token(code) for code in ADMINISTERED}
+
+    def journals(self) -> dict[str, str]:
+        """The database of every service that keeps a journal, by code."""
+        return {service.code: self.home.database_url(service.code) for service in SERVICES if service.on_bus}
+
+    async def key(self, code: str) -> SigningKey:
+        """A system's own signing key: for checking the twin from behind."""
+        return await asyncio.to_thread(bootstrap.load_key, self.home, code)
+
+    async def publish(self, messages: list[Outgoing]) -> list[PublishError | None]:
+        """Raw messages straight to the broker, past every service: for sabotage."""
+        raise NotImplementedError
+
+    async def citizen(self, **wanted: Any) -> Citizen:
+        """A new synthetic person with a certificate of nuc-mock, not yet known to the portal."""
+        from sandbox.people import Citizen
+
+        return await Citizen.issue(self, self._next_person(), **wanted)
+
+    async def official(self, **wanted: Any) -> Official:
+        """A new synthetic official of the provider with every role and a certificate, logged in."""
+        from sandbox.people import Official
+
+        return await Official.appoint(self, self._next_person(), **wanted)
+
+    def _next_person(self) -> int:
+        """A number of the reserved range of synthetic ИИН. Random, so that a second start on the same home
+        meets new persons."""
+        from egovlaw.identifiers import SYNTHETIC_COUNT
+
+        return int(self.ids.new().replace("-", "")[-12:], 16) % SYNTHETIC_COUNT
+
+    async def _certify(self) -> None:
+        """With nuc-mock running: trust anchor and key stores."""
+        await bootstrap.fetch_root(self.http, self.home, self.url(NUC))
+        await bootstrap.make_keystores(self.http, self.home, self.url(NUC))
+
+    async def _register(self) -> None:
+        await bootstrap.register_certificates(self.http, self.home, self.url(SHEP))
+
+
+class World(Deployment):
+    """Everything in this process: one event loop, a memory bus, an SQLite file per service."""
+
+    def __init__(
+        self, home: Path, *, ports: Ports = "fixed", clock: Clock | None = None, ids: Ids | None = None
+    ) -> None:
+        super().__init__(home, clock=clock, ids=ids)
+        self._ports = ports
+        self._host = Host()
+        self._broker: MemoryBroker | None = None
+        self._buses: dict[str, HoldableBus] = {}
+
+    async def start(self) -> None:
+        bootstrap.make_secrets(self.home, self.ids)
+        sockets = self._listen()
+        self._stack.push_async_callback(self._host.close)
+        await self._open_broker()
+        for service in SERVICES:
+            await self._serve(service, sockets.pop(service.code))
+            if service.code == NUC:
+                await self._certify()
+            elif service.code == SHEP:
+                await bootstrap.wait_ready(self.http, {SHEP: self.url(SHEP)}, self.clock)
+                await self._register()
+        await bootstrap.wait_ready(self.http, self.urls, self.clock, self.progress)
+
+    def _listen(self) -> dict[str, socket.socket]:
+        sockets: dict[str, socket.socket] = {}
+        try:
+            for service in SERVICES:
+                bound = listen("127.0.0.1", service.port if self._ports == "fixed" else 0)
+                sockets[service.code] = bound
+                self._stack.callback(bound.close)
+                self.urls[service.code] = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        except BaseException:
+            for bound in sockets.values():
+                bound.close()
+            raise
+        return sockets
+
+    async def _open_broker(self) -> None:
+        from egovkit.bus import Topology
+        from egovkit.bus.memory import MemoryBroker
+        from egovkit.contracts import contracts_dir
+
+        self._broker = MemoryBroker()
+        self._broker.declare(Topology.load(contracts_dir()))
+
+    async def _serve(self, service: Service, bound: socket.socket) -> None:
+        from sandbox.intake import HoldableBus
+
+        assert self._broker is not None, "the broker opens before the services"
+        port = bound.getsockname()[1]
+        settings = service.settings(values_for(service, self.home, self.urls, port))
+        bus = self._buses[service.code] = HoldableBus(self._broker, self.clock)
+        app = service.app(settings, bus=bus, clock=self.clock, ids=self.ids)
+        await self._host.serve(service.code, app, bound)
+
+    def intake(self, code: str) -> HoldableBus:
+        """A service's hold on the broker: its intake can be stopped and let go again."""
+        return self._buses[code]
+
+    async def publish(self, messages: list[Outgoing]) -> list[PublishError | None]:
+        from egovkit.bus.memory import MemoryBus
+
+        bus = MemoryBus(broker=self._broker, clock=self.clock)
+        await bus.start()
+        try:
+            return await bus.publish(messages)
+        finally:
+            await bus.close()
