@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import journals
 from sandbox.composition import PORTAL, PROVIDER, SHEP
+from sandbox.trace import in_time
 
 if TYPE_CHECKING:
     from egovkit.envelope import Envelope
@@ -134,9 +135,9 @@ async def _send(world: Deployment, envelope: Envelope, queue: str, *, signed_by:
 
 
 async def case_rows(world: Deployment, case: str) -> list[JournalRow]:
-    """The rows of a case in all journals."""
+    """The rows of a case in all journals, in the order of their times: a service has a writer per process."""
     copies = await journals.read_all(world.journals(), case)
-    return [row for copy in copies for row in copy.rows]
+    return in_time(row for copy in copies for row in copy.rows)
 
 
 async def _until_journaled(world: Deployment, case: str, kind: str, service: str | None = None) -> None:

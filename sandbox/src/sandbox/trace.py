@@ -78,10 +78,14 @@ def hop(row: JournalRow) -> Hop:
     )
 
 
+def in_time(rows: Iterable[JournalRow]) -> list[JournalRow]:
+    """The rows of several writers in the order of their times; rows of one writer keep their places."""
+    return sorted(rows, key=lambda row: (row.time, row.writer, row.position))
+
+
 def trace(rows: Iterable[JournalRow]) -> list[Hop]:
-    """The hops of a case in the order of their times; rows of one writer keep their places."""
-    kept = [row for row in rows if row.kind in ("step", "envelope", "refusal")]
-    return [hop(row) for row in sorted(kept, key=lambda row: (row.time, row.writer, row.position))]
+    """The hops of a case in the order of their times."""
+    return [hop(row) for row in in_time(rows) if row.kind in ("step", "envelope", "refusal")]
 
 
 @dataclass(frozen=True, slots=True)
