@@ -186,3 +186,13 @@ def test_nothing_names_the_workplace_it_was_written_at() -> None:
     ]
     found = [str(p) for p in suspects if p.is_file() for name in names if name in p.read_text()]
     assert found == []
+
+
+def test_every_attribute_of_an_envelope_has_its_place_in_a_message_of_the_real_shep() -> None:
+    from egovkit.envelope import Envelope
+
+    rows = re.findall(r"^\| `([a-z]+)` \| (.+) \| (.+) \| (.+) \|$", (CONTRACTS / "shep-mapping.md").read_text(), re.M)
+    mapped = {name for name, *_ in rows}
+    assert mapped == {"specversion", "datacontenttype", *Envelope.__dataclass_fields__}
+    keys = {key for _, *places in rows for place in places for key in re.findall(r"property `([^`]+)`", place)}
+    assert keys and all(len(key) <= 30 for key in keys)
