@@ -6,15 +6,15 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PACKAGES := libs/egovkit libs/egovlaw libs/egovgateway gateway-shep regional-gateway-rshep portal-pep \
-            services/provider-arm services/nuc-mock sandbox
+PACKAGES := libs/egovkit libs/egovlaw libs/egovgateway libs/egovregister gateway-shep regional-gateway-rshep portal-pep \
+            con-arm gbd-fl-mock enis-mock services/provider-arm services/nuc-mock sandbox
 SOURCES := $(addsuffix /src,$(PACKAGES))
 ARGS ?=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## create .venv from the lock and install the nine packages into it
+setup: $(STAMP) ## create .venv from the lock and install the packages into it
 
 # The stamp is younger than the lock and every pyproject, or the environment is installed again.
 $(STAMP): requirements.lock tools/setup.sh $(addsuffix /pyproject.toml,$(PACKAGES))

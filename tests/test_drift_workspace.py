@@ -1,4 +1,4 @@
-"""The workspace's own lists name the same nine distributions: pyproject, Makefile, import rules, folders."""
+"""The workspace's own lists name the same distributions: pyproject, Makefile, import rules, folders."""
 
 from __future__ import annotations
 

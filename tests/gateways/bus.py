@@ -18,7 +18,7 @@ from egovkit.bus.rabbit import RabbitBus
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
-from sandbox.composition import PORTAL, PROVIDER, RSHEP, SHEP
+from sandbox.composition import NUC, PORTAL, PROVIDER, RSHEP, SHEP
 from sandbox.production import Child, ProductionWorld
 
 FUSED = Path(__file__).with_name("fused.py")
@@ -50,7 +50,7 @@ class Gateways(ProductionWorld):
             self._stack.push_async_callback(engine.dispose)
 
     def _plan(self) -> list[Child]:
-        children = [child for child in super()._plan() if child.service.code not in (PORTAL, PROVIDER)]
+        children = [child for child in super()._plan() if child.service.code in (NUC, SHEP, RSHEP)]
         for child in children:
             if child.service.code in (SHEP, RSHEP):
                 child.command = (str(FUSED), child.service.package, str(self.fuse(child.service.code)))

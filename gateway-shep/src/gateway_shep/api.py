@@ -21,7 +21,7 @@ Code = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Case = Annotated[str, Query(pattern=r"^[0-9a-f-]{36}$")]
 Name = Annotated[str, Field(min_length=1, max_length=300)]
-Kind = Literal["portal", "centre", "provider", "register", "regional_gateway"]
+Kind = Literal["portal", "centre", "provider", "person_register", "attorney_register", "regional_gateway"]
 
 
 class NewParticipant(BaseModel):

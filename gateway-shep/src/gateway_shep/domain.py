@@ -14,6 +14,7 @@ from egovgateway.domain import (
     Decision,
     Forward,
     Park,
+    Question,
     Refuse,
     Standing,
     Trace,
@@ -23,13 +24,18 @@ from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.membership import Member, Members
 from egovkit.messages import MessageRegister, MessageSpec
+from egovkit.outbox import UNORDERED
 from egovlaw.catalogue import Catalogue, Channel
 from egovlaw.flow import CaseProgress, OrderAccepted, OrderRefused, TrailStep, judge_order
-from egovlaw.limits import LimitClass, TimePolicy, TimeVerdict, judge_time, limit_stopped_by, started_at
+from egovlaw.kinds import message_name
+from egovlaw.limits import TimeClass, TimePolicy, TimeVerdict, judge_time, limit_stopped_by, started_at
 from egovlaw.routing import ForcePolicy, Party, judge_route
 
 PATIENCE = timedelta(minutes=10)  # how long an early fact waits for its predecessor; requests wait until they expire
-CLASSES: Mapping[str, LimitClass] = {"request": "request", "submission": "submission", "fact": "fact"}
+CLASSES: Mapping[str, TimeClass] = {
+    "request": "request", "submission": "submission", "fact": "fact", "answer": "answer",
+}  # fmt: skip
+PROVIDER = "provider"  # the kind of participant a case is decided by
 INGRESS = "shep.ingress"
 TRUNK = "shep.trunk"
 
@@ -84,11 +90,14 @@ class NationalJudge:
         spec = self._messages.get(envelope.type)
         channel = self._route(spec, item, standing, recipient)  # step 4
         assert spec is not None and recipient is not None  # judge_route refuses both
-        _check_party(item, standing.case)
-        if standing.taken(envelope.source, envelope.caseseq):
-            raise EgovError("order.sequence_taken", caseseq=envelope.caseseq)
-        if standing.early(envelope.source, envelope.caseseq):
-            return _park(item, standing, trace)
+        _check_context(item, standing.case)
+        if spec.cls == "answer":
+            _check_answer(item, standing.case)
+        else:
+            _check_party(item, standing.case)
+            _check_number(item, standing)
+            if standing.early(envelope.source, envelope.caseseq):
+                return _park(item, standing, trace)
         passed = self._order_and_time(spec, channel, item, standing)  # steps 5 and 6
         to = None if recipient.code == self._code else recipient
         return Forward(to, passed.case, passed.trace, notify_sender=spec.cls == "submission")
@@ -128,6 +137,7 @@ class NationalJudge:
             facts: dict[str, Any] = {**order.params, "detail": order.detail, "allowed": allowed}
             raise EgovError(order.code, clause=order.clause, **facts)
         verdict = self._time(spec, channel, item, case, trail)
+        moved = self._moved(spec, item, case, order)
         trace = Trace(
             step=envelope.step,
             clause=verdict.clause or order.clause,
@@ -137,7 +147,7 @@ class NationalJudge:
             used_s=verdict.used_s,
             late=verdict.late,
         )
-        return Passed(self._moved(spec, item, case, order), trace)
+        return Passed(moved, trace)
 
     def _time(
         self,
@@ -154,9 +164,9 @@ class NationalJudge:
             if step.at > received + GRACE:
                 raise EgovError("time.in_future", time=step.at.isoformat(), received=received.isoformat())
         limit = limit_stopped_by(channel.limits, spec.name, envelope.step, self._code)
-        started = started_at(limit, trail, case.times if case else {}) if limit else None
+        started = started_at(limit, trail, _times(item, case)) if limit else None
         expires = envelope.expirytime if spec.cls in ("request", "submission") else None
-        cls = limit.cls if limit else CLASSES[spec.cls]
+        cls = limit.cls if limit and spec.cls != "answer" else CLASSES[spec.cls]
         verdict = judge_time(
             limit,
             cls,
@@ -183,16 +193,46 @@ class NationalJudge:
                 channel=envelope.channel,
                 region=envelope.region,
                 origin=envelope.source,
-                provider=envelope.recipient if envelope.recipient != self._code else "",
+                provider="",
             )
+        numbered = {} if spec.cls == "answer" else {envelope.source: envelope.caseseq}
         return replace(
             case,
-            provider=case.provider or (envelope.recipient if envelope.recipient != self._code else ""),
+            provider=case.provider or self._provider_of(item),
             position=order.progress.position,
             ended=order.progress.ended,
-            sequences={**case.sequences, envelope.source: envelope.caseseq},
+            sequences={**case.sequences, **numbered},
             times={**case.times, spec.name: item.arrival.received},
+            questions=_questions(spec, item, case),
         )
+
+    def _provider_of(self, item: Verified) -> str:
+        """The provider's system of a case that has none yet: the sender itself, or who the envelope is for."""
+        recipient = self._members().get(item.envelope.recipient)
+        for member in (item.sender, recipient):
+            if member is not None and member.kind == PROVIDER:
+                return member.code
+        return ""
+
+
+def _questions(spec: MessageSpec, item: Verified, case: CaseRow) -> Mapping[str, Question]:
+    """What registers were asked, with this query added or this answer noted."""
+    envelope = item.envelope
+    if spec.cls == "request":
+        asked = Question(spec.name, envelope.source, envelope.recipient, item.arrival.received)
+        return {**case.questions, envelope.id: asked}
+    if spec.cls == "answer" and envelope.correlationid is not None:
+        answered = replace(case.questions[envelope.correlationid], answered=True)
+        return {**case.questions, envelope.correlationid: answered}
+    return case.questions
+
+
+def _times(item: Verified, case: CaseRow | None) -> Mapping[str, datetime]:
+    """When each message was accepted last; for an answer, when its own question was."""
+    if case is None:
+        return {}
+    asked = case.questions.get(item.envelope.correlationid or "")
+    return case.times if asked is None else {**case.times, asked.type: asked.at}
 
 
 def read_trail(envelope: Envelope) -> tuple[TrailStep, ...]:
@@ -212,16 +252,39 @@ def _check_door(item: Verified) -> None:
         raise EgovError("route.wrong_door", source=sender.code, door=door)
 
 
-def _check_party(item: Verified, case: CaseRow | None) -> None:
-    """A case belongs to its origin and its provider, and keeps its regulation, channel and region."""
+def _check_context(item: Verified, case: CaseRow | None) -> None:
+    """A case keeps its regulation, channel and region."""
     if case is None:
         return
     envelope = item.envelope
-    if envelope.source not in (case.origin, case.provider):
-        raise EgovError("order.not_party_of_case", source=envelope.source)
     same = (case.regulation, case.channel, case.region)
     if (envelope.regulation, envelope.channel, envelope.region) != same:
         raise EgovError("order.case_mismatch", expected_context="/".join(same))
+
+
+def _check_party(item: Verified, case: CaseRow | None) -> None:
+    """A case belongs to its origin and its provider."""
+    if case is not None and item.envelope.source not in (case.origin, case.provider):
+        raise EgovError("order.not_party_of_case", source=item.envelope.source)
+
+
+def _check_answer(item: Verified, case: CaseRow | None) -> None:
+    """A register speaks only when it was asked, to who asked, once a question (E1)."""
+    envelope = item.envelope
+    asked = case.questions.get(envelope.correlationid or "") if case else None
+    name = message_name(envelope.type).replace("answer.", "query.", 1)
+    if asked is None or (asked.type, asked.register, asked.asker) != (name, envelope.source, envelope.recipient):
+        raise EgovError("order.answer_unasked", source=envelope.source, question=envelope.correlationid or "-")
+    if asked.answered:
+        raise EgovError("order.already_answered", source=envelope.source, question=envelope.correlationid)
+    if envelope.caseseq != UNORDERED:
+        raise EgovError("order.answer_numbered", caseseq=envelope.caseseq)
+
+
+def _check_number(item: Verified, standing: Standing) -> None:
+    envelope = item.envelope
+    if envelope.caseseq == UNORDERED or standing.taken(envelope.source, envelope.caseseq):
+        raise EgovError("order.sequence_taken", caseseq=envelope.caseseq)
 
 
 def _park(item: Verified, standing: Standing, trace: Trace) -> Decision:

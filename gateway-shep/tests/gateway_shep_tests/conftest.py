@@ -104,6 +104,7 @@ async def shep(tmp_path: Path, clock: HandClock, ids: Ids, pki: TestPki, memory_
                 shep.arrived.setdefault(delivery.queue, []).append(delivery)
             return [Verdict.ACK] * len(deliveries)
 
-        for queue in ("inbox.portal-pep", "rshep.trunk"):
+        national = ("portal-pep", "con-arm", "gbd-fl-mock", "enis-mock")
+        for queue in (*(f"inbox.{code}" for code in national), "rshep.trunk"):
             await memory_bus.consume(queue, collect)
         yield shep

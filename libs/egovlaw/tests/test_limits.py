@@ -21,6 +21,7 @@ from egovlaw.limits import (
     Event,
     Limit,
     LimitClass,
+    TimeClass,
     judge_time,
     limit_stopped_by,
     started_at,
@@ -31,7 +32,7 @@ MINUTE = Limit(
     "P5", "Приложение 1, таблица 1, 5", 30, 60, Event("step", "C2", "ok"), Event("message", "case.submitted"),
     "gateway-shep", "submission", 5, ("A4",),
 )  # fmt: skip
-CLASSES: tuple[LimitClass, ...] = get_args(LimitClass)
+CLASSES: tuple[TimeClass, ...] = (*get_args(LimitClass), "answer")
 
 
 def after(seconds: float) -> datetime:
@@ -61,11 +62,12 @@ def test_clocks_may_differ_by_the_grace_and_no_more() -> None:
         ("request", "refuse"),
         ("submission", "refuse"),
         ("fact", "record"),
+        ("answer", "record"),
         ("staff", "escalate"),
         ("citizen", "measure"),
     ],
 )
-def test_lateness_leads_to_what_the_class_says(cls: LimitClass, action: str) -> None:
+def test_lateness_leads_to_what_the_class_says(cls: TimeClass, action: str) -> None:
     verdict = judge_time(MINUTE, cls, T0, after(100))
     assert (verdict.action, verdict.late, verdict.code) == (action, True, LATE)
     assert verdict.share is not None and verdict.share > 1
@@ -78,7 +80,7 @@ def test_a_submission_behind_the_door_is_escalated_and_never_dropped() -> None:
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_the_strict_policy_refuses_whatever_is_late(cls: LimitClass) -> None:
+def test_the_strict_policy_refuses_whatever_is_late(cls: TimeClass) -> None:
     assert judge_time(MINUTE, cls, T0, after(100), policy="strict").action == "refuse"
     assert judge_time(MINUTE, cls, T0, after(10), policy="strict").action == "pass"
 
@@ -113,7 +115,7 @@ def test_without_a_limit_or_a_start_nothing_is_late() -> None:
 
 
 @given(st.sampled_from(CLASSES), st.floats(0, 10_000), st.floats(0, 10))
-def test_late_and_only_late_messages_lead_to_an_action(cls: LimitClass, used: float, grace: float) -> None:
+def test_late_and_only_late_messages_lead_to_an_action(cls: TimeClass, used: float, grace: float) -> None:
     received = after(used)
     verdict = judge_time(MINUTE, cls, T0, received, grace_s=grace)
     assert verdict.late == (received > T0 + timedelta(seconds=60) + timedelta(seconds=grace))

@@ -58,6 +58,9 @@ SHEP = "gateway-shep"
 RSHEP = "regional-gateway-rshep"
 PORTAL = "portal-pep"
 PROVIDER = "provider-arm"
+CENTRE = "con-arm"
+PERSONS = "gbd-fl-mock"
+ATTORNEYS = "enis-mock"
 
 # In the order they start. The ports are compose's.
 SERVICES: tuple[Service, ...] = (
@@ -66,11 +69,14 @@ SERVICES: tuple[Service, ...] = (
     Service(RSHEP, 8030, scales=True),
     Service(PORTAL, 8040),
     Service(PROVIDER, 8050),
+    Service(CENTRE, 8060),
+    Service(PERSONS, 8070),
+    Service(ATTORNEYS, 8080),
 )
 BY_CODE: Mapping[str, Service] = {service.code: service for service in SERVICES}
 PARTICIPANTS: tuple[str, ...] = tuple(service.code for service in SERVICES if service.on_bus)
-ADMINISTERED = (NUC, SHEP, PROVIDER)  # have a control API behind an admin token
-WITH_SESSIONS = (PORTAL, PROVIDER)
+ADMINISTERED = (NUC, SHEP, PROVIDER, CENTRE, PERSONS, ATTORNEYS)  # have a control API behind an admin token
+WITH_SESSIONS = (PORTAL, PROVIDER, CENTRE)
 
 
 @dataclass(frozen=True, slots=True)

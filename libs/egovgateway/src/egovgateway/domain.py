@@ -81,11 +81,23 @@ class TurnedAway:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A query that passed here on its way to a register: its answer must come back to its asker, once."""
+
+    type: str
+    asker: str
+    register: str
+    at: datetime
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CaseRow:
     """A gateway's view of a case: who takes part, how far it is, what each side has sent.
 
     `sequences` is the last caseseq per source, `times` the moment (UTC) each message type was accepted here,
-    `version` the compare-and-set counter.
+    `questions` what registers were asked (by the query's id), `version` the compare-and-set counter. `provider` is
+    empty until the case has one.
     """
 
     case_id: str
@@ -100,6 +112,7 @@ class CaseRow:
     version: int = 0
     sequences: Mapping[str, int] = field(default_factory=dict)
     times: Mapping[str, datetime] = field(default_factory=dict)
+    questions: Mapping[str, Question] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Row, RowMapping, Table, and_, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from egovgateway.domain import Arrival, CaseRow, EnvelopeState
+from egovgateway.domain import Arrival, CaseRow, EnvelopeState, Question
 from egovgateway.tables import GatewayTables
 from egovkit.db import upsert
 from egovkit.envelope import WireEnvelope
@@ -252,12 +252,14 @@ def _resumed(row: Row[Any]) -> Arrival:
 
 def _case(row: RowMapping) -> CaseRow:
     times = {name: datetime.fromisoformat(text) for name, text in row["times"].items()}
-    fields = {name: row[name] for name in CaseRow.__dataclass_fields__ if name != "times"}
-    return CaseRow(**fields, times=times)
+    asked = {key: Question(**{**one, "at": datetime.fromisoformat(one["at"])}) for key, one in row["questions"].items()}
+    fields = {name: row[name] for name in CaseRow.__dataclass_fields__ if name not in ("times", "questions")}
+    return CaseRow(**fields, times=times, questions=asked)
 
 
 def _case_values(case: CaseRow, now: datetime) -> dict[str, Any]:
     values = {name: getattr(case, name) for name in CaseRow.__dataclass_fields__}
     values["sequences"] = dict(case.sequences)
     values["times"] = {name: moment.isoformat() for name, moment in case.times.items()}
+    values["questions"] = {key: {**asdict(one), "at": one.at.isoformat()} for key, one in case.questions.items()}
     return {**values, "updated_at": now}

@@ -94,5 +94,6 @@ def _cases(metadata: MetaData) -> Table:
         Column("version", Integer, nullable=False),
         Column("sequences", JSON, nullable=False),
         Column("times", JSON, nullable=False),
+        Column("questions", JSON, nullable=False),
         Column("updated_at", UtcDateTime, nullable=False),
     )

@@ -75,7 +75,8 @@ class MemberCertificate:
 class Member:
     """A participant of the bus as contracts/participants.yaml and ШЭП's register describe it.
 
-    `kind`: national_gateway, regional_gateway, portal, centre, provider, register. `services`: regulations'
+    `kind`: national_gateway, regional_gateway, portal, centre, provider, person_register, attorney_register.
+    `services`: regulations'
     codes, or `("*",)` for all. `state`: active or suspended. `delivery`: amqp or http.
     """
 

@@ -24,6 +24,7 @@ import yaml
 from egovkit.errors import EgovError, FieldError
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster where it is built in
+CLASSES = ("request", "submission", "fact", "answer")
 MAX_ERRORS = 20  # a wrong list of a thousand items needs no thousand lines to be understood
 
 
@@ -39,7 +40,7 @@ class RegisterInvalid(Exception):
 class MessageSpec:
     type: str
     name: str
-    cls: str  # request | submission | fact
+    cls: str  # request | submission | fact | answer
     from_kinds: tuple[str, ...]
     to_kinds: tuple[str, ...]
     dataschema: str
@@ -102,8 +103,8 @@ class MessageRegister:
 def _spec(contracts: Path, prefix: str, entry: Mapping[str, Any], version: str) -> MessageSpec:
     if unknown := set(entry) - {"name", "class", "from", "to", "version"}:
         raise ValueError(f"unknown keys {sorted(unknown)}")
-    if entry["class"] not in ("request", "submission", "fact"):
-        raise ValueError(f"class {entry['class']!r} is not request, submission or fact")
+    if entry["class"] not in CLASSES:
+        raise ValueError(f"class {entry['class']!r} is not one of {', '.join(CLASSES)}")
     name = str(entry["name"])
     schema = json.loads((contracts / "messages" / f"{name}.schema.json").read_text(encoding="utf-8"))
     return MessageSpec(

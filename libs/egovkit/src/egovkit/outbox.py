@@ -25,10 +25,16 @@ from egovkit.messages import MessageRegister
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 
+UNORDERED = 0  # the caseseq of what is not a move of a case: gateways' notices, registers' answers
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An envelope before it has id, number, time and signature. `case` becomes its subject."""
+    """An envelope before it has id, number, time and signature. `case` becomes its subject.
+
+    `ordered` False: it carries caseseq 0 and waits for nothing. Answers do: each belongs to its question, and one
+    that got lost must not hold the next back.
+    """
 
     type: str
     case: str
@@ -43,6 +49,7 @@ class Draft:
     correlation: str | None = None
     causation: str | None = None
     traceparent: str | None = None  # None = the trace of the request being served
+    ordered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class Outbox:
         not sign (EgovError data.invalid, message.type_unknown).
         """
         spec = self._messages.check(draft.type, draft.data)
-        caseseq = await next_in_case(conn, self._tables.sequences, draft.case)
+        caseseq = await next_in_case(conn, self._tables.sequences, draft.case) if draft.ordered else UNORDERED
         envelope = Envelope(
             id=self._ids.new(),
             source=self._source,

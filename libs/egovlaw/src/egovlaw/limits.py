@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from egovlaw.kinds import message_name
 
 LimitClass = Literal["request", "submission", "fact", "staff", "citizen"]
+TimeClass = LimitClass | Literal["answer"]  # an answer is measured by the limit of its request
 Action = Literal["pass", "refuse", "record", "escalate", "measure"]
 TimePolicy = Literal["normal", "strict"]
 
@@ -89,17 +90,18 @@ class TimeVerdict:
         }
 
 
-# What lateness leads to. A request expires; a submission is refused at ШЭП's door and afterwards only
-# escalated; a fact has happened and is never refused for time (E4); staff overrun stays doable; a citizen
-# is only measured.
-LATE_ACTION: Mapping[LimitClass, Action] = {
-    "request": "refuse", "submission": "refuse", "fact": "record", "staff": "escalate", "citizen": "measure",
+# What lateness leads to. A request expires, and its late answer is passed on as late, for the asker not to apply
+# (E1); a submission is refused at ШЭП's door and afterwards only escalated; a fact has happened and is never refused
+# for time (E4); staff overrun stays doable; a citizen is only measured.
+LATE_ACTION: Mapping[TimeClass, Action] = {
+    "request": "refuse", "submission": "refuse", "fact": "record", "answer": "record", "staff": "escalate",
+    "citizen": "measure",
 }  # fmt: skip
 
 
 def judge_time(
     limit: Limit | None,
-    cls: LimitClass,
+    cls: TimeClass,
     started: datetime | None,
     received: datetime,
     expires: datetime | None = None,
@@ -150,7 +152,7 @@ def _fault(
     return None
 
 
-def _action(code: str | None, cls: LimitClass, policy: TimePolicy, at_door: bool) -> Action:
+def _action(code: str | None, cls: TimeClass, policy: TimePolicy, at_door: bool) -> Action:
     if code is None:
         return "pass"
     if policy == "strict":

@@ -150,7 +150,7 @@ def _ends(
         return _refused(envelope, (REGION_MISMATCH, clause, f"{source.code} does not work in {envelope.region}"))
     if recipient is None:
         return _refused(envelope, (RECIPIENT_UNKNOWN, clause, "no participant has this code"))
-    if not _kind_fits(recipient.kind, spec.to_kinds, channel) or not _serves(recipient, regulation):
+    if not _kind_fits(recipient.kind, _receivers(spec, channel), channel) or not _serves(recipient, regulation):
         return _refused(envelope, (RECIPIENT_NOT_ALLOWED, clause, f"{spec.name} is not for {recipient.code}"))
     if not _covers(recipient, envelope.region):
         return _refused(envelope, (REGION_MISMATCH, clause, f"{recipient.code} does not work in {envelope.region}"))
@@ -168,6 +168,12 @@ def _kind_fits(kind: str, allowed: Sequence[str], channel: Channel) -> bool:
         if name == "gateway" and kind in gateways:
             return True
     return False
+
+
+def _receivers(spec: MessageSpecLike, channel: Channel) -> Sequence[str]:
+    """In the provider's own channel nobody else waits for his words: ШЭП alone takes them, for the case's progress."""
+    to_himself = channel.origin_kind in spec.from_kinds and "origin" in spec.to_kinds
+    return ("national_gateway",) if to_himself else spec.to_kinds
 
 
 def _serves(party: Party, regulation: Regulation) -> bool:

@@ -1,0 +1,1 @@
+"""АРМ ИС ЦОН: the operator's workstation of a public service centre"""

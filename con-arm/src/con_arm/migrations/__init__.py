@@ -1,0 +1,1 @@
+"""Alembic revisions of con-arm's own database."""

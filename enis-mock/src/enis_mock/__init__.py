@@ -1,0 +1,1 @@
+"""ЕНИС: twin of the notaries' register"""

@@ -1,0 +1,1 @@
+"""Alembic revisions of enis-mock's own database."""

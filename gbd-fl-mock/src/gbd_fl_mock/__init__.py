@@ -1,0 +1,1 @@
+"""ГБД ФЛ: twin of the person register"""

@@ -1,0 +1,1 @@
+"""Alembic revisions of gbd-fl-mock's own database."""
