@@ -9,14 +9,16 @@ import yaml
 
 from egovkit.contracts import contracts_dir
 from egovlaw.loader import load_catalogue
+from sandbox.demo import demonstrated
 from sandbox.scenario import SCENARIOS, BadScenario, Scenario, load, load_all
 from sandbox.trace import load_expected
 
 ALL = load_all()
 
 
-def test_the_demo_has_one_result_and_one_refusal_in_this_order() -> None:
-    assert [scenario.check.outcome for scenario in ALL] == ["ok", "violations"]
+def test_the_demo_has_a_result_of_every_channel_and_one_refusal() -> None:
+    shown = [(one.channel, one.check.outcome if one.check else None) for one in demonstrated()]
+    assert shown == [("portal", "ok"), ("portal", "violations"), ("provider", "ok"), ("centre", "ok")]
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
@@ -49,11 +51,20 @@ def test_no_python_of_the_sandbox_names_a_regulation() -> None:
 
 
 def test_a_scenario_without_a_needed_key_names_file_and_key(tmp_path: Path) -> None:
-    data = yaml.safe_load(next(SCENARIOS.glob("*.yaml")).read_text())
-    del data["citizen"]
+    data = yaml.safe_load((SCENARIOS / f"{ALL[0].name}.yaml").read_text())
+    del data["regulation"]
     path = tmp_path / "lame.yaml"
     path.write_text(yaml.safe_dump(data))
-    with pytest.raises(BadScenario, match=r"lame\.yaml: 'citizen'"):
+    with pytest.raises(BadScenario, match=r"lame\.yaml: .*'regulation'"):
+        load(path)
+
+
+@pytest.mark.parametrize("change", [{"citizen": None}, {"consumer": "ordinary_adult"}])
+def test_either_a_citizen_or_a_consumer_applies(tmp_path: Path, change: dict[str, object]) -> None:
+    data = yaml.safe_load((SCENARIOS / f"{ALL[0].name}.yaml").read_text()) | change
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(BadScenario, match="exactly one of citizen and consumer"):
         load(path)
 
 

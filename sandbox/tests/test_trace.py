@@ -168,3 +168,12 @@ def test_an_expected_trace_with_an_unknown_field_names_its_line(tmp_path: Path) 
     path.write_text("scenario: odd\nact: none\nlines:\n  - {service: a, step: P1, clausula: '6'}\n")
     with pytest.raises(BadExpectation, match=r"odd\.yaml, line 1"):
         load_expected(path)
+
+
+def test_lines_that_belong_together_come_in_any_order_and_all_of_them() -> None:
+    asked = [replace(line, together="registers") for line in EXPECTED.lines[:2]]
+    expected = replace(EXPECTED, lines=(*asked, EXPECTED.lines[2]))
+    first, second, last = as_the_act_says()
+    assert compare(expected, [first, second, last]) == compare(expected, [second, first, last]) == []
+    assert [one.clause for one in compare(expected, [second, second, last])] != []
+    assert [one.clause for one in compare(expected, [second, last, first])] != []

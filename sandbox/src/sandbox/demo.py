@@ -5,35 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.console import Console
 
-from sandbox import sabotage as broken
-from sandbox.composition import PROVIDER
+from sandbox.play import Outcome, play
 from sandbox.running import NOT_STARTED, logging_to, run, show_addresses, starting, stop_event, until_stopped
-from sandbox.sabotage import FORGE, LATE_ANSWER, SKIP_STEP, case_rows
 from sandbox.scenario import Scenario, load_all
-from sandbox.trace import Difference, Expected, Hop, clauses, compare, load_expected, trace
+from sandbox.trace import Hop, clauses, load_expected
 from sandbox.world import Ports, World
-
-if TYPE_CHECKING:
-    from sandbox.people import Citizen, Official
-    from sandbox.world import Deployment
-
-CHECKED_STEP, SENDING = "C2", "case.submitted"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a scenario came to."""
-
-    scenario: Scenario
-    case: str
-    hops: Sequence[Hop]
-    differences: Sequence[Difference]
 
 
 def run_demo(home: Path | None, *, once: bool, sabotage: str | None, ports: str | None) -> int:
@@ -58,7 +39,7 @@ async def _demo(home: Path | None, *, once: bool, sabotage: str | None, ports: s
         except NOT_STARTED as error:
             console.print(f"not started: {error}", style="red", highlight=False, soft_wrap=True)
             return 1
-        outcomes = await until_stopped(play_all(world, load_all(), sabotage, console), stop)
+        outcomes = await until_stopped(play_all(world, demonstrated(), sabotage, console), stop)
         if outcomes is None:
             return 1
         status = int(any(outcome.differences for outcome in outcomes))
@@ -66,6 +47,11 @@ async def _demo(home: Path | None, *, once: bool, sabotage: str | None, ports: s
             show_addresses(world, console)
             await stop.wait()
         return status
+
+
+def demonstrated() -> list[Scenario]:
+    """One result of each channel and one refusal."""
+    return [scenario for scenario in load_all() if scenario.demo]
 
 
 async def play_all(
@@ -81,70 +67,6 @@ async def play_all(
         if sabotage is not None:
             break
     return outcomes
-
-
-async def play(world: Deployment, scenario: Scenario, sabotage: str | None = None) -> Outcome:
-    """Run one scenario and hold its trace against the expected one. Only a World can be late on purpose."""
-    expected = load_expected(scenario.expected)
-    citizen = await world.citizen(surname=scenario.citizen.surname, name=scenario.citizen.name)
-    account = await citizen.settle_in()
-    case = await citizen.choose(scenario.regulation)
-    await citizen.fill(case, scenario.form, scenario.attachments)
-    document = await citizen.prepare(case)
-    if sabotage == SKIP_STEP:
-        await broken.skip_step(world, citizen, document, CHECKED_STEP, step_of(expected, SENDING))
-    else:
-        await send(world, citizen, case, document, expected if sabotage == LATE_ANSWER else None)
-        if sabotage == FORGE:
-            await broken.forge(world, broken.place_of(document), expected.lines[-1].step)
-        await decide(world, scenario, citizen, case)
-    hops = await hops_of(world, case, account)
-    return Outcome(scenario, case, hops, compare(expected, hops))
-
-
-async def send(world: Deployment, citizen: Citizen, case: str, document: bytes, late: Expected | None) -> None:
-    """Submit, and wait for the number. With `late` the provider's workstation sleeps over the act's limit."""
-    if late is not None:
-        assert isinstance(world, World), "the intake of a process of its own cannot be held"
-        await world.intake(PROVIDER).hold()
-    await citizen.submit(case, document)
-    if late is not None and isinstance(world, World):
-        limit = next(line.limit_s for line in late.lines if line.service == PROVIDER and line.limit_s)
-        await broken.answer_late(world, case, limit)
-        await world.intake(PROVIDER).release()
-    await citizen.until(case, "registered")
-
-
-async def decide(world: Deployment, scenario: Scenario, citizen: Citizen, case: str) -> None:
-    """The provider's side: taken, checked, and the result signed or the refusal written."""
-    official: Official = await world.official(
-        region=scenario.region,
-        office=scenario.office,
-        surname=scenario.official.surname,
-        name=scenario.official.name,
-    )
-    # Everybody waits until the applicant sees the last word, as people do; so the trace has one order.
-    await citizen.until_told(case, await official.take(case))
-    await official.check(case, scenario.check.outcome, scenario.check.reasons)
-    if scenario.result is not None and scenario.check.outcome == "ok":
-        await official.take(case)
-        await official.issue_result(case, scenario.result)
-    await citizen.until(case, "completed", "refused")
-
-
-async def hops_of(world: Deployment, case: str, account: str) -> list[Hop]:
-    """The trace of a case, begun with the account's registration, which happens before any case."""
-    from sandbox.composition import PORTAL
-    from sandbox.journals import read_copy
-
-    portal = await read_copy(PORTAL, world.journals()[PORTAL])
-    before = [row for row in portal.rows if row.case_id is None and row.facts.get("account") == account]
-    return trace([*before, *await case_rows(world, case)])
-
-
-def step_of(expected: Expected, message: str) -> str:
-    """The label of the step a message stands for."""
-    return next(line.step for line in expected.lines if line.message == message)
 
 
 def show(outcome: Outcome, console: Console) -> None:

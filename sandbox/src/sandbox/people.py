@@ -9,22 +9,23 @@ import asyncio
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from sandbox.bootstrap import RefusedByService, answer, bearer, participants
-from sandbox.composition import NUC, PORTAL, PROVIDER
+from sandbox.bootstrap import RefusedByService, answer, bearer
+from sandbox.composition import NUC, PORTAL
 
 if TYPE_CHECKING:
     from egovkit.signatures.keys import SigningKey
-    from sandbox.scenario import Paper, ResultText
+    from sandbox.scenario import Paper
     from sandbox.world import Deployment
 
 KEYSTORE_PASSWORD = "Synthetic1"  # of a person who does not exist
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 60.0  # two gateways, four databases, on a busy machine
-ROLES = ("clerk", "executor", "head", "authorised")
+NAMES = {"surname": "СЫНАҚ", "name": "АЙГҮЛ"}
 
 
 class GaveUp(Exception):
@@ -43,6 +44,7 @@ class Person:
     certificate: str  # PEM
     serial: str
     token: str = ""
+    login: str = ""  # of those who log in by one, and not by ИИН
     last: dict[str, Any] = field(default_factory=dict)
 
     async def call(self, method: str, path: str, **sent: Any) -> Any:
@@ -67,7 +69,8 @@ class Person:
         return base64.b64encode(signed).decode()
 
     async def log_in(self, **more: Any) -> None:
-        wanted = {"iin": self.iin, "password": self.password, **more}
+        who = {"login": self.login} if self.login else {"iin": self.iin}
+        wanted = {**who, "password": self.password, **more}
         self.token = ""
         self.token = (await self.call("POST", "/v1/sessions", json=wanted))["token"]
 
@@ -108,8 +111,7 @@ class Citizen(Person):
     @classmethod
     async def issue(cls, world: Deployment, number: int, *, odd: dict[str, Any] | None = None, **wanted: Any) -> Self:
         """With a certificate; `wanted` goes to nuc-mock as it is, `odd` bends the certificate."""
-        names = {"surname": "СЫНАҚ", "name": "АЙГҮЛ"}
-        body = {**names, **wanted, **({"odd": odd} if odd else {})}
+        body = {**NAMES, **wanted, **({"odd": odd} if odd else {})}
         issued = await issue(world, number, body, odd=odd is not None)
         key = await open_container(issued)
         password = f"Құпия-{world.ids.token(9)}"
@@ -155,6 +157,28 @@ class Citizen(Person):
         prepared = await self.call("POST", f"/v1/cases/{case}/prepare", json=body)
         return base64.b64decode(prepared["document"])
 
+    async def prepare_in_vain(self, case: str, certificate: str) -> None:
+        """With a certificate the portal has to refuse."""
+        answered = await self.send("POST", f"/v1/cases/{case}/prepare", json={"certificate": certificate})
+        if not answered.is_error:
+            raise GaveUp(f"the portal took a certificate it had to refuse: {answered.text}")
+
+    async def old_certificate(self, ago: timedelta) -> str:
+        """Another certificate of this person's that expired so long ago, in PEM."""
+        now = self.world.clock.now()
+        dates = {"not_before": now - ago - timedelta(days=365), "not_after": now - ago}
+        body = {"iin": self.iin, **NAMES, "password": KEYSTORE_PASSWORD}
+        body |= {name: moment.isoformat() for name, moment in dates.items()}
+        url = f"{self.world.url(NUC)}/v1/persons"
+        issued = answer(await self.world.http.post(url, json=body, headers=bearer(self.world.admin_token(NUC))))
+        return str(issued["certificate"])
+
+    async def log_in_wrongly(self) -> None:
+        wrong = {"iin": self.iin, "password": f"қате-{self.password}"}
+        answered = await self.send("POST", "/v1/sessions", json=wrong)
+        if not answered.is_error:
+            raise GaveUp("the portal let somebody in with a wrong password")
+
     async def submit(self, case: str, document: bytes) -> dict[str, Any]:
         """Sign and send."""
         body = {"signature": await self.sign(document)}
@@ -183,67 +207,4 @@ class Citizen(Person):
         )
 
 
-class Official(Person):
-    """An official of the provider, with every role unless told otherwise."""
-
-    @classmethod
-    async def appoint(
-        cls,
-        world: Deployment,
-        number: int,
-        *,
-        region: str,
-        office: str = "Отдел жилищно-коммунального хозяйства",
-        roles: tuple[str, ...] = ROLES,
-        **wanted: Any,
-    ) -> Self:
-        """With an employee's certificate, put on the staff through the control API, and logged in."""
-        names = {"surname": "ҮЛГІЛІ", "name": "ДӘУРЕН"} | wanted
-        organisation = {"bin": participants()[PROVIDER]["bin"], "organisation": office, "profile": "employee_sign"}
-        issued = await issue(world, number, names | organisation)
-        key = await open_container(issued)
-        password = f"Құпия-{world.ids.token(9)}"
-        staff = {"iin": issued["iin"], "name": f"{names['surname']} {names['name']}", "password": password}
-        headers = bearer(world.admin_token(PROVIDER)) | {"Idempotency-Key": world.ids.new()}
-        body = {**staff, "roles": list(roles), "region": region, "office": office}
-        answer(await world.http.post(f"{world.url(PROVIDER)}/v1/staff", json=body, headers=headers))
-        official = cls(
-            world, world.url(PROVIDER), issued["iin"], password, key, issued["certificate"], issued["serial"]
-        )
-        await official.log_in()
-        return official
-
-    async def find(self, case: str) -> dict[str, Any]:
-        """The open task of a case, once it is there."""
-
-        def mine(page: dict[str, Any]) -> bool:
-            return any(task["case"] == case for task in page["items"])
-
-        page = await self.wait("/v1/tasks", f"a task of case {case}", mine)
-        found: dict[str, Any] = next(task for task in page["items"] if task["case"] == case)
-        return found
-
-    async def take(self, case: str) -> str:
-        """Take the open task; the case's state afterwards."""
-        task = await self.find(case)
-        return str((await self.call("POST", f"/v1/tasks/{task['id']}/take"))["state"])
-
-    async def check(self, case: str, outcome: str, reasons: tuple[dict[str, str], ...] = ()) -> int:
-        body = {"outcome": outcome, "reasons": list(reasons)}
-        return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
-
-    async def issue_result(self, case: str, text: ResultText) -> int:
-        """Prepare the result, sign its bytes, send it."""
-        body = {
-            "certificate": self.certificate,
-            "text_ru": text.ru,
-            "text_kk": text.kk,
-            "values": text.values,
-        }
-        prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
-        signature = await self.sign(base64.b64decode(prepared["document"]))
-        done = await self.call("POST", f"/v1/cases/{case}/result", json={"signature": signature})
-        return int(done["version"])
-
-
-__all__ = ["Citizen", "GaveUp", "Official", "Person", "RefusedByService"]
+__all__ = ["Citizen", "GaveUp", "Person", "RefusedByService"]

@@ -64,21 +64,36 @@ class ResultText:
     values: dict[str, Any] = field(default_factory=dict)
 
 
+Mishap = Literal["wrong_password", "expired_certificate"]
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """On the portal a `citizen` acts himself; at a desk or counter an official acts for a `consumer`, an example that
+    the person register names, and for whoever holds the power of attorney `attorney`, one of the notaries' register.
+
+    `check` None: it ends before the provider has anything to check. `demo`: one of those the demo plays.
+    """
+
     name: str
     title: str
     title_kk: str
-    order: int  # the demo runs them in this order
+    order: int  # they are played in this order
     regulation: str
     channel: str
     region: str  # of the provider's official; the provider itself follows from the regulation
     office: str
-    citizen: Person
     official: Person
     form: dict[str, Any]
-    check: Check
+    demo: bool = False
+    citizen: Person | None = None
+    consumer: str | None = None
+    attorney: str | None = None
+    operator: Person | None = None
+    papers: tuple[dict[str, str], ...] = ()
     attachments: tuple[Paper, ...] = ()
+    mishap: Mishap | None = None
+    check: Check | None = None
     result: ResultText | None = None
 
     @property
@@ -87,23 +102,34 @@ class Scenario:
 
 
 def load(path: Path) -> Scenario:
-    """Read one file; unknown and missing keys are mistakes, told with the file."""
+    """Read one file; unknown and missing keys and contradictions are mistakes, told with the file."""
     try:
         data = dict(yaml.safe_load(path.read_text()))
-        data["citizen"] = Person(**data["citizen"])
-        data["official"] = Person(**data["official"])
+        for name in ("citizen", "official", "operator"):
+            if data.get(name) is not None:
+                data[name] = Person(**data[name])
         data["attachments"] = tuple(Paper(**paper) for paper in data.get("attachments", ()))
-        check = dict(data["check"])
-        data["check"] = Check(check.pop("outcome"), tuple(check.pop("reasons", ())), **check)
+        data["papers"] = tuple(data.get("papers", ()))
+        if data.get("check") is not None:
+            check = dict(data["check"])
+            data["check"] = Check(check.pop("outcome"), tuple(check.pop("reasons", ())), **check)
         data["result"] = ResultText(**data["result"]) if data.get("result") else None
         scenario = Scenario(name=path.stem, **data)
     except (TypeError, KeyError, ValueError, yaml.YAMLError) as error:
         raise BadScenario(f"{path.name}: {error}") from error
-    if scenario.check.outcome == "ok" and scenario.result is None:
-        raise BadScenario(f"{path.name}: documents in order lead to a result, and none is given")
+    if mistake := _contradiction(scenario):
+        raise BadScenario(f"{path.name}: {mistake}")
     return scenario
 
 
+def _contradiction(scenario: Scenario) -> str | None:
+    if (scenario.citizen is None) == (scenario.consumer is None):
+        return "exactly one of citizen and consumer applies"
+    if scenario.check is not None and scenario.check.outcome == "ok" and scenario.result is None:
+        return "documents in order lead to a result, and none is given"
+    return None
+
+
 def load_all(folder: Path = SCENARIOS) -> list[Scenario]:
-    """Every scenario of a folder, in the order the demo runs them."""
+    """Every scenario of a folder, in the order they are played."""
     return sorted((load(path) for path in folder.glob("*.yaml")), key=lambda one: (one.order, one.name))

@@ -6,6 +6,7 @@ the catalogue the engine reads. Each line names its clause, so that a difference
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +42,10 @@ class Hop:
     envelope: str | None
     code: str | None
     position: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.service, self.step, self.message, self.outcome
 
     @property
     def notice(self) -> bool:
@@ -92,8 +97,8 @@ def trace(rows: Iterable[JournalRow]) -> list[Hop]:
 class Line:
     """One line of an expected trace.
 
-    `clause` is the flow's, `table` the row of the act's table that gives the limit. `measured`: this hop must
-    show that limit. `rule` is what the act demands here, in our words.
+    `clause` is the flow's, `table` the row of the act's table that gives the limit, which the hop must show then.
+    `rule` is what the act demands here, in our words. Neighbours with one `together` may come in any order.
     """
 
     service: str
@@ -106,6 +111,7 @@ class Line:
     after: str | None = None
     table: str | None = None
     limit_s: float | None = None
+    together: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -144,8 +150,8 @@ class Difference:
 
 def compare(expected: Expected, hops: Sequence[Hop]) -> list[Difference]:
     """Every difference between what the act says and what happened; empty = equal."""
-    found = [one for one in hops if not one.notice]
-    keys = [(one.service, one.step, one.message, one.outcome) for one in found]
+    found = arranged(expected.lines, [one for one in hops if not one.notice])
+    keys = [one.key for one in found]
     wanted = [line.key for line in expected.lines]
     differences: list[Difference] = []
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, wanted, keys, autojunk=False).get_opcodes():
@@ -157,6 +163,18 @@ def compare(expected: Expected, hops: Sequence[Hop]) -> list[Difference]:
         differences += [unexpected(one, expected, i1) for one in found[j1:j2]]
         differences += [missing(line) for line in expected.lines[i1:i2]]
     return differences
+
+
+def arranged(lines: Sequence[Line], hops: Sequence[Hop]) -> list[Hop]:
+    """The hops, those of lines that belong `together` in the order the lines have, wherever all of them are there."""
+    found = list(hops)
+    for name in dict.fromkeys(line.together for line in lines if line.together):
+        places = [n for n, line in enumerate(lines) if line.together == name]
+        first, last = places[0], places[-1] + 1
+        wanted = [line.key for line in lines[first:last]]
+        if Counter(one.key for one in found[first:last]) == Counter(wanted):
+            found[first:last] = sorted(found[first:last], key=lambda one: wanted.index(one.key))
+    return found
 
 
 def unlike(line: Line, one: Hop) -> list[Difference]:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from egovkit.bus.memory import MemoryBroker
     from egovkit.signatures.keys import SigningKey
     from sandbox.intake import HoldableBus
-    from sandbox.people import Citizen, Official
+    from sandbox.people import Citizen
+    from sandbox.staff import Official, Operator
 
 Ports = Literal["fixed", "auto"]
 HTTP_SECONDS = 30.0  # a CMS check and an argon2 login on a busy machine
@@ -101,9 +102,21 @@ class Deployment:
 
     async def official(self, **wanted: Any) -> Official:
         """A new synthetic official of the provider with every role and a certificate, logged in."""
-        from sandbox.people import Official
+        from sandbox.staff import Official
 
         return await Official.appoint(self, self._next_person(), **wanted)
+
+    async def operator(self, **wanted: Any) -> Operator:
+        """A new synthetic operator of the centre with a certificate, logged in."""
+        from sandbox.staff import Operator
+
+        return await Operator.appoint(self, self._next_person(), **wanted)
+
+    async def example(self, register: str, name: str) -> Any:
+        """One of the well-known entries of a register's seed, by its name."""
+        headers = bootstrap.bearer(self.admin_token(register))
+        answered = await self.http.get(f"{self.url(register)}/v1/control/examples", headers=headers)
+        return bootstrap.answer(answered)[name]
 
     def _next_person(self) -> int:
         """A number of the reserved range of synthetic ИИН. Random, so that a second start on the same home

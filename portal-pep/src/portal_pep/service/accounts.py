@@ -118,9 +118,15 @@ async def _refuse_login(portal: Portal, iin: str, began: datetime, regulation: s
     now = portal.clock.now()
     facts = _step_facts(portal, "refuse_login", "refusal", regulation)
     facts["used_s"] = round((now - began).total_seconds(), 3)
-    body = {**facts, "code": "login.refused", "person": portal.keyring.person_hash(iin)}
+    person = {"person": portal.keyring.person_hash(iin)}
+    steps = [("authenticate", "done"), ("verify_login", "violation")]
+    before = [
+        JournalEntry("step", now, None, {**_step_facts(portal, kind, outcome, regulation), **person})
+        for kind, outcome in steps
+    ]
+    refusal = JournalEntry("refusal", now, None, {**facts, "code": "login.refused", **person})
     async with portal.db.begin() as conn:
-        await portal.journal.note(conn, [JournalEntry("refusal", now, None, body)])
+        await portal.journal.note(conn, [*before, refusal])
     return EgovError("login.refused", clause=facts["clause"])
 
 

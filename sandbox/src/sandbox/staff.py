@@ -1,0 +1,177 @@
+"""Synthetic officials who act for others: at the provider's desk and at the centre's counter, by public HTTP alone."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from sandbox.bootstrap import answer, bearer, participants
+from sandbox.composition import CENTRE, PROVIDER
+from sandbox.people import Person, issue, open_container
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.scenario import Paper, ResultText
+    from sandbox.world import Deployment
+
+ROLES = ("clerk", "executor", "head", "authorised")
+
+
+class Clerk(Person):
+    """Fills in and signs somebody else's application. `drafts`: where his service keeps those."""
+
+    drafts: ClassVar[str]
+
+    async def open(self, regulation: str) -> str:
+        """Choose a service for who stands before him; the case's id."""
+        return str((await self.call("POST", self.drafts, json={"regulation": regulation}))["id"])
+
+    async def enter_consumer(self, case: str, iin: str, attorney: Mapping[str, str] | None = None) -> None:
+        """`attorney`: a notarised power of attorney as the notaries' register names it in its examples."""
+        body: dict[str, Any] = {"iin": iin}
+        if attorney is not None:
+            certified = {
+                "certified": "notary",
+                "registry_number": attorney["registry_number"],
+                "date": attorney["date"],
+            }
+            body["representative"] = {"iin": attorney["representative_iin"], "attorney": certified}
+        await self.call("PUT", f"{self.drafts}/{case}/consumer", json=body)
+
+    async def ask(self, case: str) -> None:
+        """Have the registers asked."""
+        await self.call("POST", f"{self.drafts}/{case}/queries")
+
+    async def queries(self, case: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self.call("GET", f"{self.drafts}/{case}/queries"))["items"]
+        return found
+
+    async def fill(
+        self, case: str, form: Mapping[str, Any], papers: Sequence[Mapping[str, str]], scans: Sequence[Paper] = ()
+    ) -> None:
+        """The form's values, the marks of paper documents, and their scans."""
+        seen = {"If-Match": f'"{(await self.draft(case))["form_version"]}"'}
+        body = {"values": dict(form), "papers": [dict(paper) for paper in papers]}
+        await self.call("PUT", f"{self.drafts}/{case}/form", json=body, headers=seen)
+        for scan in scans:
+            headers = {"Content-Type": scan.media_type}
+            path = f"{self.drafts}/{case}/attachments/{scan.name}"
+            await self.call("PUT", path, content=scan.content(), headers=headers)
+
+    async def sign_and_send(self, case: str) -> dict[str, Any]:
+        body = {"certificate": self.certificate}
+        prepared = await self.call("POST", f"{self.drafts}/{case}/prepare", json=body)
+        signature = await self.sign(base64.b64decode(prepared["document"]))
+        sent: dict[str, Any] = await self.call("POST", f"{self.drafts}/{case}/submit", json={"signature": signature})
+        return sent
+
+    async def until(self, case: str, *states: str) -> dict[str, Any]:
+        """Until the application is in one of these states."""
+        path = f"{self.drafts}/{case}"
+        return await self.wait(path, " or ".join(states), lambda seen: seen["state"] in states)
+
+    async def draft(self, case: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.call("GET", f"{self.drafts}/{case}")
+        return found
+
+
+class Official(Clerk):
+    """An official of the provider, with every role unless told otherwise."""
+
+    drafts: ClassVar[str] = "/v1/own-cases"
+
+    @classmethod
+    async def appoint(
+        cls,
+        world: Deployment,
+        number: int,
+        *,
+        region: str,
+        office: str = "Отдел жилищно-коммунального хозяйства",
+        roles: tuple[str, ...] = ROLES,
+        **wanted: Any,
+    ) -> Self:
+        """With an employee's certificate, put on the staff through the control API, and logged in."""
+        names = {"surname": "ҮЛГІЛІ", "name": "ДӘУРЕН"} | wanted
+        organisation = {"bin": participants()[PROVIDER]["bin"], "organisation": office, "profile": "employee_sign"}
+        issued = await issue(world, number, names | organisation)
+        key = await open_container(issued)
+        password = f"Құпия-{world.ids.token(9)}"
+        staff = {"iin": issued["iin"], "name": f"{names['surname']} {names['name']}", "password": password}
+        headers = bearer(world.admin_token(PROVIDER)) | {"Idempotency-Key": world.ids.new()}
+        body = {**staff, "roles": list(roles), "region": region, "office": office}
+        answer(await world.http.post(f"{world.url(PROVIDER)}/v1/staff", json=body, headers=headers))
+        official = cls(
+            world, world.url(PROVIDER), issued["iin"], password, key, issued["certificate"], issued["serial"]
+        )
+        await official.log_in()
+        return official
+
+    async def find(self, case: str) -> dict[str, Any]:
+        """The open task of a case, once it is there."""
+
+        def mine(page: dict[str, Any]) -> bool:
+            return any(task["case"] == case for task in page["items"])
+
+        page = await self.wait("/v1/tasks", f"a task of case {case}", mine)
+        found: dict[str, Any] = next(task for task in page["items"] if task["case"] == case)
+        return found
+
+    async def take(self, case: str) -> str:
+        """Take the open task; the case's state afterwards."""
+        task = await self.find(case)
+        return str((await self.call("POST", f"/v1/tasks/{task['id']}/take"))["state"])
+
+    async def check(self, case: str, outcome: str, reasons: tuple[dict[str, str], ...] = ()) -> int:
+        body = {"outcome": outcome, "reasons": list(reasons)}
+        return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
+
+    async def issue_result(self, case: str, text: ResultText) -> int:
+        """Prepare the result, sign its bytes, send it."""
+        body = {
+            "certificate": self.certificate,
+            "text_ru": text.ru,
+            "text_kk": text.kk,
+            "values": text.values,
+        }
+        prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
+        signature = await self.sign(base64.b64decode(prepared["document"]))
+        done = await self.call("POST", f"/v1/cases/{case}/result", json={"signature": signature})
+        return int(done["version"])
+
+
+class Operator(Clerk):
+    """An operator of the centre."""
+
+    drafts: ClassVar[str] = "/v1/cases"
+
+    @classmethod
+    async def appoint(cls, world: Deployment, number: int, *, centre: str = "ХҚКО-1", **wanted: Any) -> Self:
+        """With an employee's certificate of the centre, made known through the control API, and logged in."""
+        names = {"surname": "ҮЛГІЛІ", "name": "ГҮЛНҰР"} | wanted
+        organisation = {"bin": participants()[CENTRE]["bin"], "organisation": centre, "profile": "employee_sign"}
+        issued = await issue(world, number, names | organisation)
+        key = await open_container(issued)
+        login, password = f"operator-{world.ids.token(6).lower()}", f"Құпия-{world.ids.token(9)}"
+        body = {"login": login, "iin": issued["iin"], "name": f"{names['surname']} {names['name']}"}
+        body |= {"password": password, "roles": ["operator", "senior"], "centre": centre}
+        headers = bearer(world.admin_token(CENTRE)) | {"Idempotency-Key": world.ids.new()}
+        answer(await world.http.post(f"{world.url(CENTRE)}/v1/operators", json=body, headers=headers))
+        operator = cls(world, world.url(CENTRE), issued["iin"], password, key, issued["certificate"], issued["serial"])
+        operator.login = login
+        await operator.log_in()
+        return operator
+
+    async def until_told(self, case: str, status: str) -> dict[str, Any]:
+        """Until the counter shows the provider's own word of where the case is."""
+        path = f"{self.drafts}/{case}"
+        return await self.wait(path, status, lambda seen: (seen["status"]["owner"] or {}).get("status") == status)
+
+    async def hand_over(self, case: str, iin: str, *, to_representative: bool = False) -> None:
+        """Sign the record that the result was given to this person, and send it."""
+        capacity = "representative" if to_representative else "applicant"
+        body = {"received_by": {"capacity": capacity, "iin": iin}, "certificate": self.certificate}
+        prepared = await self.call("POST", f"{self.drafts}/{case}/hand-over/prepare", json=body)
+        signature = await self.sign(base64.b64decode(prepared["document"]))
+        await self.call("POST", f"{self.drafts}/{case}/hand-over", json={"signature": signature})
