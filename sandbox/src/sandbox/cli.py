@@ -25,7 +25,7 @@ app.add_typer(bench_app, name="bench")
 
 
 class PortChoice(StrEnum):
-    FIXED = "fixed"  # compose's: 8010 to 8050
+    FIXED = "fixed"  # compose's: 8010 to 8080
     AUTO = "auto"  # free ones
 
 
@@ -188,4 +188,16 @@ def bench_e2e(
     from sandbox.bench_e2e import run_e2e
 
     found = run_e2e(count, in_flight)
+    print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("query")
+def bench_query(
+    as_json: JsonOption = False,
+    count: Annotated[int, typer.Option("--count", min=1, help="Questions to ask, one after another.")] = 100,
+) -> None:
+    """A question to the person register through both gateways, beside a plain round trip over the broker."""
+    from sandbox.bench_query import run_query
+
+    found = run_query(count)
     print_json(found) if as_json else typer.echo(found)
