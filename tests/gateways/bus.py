@@ -1,4 +1,4 @@
-"""Two processes of each gateway on RabbitMQ and PostgreSQL; the test itself is the portal and the provider."""
+"""Two processes of each gateway on RabbitMQ and PostgreSQL; the test itself is every other system."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ from egovkit.bus.rabbit import RabbitBus
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
-from sandbox.composition import NUC, PORTAL, PROVIDER, RSHEP, SHEP
+from sandbox.composition import ATTORNEYS, CENTRE, NUC, PERSONS, PORTAL, PROVIDER, RSHEP, SHEP
 from sandbox.production import Child, ProductionWorld
 
 FUSED = Path(__file__).with_name("fused.py")
 BYTES = base64.b64encode(b"the exact bytes of a document").decode()
 NUMBER = "00000000017"
+ASKED = {"official": "op-1", "purpose_ru": "постановка на учёт", "clause": "8 3)"}
+DONE = {"code": "00000", "name_ru": "Сообщение успешно обработано", "name_kk": "Хабарлама сәтті өңделді"}
+MEMBERS = (PORTAL, CENTRE, PROVIDER, PERSONS, ATTORNEYS)  # the test itself is all of these
+ORIGIN = {"portal": PORTAL, "centre": CENTRE, "provider": PROVIDER}  # by channel
+OF_ORIGIN = ("case.submitted", "case.handed_over", "steps.reported", "query.person", "query.attorney")
 PATIENCE = 60.0  # seconds until something that should come is called lost
 
 
@@ -36,14 +41,14 @@ class Gateways(ProductionWorld):
 
     async def start(self) -> None:
         await super().start()
-        self.keys = {code: await self.key(code) for code in (PORTAL, PROVIDER)}
-        self.arrived = {PORTAL: {}, PROVIDER: {}}
+        self.keys = {code: await self.key(code) for code in MEMBERS}
+        self.arrived = {code: {} for code in MEMBERS}
         self.copies = defaultdict(set)
         self.changed = asyncio.Event()
         self.mouth = RabbitBus(self.amqp_url())
         await self.mouth.start()
         self._stack.push_async_callback(self.mouth.close)
-        for code in (PORTAL, PROVIDER):
+        for code in MEMBERS:
             await self.mouth.consume(f"inbox.{code}", self._collector(code))
         self._engines = {code: create_async_engine(self.database_url(code)) for code in (SHEP, RSHEP)}
         for engine in self._engines.values():
@@ -104,18 +109,19 @@ class Gateways(ProductionWorld):
             return [dict(row) for row in (await conn.execute(text(sql), values)).mappings()]
 
     def envelope(self, name: str, case: str, step: str, seq: int, data: Mapping[str, Any], **changes: Any) -> Envelope:
-        """A message of the case from the side that sends such messages."""
-        of_origin = name in ("case.submitted", "steps.reported")
+        """A message of the case from the side that sends such messages in its channel (the portal's, unless said)."""
+        channel = changes.get("channel", "portal")
+        source, recipient = sides(name, channel)
         values: dict[str, Any] = {
             "id": self.ids.new(),
-            "source": PORTAL if of_origin else PROVIDER,
+            "source": source,
             "type": f"kz.egov.{name}.v1",
             "subject": case,
             "time": self.clock.now(),
             "dataschema": f"urn:egov:schema:{name}.v1",
-            "recipient": SHEP if name == "steps.reported" else PROVIDER if of_origin else PORTAL,
+            "recipient": recipient,
             "regulation": "atyrau-housing-queue",
-            "channel": "portal",
+            "channel": channel,
             "step": step,
             "region": "atyrau",
             "caseseq": seq,
@@ -169,12 +175,39 @@ class Gateways(ProductionWorld):
                 "trail": steps,
             },
             "steps.reported": {"trail": steps, "outcome": {"step": "P4", "code": "certificate.expired"}},
+            "case.handed_over": {
+                "number": NUMBER,
+                "handed_over_at": at,
+                "received_by": {"capacity": "applicant", "iin": "991231600012"},
+                "document": BYTES,
+                "signature": BYTES,
+                "version": 3,
+                "trail": steps,
+            },
+            "query.person": {**ASKED, "criterion": {"iin": "991231600012"}, "trail": steps},
+            "query.attorney": {**ASKED, "criterion": {"representative_iin": "991231600012"}, "trail": steps},
+            "answer.person": {"result": DONE, "answered_at": at, "persons": []},
+            "answer.attorney": {"result": DONE, "answered_at": at, "attorneys": []},
         }[name]
+
+
+def sides(name: str, channel: str) -> tuple[str, str]:
+    """Who sends such a message to whom in a channel."""
+    origin = ORIGIN[channel]
+    if name.startswith("query."):
+        return origin, PERSONS if name.endswith("person") else ATTORNEYS
+    if name.startswith("answer."):
+        return PERSONS if name.endswith("person") else ATTORNEYS, origin
+    if name == "steps.reported":
+        return origin, SHEP
+    if name in OF_ORIGIN:
+        return origin, PROVIDER
+    return PROVIDER, SHEP if origin == PROVIDER else origin
 
 
 def door(envelope: Envelope) -> str:
     """Where the envelope's own system writes."""
-    return "shep.ingress" if envelope.source == PORTAL else f"rshep.{envelope.region}.ingress"
+    return f"rshep.{envelope.region}.ingress" if envelope.source == PROVIDER else "shep.ingress"
 
 
 def _text(moment: datetime) -> str:
