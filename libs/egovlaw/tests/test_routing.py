@@ -131,7 +131,7 @@ def test_repealed_acts_run_unless_the_policy_says_otherwise(catalogue: Catalogue
 
 def test_a_channel_that_is_only_named_takes_no_envelopes(catalogue: Catalogue) -> None:
     """Zhambyl, act 25: the centre is named in clause 1, its flow is not in the file (A36)."""
-    housing = catalogue.regulations[0]
+    housing = catalogue.by_code["atyrau-housing-queue"]
     named = replace(housing.channels["portal"], flow=(), code="akim", clauses=("1",))
     only = Catalogue(
         (replace(housing, channels={**housing.channels, "akim": named}),), catalogue.decisions, catalogue.regions

@@ -131,6 +131,7 @@ def _item(n: int, raw: Raw) -> FlowItem:
         next=Branch(onward["ok"], onward["violation"]) if isinstance(onward, Mapping) else onward,
         entering=entering,
         standing=standing,
+        restored=raw.get("restored", False),
         decisions=_decisions(raw),
     )
 
@@ -188,6 +189,7 @@ def _internal(raw: Raw) -> InternalStep:
         limit_ru=raw["limit_ru"],
         limit=_duration(raw["limit"]),
         result_ru=raw["result_ru"],
+        only_for=raw.get("only_for"),
         decisions=_decisions(raw),
     )
 

@@ -15,6 +15,7 @@ from egovlaw.limits import Limit
 
 OriginKind = Literal["portal", "centre", "provider"]
 Outcome = Literal["continue", "refusal", "result"]
+InternalBranch = Literal["default", "akim", "centre"]
 
 CHANNELS = ("portal", "centre", "state_corporation", "provider", "akim", "employment_centre")
 
@@ -58,6 +59,7 @@ class FlowItem:
     next: str | Branch | None
     entering: tuple[str, ...]  # messages that reach this step; empty = local
     standing: tuple[str, ...]  # further messages while the case stands here
+    restored: bool = False  # the text is ours, because the scan lost it
     decisions: tuple[str, ...] = ()
 
     @property
@@ -147,7 +149,11 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class InternalStep:
-    branch: Literal["default", "akim", "centre"]
+    """`only_for`: the cases that take this step where not all do, by their decision (D14) or by where they were
+    lodged (D3).
+    """
+
+    branch: InternalBranch
     n: int
     clause: str
     actor_ru: str
@@ -155,6 +161,7 @@ class InternalStep:
     limit_ru: str | None
     limit: Duration | None
     result_ru: str | None
+    only_for: Literal["positive", "akim", "centre"] | None = None
     decisions: tuple[str, ...] = ()
 
 
@@ -244,6 +251,16 @@ class Regulation:
     def in_force(self, on: date) -> bool:
         """Only the repeal is known for every act, so it alone decides."""
         return on >= self.act.date and (self.act.repealed is None or on < self.act.repealed.date)
+
+    def internal_steps(self, lodged: InternalBranch = "default", *, refused: bool = False) -> tuple[InternalStep, ...]:
+        """The internal procedure of one case: the steps of the branch it was lodged with, then those of another
+        branch that has steps for such cases (D3: what the akim took in goes on at the Centre).
+        """
+        skipped = {"default", "akim", "centre", *(("positive",) if refused else ())} - {lodged}
+        own = [step for step in self.internal_procedure if step.branch == lodged]
+        joined = {step.branch for step in self.internal_procedure if step.only_for == lodged} - {lodged}
+        further = [step for step in self.internal_procedure if step.branch in joined]
+        return tuple(step for step in (*own, *further) if step.only_for not in skipped)
 
     @property
     def service_term(self) -> Any:

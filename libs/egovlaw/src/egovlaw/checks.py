@@ -109,10 +109,11 @@ def _counts(channel: Mapping[str, Any]) -> Iterator[Finding]:
     counts = channel.get("counts")
     for key in ("flow", "table"):
         found = channel.get(key)
-        if isinstance(counts, Mapping) and isinstance(found, list) and counts.get(key) != len(found):
+        printed = sum(entry.get("restored") is not True for _, entry in mappings(channel, key))
+        if isinstance(counts, Mapping) and isinstance(found, list) and counts.get(key) != printed:
             yield (
                 ("counts", key),
-                f"{key} has {len(found)} entries, the act was counted to have {counts.get(key)}",
+                f"{key} has {printed} entries, the act was counted to have {counts.get(key)}",
             )
 
 
@@ -263,6 +264,7 @@ def _messages(channel: Mapping[str, Any]) -> set[str]:
         if kind is not None:
             entering, standing = messages_of(kind, asked if isinstance(asked, list) else ())
             found.update(entering, standing)
+    found.update(str(side.get("type")) for _, side in mappings(channel, "side_messages"))
     return found
 
 
