@@ -233,8 +233,8 @@ class Citizen:
         path = f"/v1/cases/{case}/attachments/{name}"
         return await self.world.http.put(path, headers=self.headers(**{"content-type": type_}), content=content)
 
-    async def register(self) -> httpx.Response:
-        return await self.post("/v1/accounts", {"iin": self.iin, "password": PASSWORD})
+    async def register(self, **more: str) -> httpx.Response:
+        return await self.post("/v1/accounts", {"iin": self.iin, "password": PASSWORD, **more})
 
     async def log_in(self, password: str = PASSWORD, **more: str) -> httpx.Response:
         answer = await self.post("/v1/sessions", {"iin": self.iin, "password": password, **more})

@@ -38,7 +38,7 @@ async def test_a_citizen_registers_logs_in_and_confirms(world: Any) -> None:
 
 async def test_registration_is_journalled_as_the_acts_precondition_without_the_iin(world: Any) -> None:
     citizen = world.citizen()
-    await citizen.register()
+    await citizen.register(regulation=REGULATION)
     entry = (await journal(world, "step"))[0]
     assert entry["step"] == "pre1" and entry["clause"] == "6 1)"
     assert citizen.iin not in json.dumps(entry)
@@ -144,12 +144,21 @@ async def test_a_bad_iin_or_password_is_named_by_field(
 async def test_a_refused_login_cites_process_2_and_leaves_a_record_that_names_nobody(world: Any) -> None:
     citizen = world.citizen()
     await citizen.register()
-    answer = await citizen.log_in("wrong password")
+    answer = await citizen.log_in("wrong password", regulation=REGULATION)
     assert answer.status_code == 401
     assert answer.json()["code"] == "login.refused" and answer.json()["clause"] == "6 4)"
     (record,) = await journal(world, "refusal")
     assert record["step"] == "P2" and record["limit_s"] == 30 and record["outcome"] == "refusal"
     assert len(record["person"]) == 64 and citizen.iin not in json.dumps(record)
+
+
+async def test_without_a_service_only_what_all_the_acts_agree_on_is_named(world: Any) -> None:
+    citizen = world.citizen()
+    await citizen.register()
+    answer = await citizen.log_in("wrong password")
+    assert answer.json()["code"] == "login.refused" and "clause" not in answer.json(), "every act has its own clause"
+    (record,) = await journal(world, "refusal")
+    assert record["step"] == "P2" and record["limit_s"] is None, "and only one act gives the refusal its seconds"
 
 
 async def test_an_unknown_iin_is_refused_with_the_same_words_as_a_wrong_password(world: Any) -> None:

@@ -117,9 +117,9 @@ class Citizen(Person):
         password = f"Құпия-{world.ids.token(9)}"
         return cls(world, world.url(PORTAL), issued["iin"], password, key, issued["certificate"], issued["serial"])
 
-    async def register(self) -> str:
+    async def register(self, **more: Any) -> str:
         """The account's id. Shows no results until it is confirmed (E5)."""
-        wanted = {"iin": self.iin, "password": self.password}
+        wanted = {"iin": self.iin, "password": self.password, **more}
         account = await self.call("POST", "/v1/accounts", json=wanted)
         return str(account["id"])
 
@@ -129,9 +129,9 @@ class Citizen(Person):
         signature = await self.sign(base64.b64decode(prepared["document"]))
         await self.call("POST", "/v1/accounts/confirmation", json={"signature": signature})
 
-    async def settle_in(self) -> str:
+    async def settle_in(self, **more: Any) -> str:
         """Registered, confirmed and logged in."""
-        account = await self.register()
+        account = await self.register(**more)
         await self.log_in()
         await self.confirm()
         return account
@@ -173,8 +173,8 @@ class Citizen(Person):
         issued = answer(await self.world.http.post(url, json=body, headers=bearer(self.world.admin_token(NUC))))
         return str(issued["certificate"])
 
-    async def log_in_wrongly(self) -> None:
-        wrong = {"iin": self.iin, "password": f"қате-{self.password}"}
+    async def log_in_wrongly(self, **more: Any) -> None:
+        wrong = {"iin": self.iin, "password": f"қате-{self.password}", **more}
         answered = await self.send("POST", "/v1/sessions", json=wrong)
         if not answered.is_error:
             raise GaveUp("the portal let somebody in with a wrong password")

@@ -68,7 +68,7 @@ async def _on_the_portal(world: Deployment, scenario: Scenario, sabotage: str | 
     citizen = await world.citizen(surname=scenario.citizen.surname, name=scenario.citizen.name)
     if scenario.mishap == "wrong_password":
         return await _refused_login(world, scenario, citizen)
-    account = await citizen.settle_in()
+    account = await citizen.settle_in(regulation=scenario.regulation)
     case = await citizen.choose(scenario.regulation)
     await citizen.fill(case, scenario.form, scenario.attachments)
     if scenario.mishap == "expired_certificate":
@@ -89,8 +89,8 @@ async def _on_the_portal(world: Deployment, scenario: Scenario, sabotage: str | 
 async def _refused_login(world: Deployment, scenario: Scenario, citizen: Citizen) -> Outcome:
     """The portal keeps no name of who failed: the rows are those written since."""
     began = world.clock.now()
-    account = await citizen.register()
-    await citizen.log_in_wrongly()
+    account = await citizen.register(regulation=scenario.regulation)
+    await citizen.log_in_wrongly(regulation=scenario.regulation)
     portal = await read_copy(PORTAL, world.journals()[PORTAL])
     refused = [row for row in portal.rows if row.case_id is None and row.time >= began and "person" in row.facts]
     hops = trace([*_registration(portal.rows, account), *refused[-3:]])

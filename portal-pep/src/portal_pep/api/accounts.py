@@ -29,6 +29,7 @@ from portal_pep.service import accounts
 router = APIRouter(prefix="/v1", tags=["account"])
 
 Iin = Annotated[str, Field(pattern=r"^[0-9]{12}$", description="ИИН")]
+AskedFrom = Annotated[str | None, Field(max_length=80, description="the service whose page asked for it")]
 
 
 class Registration(Strict):
@@ -36,6 +37,7 @@ class Registration(Strict):
     password: Annotated[
         str, Field(max_length=4 * MAX_PASSWORD, description=f"{MIN_PASSWORD} to {MAX_PASSWORD} characters")
     ]
+    regulation: AskedFrom = None
 
 
 class AccountShown(Shown):
@@ -48,9 +50,7 @@ class AccountShown(Shown):
 class Login(Strict):
     iin: Iin
     password: Annotated[str, Field(max_length=4 * MAX_PASSWORD)]
-    regulation: Annotated[
-        str | None, Field(max_length=80, description="the service whose page asked for the login")
-    ] = None
+    regulation: AskedFrom = None
 
 
 class SessionShown(Shown):
@@ -79,7 +79,7 @@ class Confirmed(Shown):
 @router.post("/accounts", status_code=201)
 async def register(request: Request, portal: ThePortal, body: Registration) -> AccountShown:
     """Registers an account by ИИН and password. It shows nothing personal until the person's ЭЦП confirmed it."""
-    id_ = await accounts.register(portal, body.iin, body.password, address_of(request))
+    id_ = await accounts.register(portal, body.iin, body.password, address_of(request), body.regulation)
     return AccountShown(id=id_, confirmed=False)
 
 

@@ -42,9 +42,10 @@ class LoggedIn:
     account: Account
 
 
-async def register(portal: Portal, iin: str, password: str, address: str) -> str:
+async def register(portal: Portal, iin: str, password: str, address: str, regulation: str | None = None) -> str:
     """A new account, confirmed by nobody yet. Who registers an ИИН that was registered and never confirmed takes it
-    over: nobody has proved anything, so the first ЭЦП decides and not the first visitor."""
+    over: nobody has proved anything, so the first ЭЦП decides and not the first visitor. `regulation`: as in log_in.
+    """
     _check_registration(iin, password)
     await _count_registration(portal, address)
     hashed = await portal.passwords.hash(password)
@@ -57,7 +58,7 @@ async def register(portal: Portal, iin: str, password: str, address: str) -> str
             if former is not None:
                 await store.forget_account(conn, former.id)
             await store.add_account(conn, id_, iin, hashed, now)
-            body = {**_step_facts(portal, "register_account", "done"), "account": id_}
+            body = {**_step_facts(portal, "register_account", "done", regulation), "account": id_}
             body["person"] = portal.keyring.person_hash(iin)
             await portal.journal.note(conn, [JournalEntry("step", now, None, body)])
     except IntegrityError:  # two registrations of one ИИН at the same moment
@@ -249,7 +250,7 @@ def _step_facts(portal: Portal, kind: str, outcome: str, regulation: str | None 
         items += found
         limits += [limit_of(channel, item) for item in found]
     labels, clauses = {item.label for item in items}, {item.clause for item in items}
-    seconds = {limit.max_s for limit in limits if limit is not None}
+    seconds = {None if limit is None else float(limit.max_s) for limit in limits}
     return {
         "step": labels.pop() if len(labels) == 1 else None,
         "step_kind": kind,
@@ -257,7 +258,7 @@ def _step_facts(portal: Portal, kind: str, outcome: str, regulation: str | None 
         "service": portal.settings.code,
         "state_before": "new",
         "state_after": items[0].kind.state if items else None,
-        "limit_s": float(seconds.pop()) if len(seconds) == 1 else None,
+        "limit_s": seconds.pop() if len(seconds) == 1 else None,
         "used_s": None,
         "outcome": outcome,
     }
