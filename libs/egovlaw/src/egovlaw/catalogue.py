@@ -256,7 +256,7 @@ class Regulation:
         """The internal procedure of one case: the steps of the branch it was lodged with, then those of another
         branch that has steps for such cases (D3: what the akim took in goes on at the Centre).
         """
-        skipped = {"default", "akim", "centre", *(("positive",) if refused else ())} - {lodged}
+        skipped = ({"akim", "centre"} - {lodged}) | ({"positive"} if refused else set())
         own = [step for step in self.internal_procedure if step.branch == lodged]
         joined = {step.branch for step in self.internal_procedure if step.only_for == lodged} - {lodged}
         further = [step for step in self.internal_procedure if step.branch in joined]
