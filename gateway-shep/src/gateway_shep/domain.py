@@ -283,7 +283,9 @@ def _check_answer(item: Verified, case: CaseRow | None) -> None:
 
 def _check_number(item: Verified, standing: Standing) -> None:
     envelope = item.envelope
-    if envelope.caseseq == UNORDERED or standing.taken(envelope.source, envelope.caseseq):
+    if envelope.caseseq == UNORDERED:
+        raise EgovError("order.unnumbered", type=envelope.type)
+    if standing.taken(envelope.source, envelope.caseseq):
         raise EgovError("order.sequence_taken", caseseq=envelope.caseseq)
 
 
