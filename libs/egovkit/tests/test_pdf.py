@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from egovkit.clock import HandClock
 from egovkit.errors import EgovError
 from egovkit.pdf import FONTS, PdfTemplate, covered, qr_svg
 
@@ -116,6 +117,14 @@ async def test_pages_asked_for_at_once_do_not_mix(template: PdfTemplate) -> None
     texts = [f"мәтін {number}" for number in range(20)]
     found = await asyncio.gather(*(text_of(template, text) for text in texts))
     assert all(text in page for text, page in zip(texts, found, strict=True))
+
+
+async def test_who_goes_away_disturbs_nobody(template: PdfTemplate, clock: HandClock) -> None:
+    long = {"text": "ұзақ мәтін " * 20_000}
+    gone = asyncio.ensure_future(template.render(long, AT))
+    await clock.sleep(0)  # it begins
+    gone.cancel()
+    assert "бір" in await text_of(template, "бір")
 
 
 async def test_a_page_says_that_it_is_an_archive_for_every_reader(template: PdfTemplate) -> None:

@@ -14,6 +14,7 @@ import json
 import struct
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -43,7 +44,8 @@ class PdfTemplate:
     def __init__(self, source: Path, fonts: Sequence[str] = FONTS) -> None:
         self._source = source
         self._fonts = fonts
-        self._one_at_a_time = asyncio.Lock()  # a compiler belongs to one thread; a page takes it some 10 ms
+        # A compiler belongs to one thread, also when whoever asked has gone away; a page takes it some 10 ms.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="pdf")
 
     @cached_property
     def digest(self) -> str:
@@ -58,8 +60,7 @@ class PdfTemplate:
         Characters that cannot be seen, or that no font has, appear as `[U+1F600]`: what is left out unseen would make
         the page say something else than the data. EgovError pdf.not_rendered.
         """
-        async with self._one_at_a_time:
-            return await asyncio.to_thread(self._render, data, at)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._render, data, at)
 
     def _render(self, data: Mapping[str, Any], at: datetime) -> bytes:
         import typst
