@@ -107,6 +107,6 @@ async def test_marking_touches_nobody_elses(world: Any, citizen: Any, sent: Any)
     assert (await notices(citizen))["unread"] == 1
 
 
-@pytest.mark.parametrize("body", [{}, {"up_to": ""}, {"up_to": 1}, {"up_to": "a" * 37}, None])
+@pytest.mark.parametrize("body", [{}, {"up_to": ""}, {"up_to": 1}, {"up_to": "a" * 37}, {"up_to": "z" * 36}, None])
 async def test_marking_all_says_up_to_which(citizen: Any, body: Any) -> None:
     assert (await citizen.post("/v1/notifications/read", body)).status_code == 422

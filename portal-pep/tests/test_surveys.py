@@ -117,6 +117,8 @@ async def test_an_answer_may_be_changed_for_a_day_and_then_it_counts(world: Any,
     [
         ({"quality_of_result": 4}, "answers.quality_of_result", "not_allowed"),
         ({"service_name": 1}, "answers.service_name", "unknown"),
+        ({"ж" * 5000: 1}, "answers." + "ж" * 60, "unknown"),
+        ({"quality_of_result": 2**52}, "answers.quality_of_result", "not_allowed"),
         ({}, "answers", "missing"),
     ],
 )

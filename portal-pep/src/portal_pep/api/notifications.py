@@ -33,7 +33,7 @@ class NoticeList(Shown):
 class UpTo(Strict):
     """What is read is what has been seen: a notification that comes meanwhile stays unread."""
 
-    up_to: Annotated[str, Field(min_length=1, max_length=36, description="id of the newest notification seen")]
+    up_to: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="id of the newest notification seen")]
 
 
 class AllRead(Shown):

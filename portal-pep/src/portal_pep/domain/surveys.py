@@ -38,7 +38,7 @@ def questions(form: Form) -> tuple[FormField, ...]:
 def problems(asked: Sequence[FormField], answers: Mapping[str, int]) -> list[AnswerProblem]:
     """Everything wrong with the answers. A question may be left out, all of them may not."""
     options = {question.name: len(question.options_ru) for question in asked}
-    found = [AnswerProblem(name, "unknown") for name in answers if name not in options]
+    found = [AnswerProblem(name[:60], "unknown") for name in answers if name not in options]
     found += [
         AnswerProblem(name, "not_allowed")
         for name, option in answers.items()
