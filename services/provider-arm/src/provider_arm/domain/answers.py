@@ -41,11 +41,11 @@ def facts_of(person: Mapping[str, Any], today: date) -> list[Fact]:
         ru, kk = citizenship["name_ru"], citizenship["name_kk"]
         found.append(Fact("foreign", f"Иностранное гражданство: {ru}", f"Шетел азаматтығы: {kk}"))
     if _holds(person, "missing", today) or _holds(person, "disappear", today):
-        found.append(Fact("missing", "Числится пропавшим без вести", "Хабарсыз кеткен деп есепте тұр"))
+        found.append(Fact("missing", "Числится пропавшим без вести", "Хабар-ошарсыз кетті деп есептеледі"))
     if (court := person.get("capable_status")) is not None and not _ended(court, "capable_end_date", today):
         word = court["capable_status"]
         found.append(
-            Fact("incapable", f"Дееспособность: {word['name_ru']}", f"Әрекет қабілеттілігі: {word['name_kk']}")
+            Fact("incapable", f"Дееспособность: {word['name_ru']}", f"Әрекетке қабілеттілігі: {word['name_kk']}")
         )
     if (excluded := person.get("exclude_status")) is not None:
         word = excluded["exclude_reason"]
