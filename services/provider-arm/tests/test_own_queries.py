@@ -467,3 +467,27 @@ async def test_a_restart_between_question_and_answer_loses_nothing(starting: Any
         headers = executor.headers
         own = (await again.http.get(f"/v1/own-cases/{case}", headers=headers)).json()
         assert (own["state"], own["person"]["iin"]) == ("data_checked", again.applicant)
+
+
+async def test_an_answer_whose_effect_failed_halfway_takes_effect_once_when_it_comes_again(
+    arm: Arm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor, case, query = await asked(arm)
+    send, failures = arm.ws.outbox.send, ["the power went"]
+
+    async def failing(*arguments: Any) -> Envelope:
+        if failures:
+            raise RuntimeError(failures.pop())
+        return await send(*arguments)
+
+    monkeypatch.setattr(arm.ws.outbox, "send", failing)
+    delivered = asyncio.create_task(arm.answered(query))
+    async with asyncio.timeout(10):
+        while not delivered.done():
+            await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+            if not failures:
+                await arm.clock.advance(1)
+    await delivered
+    assert (await executor.own(case))["state"] == "no_data"
+    assert [row.facts["step"] for row in await journal(arm, case, "step")] == ["P1", "P2", "C1", "P4"]
+    assert [one.step for one in await arm.outgoing(2)] == ["P3", "P4"]

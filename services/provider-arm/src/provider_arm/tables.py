@@ -201,7 +201,7 @@ own_queries = Table(
     Column("clause", String(200), nullable=False),
     Column("limit_s", Integer),
     Column("answered_at", UtcDateTime),
-    Column("person", JSON(none_as_null=True)),  # of an applied answer only: a late one is not kept
+    Column("person", JSON(none_as_null=True)),  # of an answer in time: what came late is not kept
     Column("problem", JSON(none_as_null=True)),  # a gateway's refusal of the question
     Index("ix_own_queries_case", "case_id", "asked_at", "id"),
 )

@@ -117,7 +117,7 @@ class Query:
     clause: str
     limit_s: int | None  # null: the act gives the question no limit
     answered_at: datetime | None
-    person: Mapping[str, Any] | None  # of an applied answer
+    person: Mapping[str, Any] | None  # of an answer in time
     problem: Mapping[str, Any] | None  # a gateway's refusal
 
     @property

@@ -98,15 +98,17 @@ class Workstation:
         states: tuple[str, str],
         outcome: str,
         measured: Measured = NOT_MEASURED,
+        sha256: str | None = None,
         **more: object,
     ) -> None:
-        """An envelope that went out or came in, as the step it stands for."""
+        """An envelope that went out or came in, as the step it stands for. `sha256`: of the bytes of one that came;
+        one of our own is hashed as it was signed."""
         told = {
             "id": envelope.id,
             "type": envelope.type,
             "source": envelope.source,
             "recipient": envelope.recipient,
-            "sha256": hashlib.sha256(envelope.encode()).hexdigest(),
+            "sha256": sha256 or hashlib.sha256(envelope.encode()).hexdigest(),
         }
         body = self._facts(item, states, outcome=outcome, measured=measured, **(told | more))
         await self.journal.note(conn, [JournalEntry("envelope", self.clock.now(), envelope.subject, body)])

@@ -25,6 +25,8 @@ T = TypeVar("T")
 # Called inside the transaction with its outcome: an answer kept there survives any crash after it.
 Keep = Callable[[AsyncConnection, T], Awaitable[object]]
 
+NOTHING_PREPARED: Mapping[str, None] = {"document": None, "certificate": None, "prepared_at": None}
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -190,9 +192,6 @@ async def enter_consumer(ws: Workstation, person: Staff, case_id: str, iin: str,
         chosen = await turn.step(item, measured=measured)
         login = [step for step in turn.draft.trail if step["step"] == turn.flow.authenticate.label]
         return await turn.move(OwnEvent.CONSUMER_ENTERED, iin=iin, trail=[*login, chosen], **NOTHING_PREPARED)
-
-
-NOTHING_PREPARED: Mapping[str, None] = {"document": None, "certificate": None, "prepared_at": None}
 
 
 async def require_nothing_pending(turn: Turn) -> None:

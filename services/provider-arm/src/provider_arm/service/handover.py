@@ -72,5 +72,6 @@ async def record_hand_over(ws: Workstation, conn: AsyncConnection, received: Rec
         states=(case.state.value, after.value),
         outcome="applied",
         measured=Measured(last.limit_s, last.used_s, None, None),
+        sha256=received.wire.sha256,
         reasons=record.reasons,
     )

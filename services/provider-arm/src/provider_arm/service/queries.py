@@ -124,7 +124,7 @@ async def take_answer(ws: Workstation, conn: AsyncConnection, received: Received
         awaited = (draft.state, OwnEvent.DATA_FOUND) in OWN_TRANSITIONS and draft.iin == query.iin
         outcome = "applied" if awaited else "remembered"
     await own.settle(conn, query.id, state, at=told, person=found)
-    await _note(turn, envelope, query, outcome, used_s=round((told - query.asked_at).total_seconds(), 3))
+    await _note(turn, received, query, outcome, used_s=round((told - query.asked_at).total_seconds(), 3))
     if outcome == "applied":
         await _apply(turn, found)
 
@@ -138,13 +138,18 @@ def _judged(query: Query, data: Mapping[str, Any], told: datetime) -> tuple[Quer
     return QueryState.ANSWERED, next(iter(data["persons"]), None)
 
 
-async def _note(turn: Turn, envelope: Envelope, query: Query, outcome: str, *, used_s: float) -> None:
+async def _note(turn: Turn, received: Received, query: Query, outcome: str, *, used_s: float) -> None:
     item = turn.flow.ask
     limit = turn.flow.procedure.unmeasured(item)
-    measured = replace(limit, used_s=used_s) if limit is not NOT_MEASURED else limit
-    states = (item.kind.state, item.kind.state)
     await turn.ws.note_envelope(
-        turn.conn, envelope, item, states=states, outcome=outcome, measured=measured, question=query.id
+        turn.conn,
+        received.envelope,
+        item,
+        states=(item.kind.state, item.kind.state),
+        outcome=outcome,
+        measured=limit if limit is NOT_MEASURED else replace(limit, used_s=used_s),
+        sha256=received.wire.sha256,
+        question=query.id,
     )
 
 
