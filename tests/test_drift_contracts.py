@@ -105,7 +105,7 @@ def test_every_region_of_the_regional_gateway_has_its_ingress() -> None:
     assert {f"rshep.{region}.ingress" for region in contract("regions.yaml")["regions"]} <= queues
 
 
-@pytest.mark.parametrize("service", ["portal_pep", "provider_arm"])
+@pytest.mark.parametrize("service", ["portal_pep", "provider_arm", "gbd_fl_mock", "enis_mock"])
 def test_every_handled_message_is_in_the_register(service: str) -> None:
     register = contract("messages.yaml")
     known = {f"{register['prefix']}{m['name']}.{register['version']}" for m in register["messages"]}
