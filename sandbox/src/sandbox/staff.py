@@ -51,7 +51,8 @@ class Clerk(Person):
         self, case: str, form: Mapping[str, Any], papers: Sequence[Mapping[str, str]], scans: Sequence[Paper] = ()
     ) -> None:
         """The form's values, the marks of paper documents, and their scans."""
-        seen = {"If-Match": f'"{(await self.draft(case))["form_version"]}"'}
+        draft = await self.draft(case)
+        seen = {"If-Match": f'"{draft.get("form_version", draft["version"])}"'}
         body = {"values": dict(form), "papers": [dict(paper) for paper in papers]}
         await self.call("PUT", f"{self.drafts}/{case}/form", json=body, headers=seen)
         for scan in scans:

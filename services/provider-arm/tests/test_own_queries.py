@@ -104,7 +104,7 @@ async def test_the_official_sees_what_was_asked_and_that_an_answer_is_awaited(ar
     assert shown == {
         "id": query.id,
         "register": "gbd-fl-mock",
-        "state": "asked",
+        "state": "waiting",
         "found": None,
         "asked_at": "2026-01-15T04:00:00Z",
         "answered_at": None,
@@ -311,7 +311,7 @@ async def test_a_late_answer_is_recorded_and_not_applied(arm: Arm) -> None:
     await arm.answered(query, arm.somebody())
     own = await executor.own(case)
     assert (own["state"], own["person"]) == ("data_requested", None)
-    assert (own["queries"][0]["state"], own["queries"][0]["used_s"]) == ("late", 93.0)
+    assert (own["queries"][0]["state"], own["queries"][0]["used_s"]) == ("late_answer", 93.0)
     _, row = await journal(arm, case)
     assert (row.facts["outcome"], row.facts["limit_s"], row.facts["used_s"]) == ("late", 90.0, 93.0)
 
@@ -337,7 +337,7 @@ async def test_an_answer_that_was_late_at_shep_is_late_here(arm: Arm) -> None:
     wire, late = arm.wire(answer, arm.register), arm.clock.now() + timedelta(seconds=95)
     said = Receipt(answer.id, wire.sha256, "gateway-shep", "gateway-shep/1", 1, "0" * 64, late, late)
     await arm.deliver(replace(wire, receipts=(issue_receipt(said, arm.gateway),)))
-    assert (await queries(executor, case))[0]["state"] == "late"
+    assert (await queries(executor, case))[0]["state"] == "late_answer"
 
 
 async def test_a_late_answer_to_an_old_question_does_not_disturb_the_new_one(arm: Arm) -> None:
@@ -345,7 +345,7 @@ async def test_a_late_answer_to_an_old_question_does_not_disturb_the_new_one(arm
     await arm.clock.advance(93)
     second = await executor.ask(case)
     await arm.answered(first)  # "no such person", too late
-    assert [one["state"] for one in await queries(executor, case)] == ["late", "asked"]
+    assert [one["state"] for one in await queries(executor, case)] == ["late_answer", "waiting"]
     await arm.answered(second, arm.somebody())
     assert (await executor.own(case))["state"] == "data_checked"
 

@@ -40,7 +40,7 @@ def query(**changes: Any) -> Query:
         "case_id": "c",
         "register": "r",
         "iin": IIN,
-        "state": QueryState.ASKED,
+        "state": QueryState.WAITING,
         "asked_at": NOW,
         "asked_by": "s",
         "clause": "1",
@@ -74,17 +74,17 @@ def test_a_number_needs_a_signature_a_form_and_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "state"), [(0, "asked"), (90, "asked"), (92, "asked"), (92.001, "expired"), (9000, "expired")]
+    ("seconds", "state"), [(0, "waiting"), (90, "waiting"), (92, "waiting"), (92.001, "expired"), (9000, "expired")]
 )
 def test_a_question_expires_by_itself_two_seconds_after_the_acts_limit(seconds: float, state: str) -> None:
     at = NOW + timedelta(seconds=seconds)
     assert query().state_at(at).value == state
-    assert query().pending(at) is (state == "asked")
+    assert query().pending(at) is (state == "waiting")
 
 
 def test_a_question_without_a_limit_of_the_act_never_expires_and_may_always_be_repeated() -> None:
     later = NOW + timedelta(days=1)
-    assert query(limit_s=None).state_at(later) is QueryState.ASKED
+    assert query(limit_s=None).state_at(later) is QueryState.WAITING
     assert not query(limit_s=None).pending(later)
 
 

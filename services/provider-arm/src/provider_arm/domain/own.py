@@ -97,12 +97,12 @@ class OwnCase:
 
 
 class QueryState(StrEnum):
-    ASKED = "asked"
+    WAITING = "waiting"  # asked; the act's limit has not run out
     ANSWERED = "answered"
-    LATE = "late"  # answered after the limit: recorded, not applied (E1)
+    LATE_ANSWER = "late_answer"  # answered after the limit: recorded, not applied (E1)
     UNUSABLE = "unusable"  # answered about somebody else, or with garbage (E1)
     REFUSED = "refused"  # a gateway did not let the question pass
-    EXPIRED = "expired"  # never stored: what "asked" is once the limit has run out
+    EXPIRED = "expired"  # never stored: what "waiting" is once the limit has run out
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,11 @@ class Query:
         return self.due_at is not None and at > self.due_at + GRACE
 
     def state_at(self, now: datetime) -> QueryState:
-        return QueryState.EXPIRED if self.state is QueryState.ASKED and self.is_late(now) else self.state
+        return QueryState.EXPIRED if self.state is QueryState.WAITING and self.is_late(now) else self.state
 
     def pending(self, now: datetime) -> bool:
         """Its answer may still come in time."""
-        return self.due_at is not None and self.state_at(now) is QueryState.ASKED
+        return self.due_at is not None and self.state_at(now) is QueryState.WAITING
 
     def used_s(self, now: datetime) -> float | None:
         state = self.state_at(now)
@@ -155,9 +155,9 @@ class Query:
 
 _WHY: Final[Mapping[QueryState, StatusText]] = MappingProxyType(
     {
-        QueryState.ASKED: StatusText("Запрос отправлен, ожидается ответ", "Сұрау салу жіберілді, жауап күтілуде"),
+        QueryState.WAITING: StatusText("Запрос отправлен, ожидается ответ", "Сұрау салу жіберілді, жауап күтілуде"),
         QueryState.ANSWERED: StatusText("Данные потребителя получены", "Тұтынушының деректері алынды"),
-        QueryState.LATE: StatusText(
+        QueryState.LATE_ANSWER: StatusText(
             "Ответ пришёл после установленного срока и не применён; запрос можно повторить",
             "Жауап белгіленген мерзімнен кейін келді және қолданылмады; сұрау салуды қайталауға болады",
         ),

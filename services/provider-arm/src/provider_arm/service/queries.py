@@ -45,7 +45,7 @@ async def ask(ws: Workstation, person: Staff, case_id: str, expected: int | None
             case_id=draft.id,
             register=envelope.recipient,
             iin=draft.iin,
-            state=QueryState.ASKED,
+            state=QueryState.WAITING,
             asked_at=turn.now,
             asked_by=person.id,
             clause=item.clause,
@@ -119,7 +119,7 @@ async def take_answer(ws: Workstation, conn: AsyncConnection, received: Received
     turn = Turn.of(ws, conn, draft, None)
     told = max((received.at, *(receipt.received for receipt in received.receipts)))
     state, found = _judged(query, received.data, told)
-    outcome = state.value
+    outcome = "late" if state is QueryState.LATE_ANSWER else state.value
     if state is QueryState.ANSWERED:  # of a draft given up meanwhile it is only remembered
         awaited = (draft.state, OwnEvent.DATA_FOUND) in OWN_TRANSITIONS and draft.iin == query.iin
         outcome = "applied" if awaited else "remembered"
@@ -132,7 +132,7 @@ async def take_answer(ws: Workstation, conn: AsyncConnection, received: Received
 def _judged(query: Query, data: Mapping[str, Any], told: datetime) -> tuple[QueryState, Mapping[str, Any] | None]:
     """What the answer is worth, and the person it names where it may be used."""
     if query.is_late(told):
-        return QueryState.LATE, None
+        return QueryState.LATE_ANSWER, None
     if not usable(data, query.iin):
         return QueryState.UNUSABLE, None
     return QueryState.ANSWERED, next(iter(data["persons"]), None)
@@ -188,7 +188,7 @@ async def refuse(ws: Workstation, conn: AsyncConnection, envelope_id: str, probl
     query = await own.query(conn, envelope_id)
     if query is None:
         return False
-    if query.state is QueryState.ASKED:
+    if query.state is QueryState.WAITING:
         await own.settle(conn, query.id, QueryState.REFUSED, problem=problem)
         await ws.journal_action(
             conn, "query.refused", query.case_id, envelope=envelope_id, code=problem["code"], hop=problem["hop"]
