@@ -12,7 +12,7 @@ import pytest
 from egovkit.messages import MessageRegister
 from egovlaw.flow import CaseProgress, OrderAccepted, judge_order
 
-from .conftest import NOTICE, NUMBER
+from .conftest import NOTICE, NUMBER, Provider
 
 pytestmark = pytest.mark.service
 
@@ -139,7 +139,5 @@ async def test_a_record_a_gateway_refused_is_signed_and_sent_again(world: Any, o
 async def test_a_refused_service_has_nothing_to_hand_over(world: Any, operator: Any) -> None:
     iin = world.iin()
     envelope = await operator.send(iin)
-    from .conftest import Provider
-
     await Provider(world, envelope.subject).say("case.refused", 1)
     assert (await operator.record(envelope.subject, "applicant", iin)).json()["code"] == "case.wrong_state"

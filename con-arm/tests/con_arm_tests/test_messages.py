@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -102,6 +103,32 @@ async def test_the_same_message_twice_takes_effect_once(world: Any, operator: An
     before, history = await operator.page(provider.case), await operator.history(provider.case)
     await world.shep.send(message)
     assert await operator.page(provider.case) == before and await operator.history(provider.case) == history
+
+
+@pytest.mark.parametrize("notice", ["accepted", "refused"])
+async def test_a_gateways_notice_twice_takes_effect_once(world: Any, operator: Any, sent: Any, notice: str) -> None:
+    envelope, provider = sent
+    data = {"id": envelope.id, "sha256": "0" * 64, "receipt": "r.e.ceipt"}
+    made = world.shep.envelope("envelope.accepted", provider.case, data, step="P6", source="gateway-shep")
+    message = world.shep.outgoing(made)
+    if notice == "accepted":
+        await world.shep.send(message)
+    else:
+        message = await world.shep.refuse(envelope)
+    before, history = await operator.page(provider.case), await operator.history(provider.case)
+    await world.shep.send(message)
+    assert await operator.page(provider.case) == before and await operator.history(provider.case) == history
+
+
+async def test_an_envelope_with_other_bytes_under_a_known_id_is_refused(world: Any, operator: Any, sent: Any) -> None:
+    _, provider = sent
+    data, step = provider.data("case.registered", 1)
+    first = world.shep.envelope("case.registered", provider.case, data, step=step)
+    await world.shep.send(world.shep.outgoing(first))
+    other = replace(first, data={**data, "number": "26000000099"})
+    await world.shep.send(world.shep.outgoing(other))
+    assert await world.dead() == ["replayed_with_other_body"]
+    assert (await operator.page(provider.case))["number"] == NUMBER
 
 
 @pytest.mark.parametrize("order", list(permutations([1, 2, 3])))

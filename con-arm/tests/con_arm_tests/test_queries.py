@@ -488,3 +488,47 @@ async def test_another_power_of_attorney_makes_the_answers_about_the_former_one_
     assert (await world.shep.next()).data["criterion"] == {"registry_number": "№ 2-Ң/2026", "date": "2026-01-10"}
     other = await operator.consumer(persons.subject, world.iin())
     assert other.status_code == 409 and other.json()["code"] == "consumer.fixed"
+
+
+async def test_either_both_registers_are_asked_or_none(world: Any, operator: Any) -> None:
+    world.shep.suspended.add("enis-mock")
+    world.shep.version = 2
+    await world.app.state.node.refresh()
+    case = await operator.open()
+    await operator.consumer(case, world.iin(), world.represented())
+    assert (await operator.ask(case)).json()["code"] == "query.register_unknown"
+    assert (await operator.page(case))["queries"] == [] and world.shep.arrived.empty()
+
+
+async def test_facts_of_a_former_round_are_not_shown_while_the_registers_are_asked_anew(
+    world: Any, operator: Any
+) -> None:
+    iin = world.iin()
+    [query] = await operator.asked(iin)
+    await world.shep.answer(query, person(iin, reg_address=None))
+    assert (await operator.page(query.subject))["facts"]
+    await operator.ask(query.subject)
+    assert (await operator.page(query.subject))["facts"] == []
+    await world.shep.answer(await world.shep.next(), person(iin))
+    assert (await operator.page(query.subject))["facts"] == []
+
+
+async def test_a_refusal_of_a_question_that_was_answered_is_only_remembered(world: Any, operator: Any) -> None:
+    iin = world.iin()
+    [query] = await operator.asked(iin)
+    await world.shep.answer(query, person(iin))
+    await world.shep.refuse(query)
+    page = await operator.page(query.subject)
+    assert page["state"] == "data_checked" and page["queries"][0]["state"] == "answered"
+    rows = [one for one in await world.journal(query.subject) if one.get("type") == "kz.egov.envelope.refused.v1"]
+    assert [one["outcome"] for one in rows] == ["remembered"]
+
+
+async def test_a_revoked_power_of_attorney_shows_in_what_the_operator_reads(world: Any, operator: Any) -> None:
+    iin, representative = world.iin(), world.represented()
+    persons, attorneys = await operator.asked(iin, representative)
+    await world.shep.answer(attorneys, attorney(iin, representative["iin"], revoke_date="2026-01-01"))
+    [_, seen] = await operator.queries(persons.subject)
+    assert seen["state"] == "answered" and seen["why"]["ru"] == "Ответ получен: Доверенность отменена"
+    assert seen["why"]["kk"] == "Жауап алынды: Сенімхаттың күші жойылған"
+    assert (await operator.page(persons.subject))["state"] == "data_requested"  # the person register still has time

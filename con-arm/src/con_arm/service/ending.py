@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.document import document_bytes, stamp
 from con_arm.domain.people import Operator
-from con_arm.domain.states import CaseEvent, CaseState
+from con_arm.domain.states import CaseEvent
 from con_arm.domain.steps import Moment, used
 from con_arm.domain.texts import ACCEPTANCE_REFUSED, filled, no_data_text
 from con_arm.service.cases import NOT_PREPARED, record, require_after, visible
@@ -41,9 +41,8 @@ async def end_without_data(conn: AsyncConnection, centre: Centre, case: Case, co
     await note(conn, centre, "envelope", case, {**body, **envelope_facts(envelope)})
     text = no_data_text(codes)
     problem = {"code": codes[0], "codes": codes, "clause": item.clause, "text_ru": text.ru, "text_kk": text.kk}
-    ended = await store.change_case(
-        conn, case, now, state=CaseState.NO_DATA, step=item.label, envelope_id=envelope.id, problem=problem
-    )
+    state, sent = require_after(case, CaseEvent.DATA_MISSING), envelope.id
+    ended = await store.change_case(conn, case, now, state=state, step=item.label, envelope_id=sent, problem=problem)
     line = Record(
         case_id=case.id,
         at=now,

@@ -74,10 +74,12 @@ async def ask(centre: Centre, operator: Operator, case_id: str, keep: Keep[Case]
             state=state,
             step=flow.query.label,
             round=case.round + 1 if again else case.round,
+            facts=[],
             problem=None,
             **NOT_PREPARED,
         )
-        # The way to the step is told once: with the first question that ШЭП has not refused.
+        # The way to the step is told once, with the first question that ШЭП does not refuse. Of a silent one we cannot
+        # know yet; where we guess wrong ШЭП refuses, and the next asking puts it right.
         told = any(one.state is not QueryState.REFUSED for one in earlier)
         trail = [] if told else await trail_of(conn, case_id, flow.before_query)
         for register in registers:
@@ -249,9 +251,8 @@ async def _conclude(conn: AsyncConnection, centre: Centre, case: Case) -> None:
         for fact in facts_of(person, centre.today())
         for text in (fact_text(fact),)
     ]
-    checked = await store.change_case(
-        conn, case, now, state=CaseState.DATA_CHECKED, step=item.label, facts=facts, started_at=now
-    )
+    state = require_after(case, CaseEvent.DATA_IN_ORDER)
+    checked = await store.change_case(conn, case, now, state=state, step=item.label, facts=facts, started_at=now)
     line = Record(
         case_id=case.id,
         at=now,
@@ -276,11 +277,11 @@ async def require_valid_attorney(conn: AsyncConnection, centre: Centre, case: Ca
 
 async def take_refusal(conn: AsyncConnection, centre: Centre, received: Received, case: Case, query: Query) -> None:
     """A gateway did not take the question: it may be asked again (E1)."""
-    problem = received.data["problem"]
-    if query.answered_at is None:
+    problem, applies = received.data["problem"], query.answered_at is None
+    if applies:
         await queries.change_query(conn, query.id, state=QueryState.REFUSED, problem=problem)
-    finding = Finding("unusable", problem["code"])
-    await _journal_answer(conn, centre, case, query, (received, "applied", finding, None))
+    finding, outcome = Finding("unusable", problem["code"]), "applied" if applies else "remembered"
+    await _journal_answer(conn, centre, case, query, (received, outcome, finding, None))
 
 
 async def _journal_answer(
