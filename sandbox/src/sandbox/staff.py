@@ -148,10 +148,14 @@ class Operator(Clerk):
     drafts: ClassVar[str] = "/v1/cases"
 
     @classmethod
-    async def appoint(cls, world: Deployment, number: int, *, centre: str = "ХҚКО-1", **wanted: Any) -> Self:
+    async def appoint(cls, world: Deployment, number: int, *, centre: str = "atyrau-1", **wanted: Any) -> Self:
         """With an employee's certificate of the centre, made known through the control API, and logged in."""
         names = {"surname": "ҮЛГІЛІ", "name": "ГҮЛНҰР"} | wanted
-        organisation = {"bin": participants()[CENTRE]["bin"], "organisation": centre, "profile": "employee_sign"}
+        organisation = {
+            "bin": participants()[CENTRE]["bin"],
+            "organisation": "Халыққа қызмет көрсету орталығы",
+            "profile": "employee_sign",
+        }
         issued = await issue(world, number, names | organisation)
         key = await open_container(issued)
         login, password = f"operator-{world.ids.token(6).lower()}", f"Құпия-{world.ids.token(9)}"
