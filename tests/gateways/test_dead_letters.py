@@ -11,12 +11,23 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from egovkit.bus import BusLimits, Delivery, Outcome, Outgoing, PublishFailure, QueueUnknown, Topology, Verdict
+from egovkit.bus import (
+    DEAD_QUEUE,
+    DEAD_REASON,
+    BusLimits,
+    Delivery,
+    Outcome,
+    Outgoing,
+    PublishFailure,
+    QueueUnknown,
+    Topology,
+    Verdict,
+)
 from egovkit.bus.rabbit import RabbitBus
 from egovkit.contracts import contracts_dir
 from egovkit.testing.servers import PrivateRabbit
 from sandbox.bootstrap import bearer
-from sandbox.composition import PORTAL, SHEP
+from sandbox.composition import PORTAL, PROVIDER, SHEP
 
 from .bus import PATIENCE, Gateways
 
@@ -24,6 +35,7 @@ pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="session")]
 QUEUE = "inbox.enis-mock"  # of a system that does not run here: the test is its consumer
 PATH = "/v1/dead-letters"
 NOTE = {"note": "the consumer was mended"}
+WAY = (("P1", "done"), ("C1", "ok"), ("P3", "done"), ("C2", "ok"))
 
 
 @dataclass
@@ -119,6 +131,28 @@ async def test_a_letter_that_dies_again_is_a_new_one_that_names_the_first(
 
     second, _ = await until(gateways, "the second death", both)
     assert (second["first_id"], second["generation"], second["state"]) == (first["id"], 2, "waiting")
+
+
+async def test_what_died_in_a_queue_of_the_regions_goes_back_by_way_of_the_regional_gateway(
+    gateways: Gateways,
+) -> None:
+    envelope = gateways.envelope("case.submitted", gateways.ids.new(), "P5", 1, gateways.data("case.submitted", WAY))
+    key = (envelope.source, envelope.id)
+    await gateways.put("shep.ingress", envelope)
+    await gateways.until("its arrival", lambda: key in gateways.arrived[PROVIDER])
+    del gateways.arrived[PROVIDER][key]
+    headers = {DEAD_REASON: "case.not_served", DEAD_QUEUE: "inbox.provider-arm"}
+    letter = Outgoing("dead-letters", envelope.encode(), headers, envelope.id)
+    assert await gateways.mouth.publish([letter]) == [None]
+
+    async def found() -> list[dict[str, Any]]:
+        return list((await operate(gateways, "GET", f"{PATH}?case={envelope.subject}")).json()["items"])
+
+    [stored] = await until(gateways, "the letter", found)
+    assert (stored["queue"], stored["reason"]) == ("inbox.provider-arm", "case.not_served")
+    await operate(gateways, "POST", f"{PATH}/{stored['id']}/redrive", json=NOTE)
+    await gateways.until("its return", lambda: key in gateways.arrived[PROVIDER])
+    assert gateways.copies[key] == {envelope.encode()}
 
 
 async def test_a_death_between_storing_and_acknowledging_keeps_the_letter_once(

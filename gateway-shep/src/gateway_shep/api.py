@@ -260,7 +260,7 @@ def _add_decisions(router: APIRouter, running: Callable[[], Running]) -> None:
 
     @router.post("/redrive", response_model=None)
     async def redrive_many(request: Request, body: Redriving, operator: Operator) -> Response:
-        """Put back what waits, after an outage: of one queue, or of all ШЭП may write to."""
+        """Put back what waits, after an outage: of one queue, or of all."""
 
         async def act(attempt: Attempt) -> Answer:
             wanted = body.model_dump(exclude={"note"})

@@ -21,6 +21,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovgateway.domain import REDRIVE_QUEUE, REDRIVEN_TO
 from egovgateway.pipeline import Gateway, no_checkpoint
 from egovkit.bus import (
     DEAD_DELIVERIES,
@@ -82,7 +83,7 @@ class Letters:
         self._gateway = gateway
         self._parts = gateway.parts
         self._tools = tools
-        self._writable = tools.topology.written_by(gateway.parts.code)
+        self._ways = ways_back(tools.topology, gateway.parts.code)
         self._flying: set[str] = set()  # a slow queue must not be sent the same letter twice from here
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -122,7 +123,7 @@ class Letters:
         .queue_of_others."""
         async with self._parts.db.begin() as conn:
             row = await _waiting(conn, letter_id)
-            self._check_writable(row["queue"])
+            self._check_way(row["queue"])
             await self._decide(conn, [row], LetterState.REDRIVEN, decision)
             answer = await attempt.keep(conn, Answer(200, _shown(await _known(conn, letter_id))))
         self._tools.checkpoint("redrive-committed")
@@ -131,11 +132,11 @@ class Letters:
     async def redrive_many(
         self, attempt: Attempt, decision: Decision, *, queue: str | None, reason: str | None, limit: int
     ) -> Answer:
-        """Put back what waits, oldest first: of one queue, or of all that ШЭП may write to."""
+        """Put back what waits, oldest first: of one queue, or of all there is a way to."""
         if queue is not None:
-            self._check_writable(queue)
+            self._check_way(queue)
         async with self._parts.db.begin() as conn:
-            rows = await store.waiting_letters(conn, [queue] if queue else self._writable, reason, limit)
+            rows = await store.waiting_letters(conn, [queue] if queue else list(self._ways), reason, limit)
             await self._decide(conn, rows, LetterState.REDRIVEN, decision)
             answer = await attempt.keep(conn, Answer(200, {"redriven": [row["id"] for row in rows]}))
         self._tools.checkpoint("redrive-committed")
@@ -225,8 +226,8 @@ class Letters:
             return int(told)
         return self._tools.topology.delivery_limit + 1 if delivery.dead_reason == DELIVERY_LIMIT else None
 
-    def _check_writable(self, queue: str | None) -> None:
-        if queue in self._writable:
+    def _check_way(self, queue: str | None) -> None:
+        if queue in self._ways:
             return
         for spec in self._tools.topology.queues:
             if spec.name == queue:
@@ -280,7 +281,10 @@ class Letters:
     def _message(self, row: store.Row) -> Outgoing:
         body = self._tools.sealer.open(row["body"], _aad(row["id"], "body"))
         headers = {**self._headers(row), REDRIVEN_LETTER: row["id"]}
-        return Outgoing(row["queue"], body, headers, row["message_id"] or row["id"])
+        way = self._ways.get(row["queue"], row["queue"])
+        if way != row["queue"]:
+            headers[REDRIVEN_TO] = row["queue"]
+        return Outgoing(way, body, headers, row["message_id"] or row["id"])
 
     def _headers(self, row: store.Row) -> dict[str, str]:
         found: dict[str, str] = json.loads(self._tools.sealer.open(row["headers"], _aad(row["id"], "headers")))
@@ -290,6 +294,16 @@ class Letters:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             LOG.warning("putting back failed; the next round repeats it", error=repr(task.exception()))
+
+
+def ways_back(topology: Topology, code: str) -> dict[str, str]:
+    """Per queue a letter can be put back into, where `code` has to publish it: there, or by way of РШЭП."""
+    ways = {name: name for name in topology.written_by(code)}
+    for hop in (spec for spec in topology.queues if spec.name == REDRIVE_QUEUE):
+        for spec in topology.queues:
+            if hop.owner in (spec.owner, *spec.writers):
+                ways.setdefault(spec.name, hop.name)
+    return ways
 
 
 async def _known(conn: AsyncConnection, letter_id: str, *, lock: bool = False) -> store.Row:

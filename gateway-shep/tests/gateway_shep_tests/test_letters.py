@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from egovgateway.domain import REDRIVEN_TO
 from egovkit.bus import (
     DEAD_QUEUE,
     DEAD_REASON,
@@ -22,11 +23,13 @@ from egovkit.bus import (
     Outgoing,
     PublishError,
     PublishFailure,
+    Topology,
     Verdict,
 )
 from egovkit.clock import SystemClock
+from egovkit.contracts import contracts_dir
 from gateway_shep import tables
-from gateway_shep.letters import IN_FLIGHT, REDRIVEN_LETTER
+from gateway_shep.letters import IN_FLIGHT, REDRIVEN_LETTER, ways_back
 
 from .conftest import CODES, Shep
 from .test_judge import submitted
@@ -310,19 +313,44 @@ async def test_a_repeated_call_decides_nothing_twice_and_gets_the_first_answer(s
     assert without.json()["code"] == "idempotency.key_missing"
 
 
-@pytest.mark.parametrize(
-    ("queue", "writer"),
-    [("inbox.provider-arm", "regional-gateway-rshep"), ("rshep.atyrau.ingress", "provider-arm")],
-)
-async def test_what_died_in_a_regional_queue_is_for_its_own_writer_to_send_again(
-    shep: Shep, queue: str, writer: str
+@pytest.mark.parametrize("queue", ["inbox.provider-arm", "rshep.atyrau.ingress"])
+async def test_what_died_in_a_queue_of_the_regions_goes_back_by_way_of_the_regional_gateway(
+    shep: Shep, queue: str
 ) -> None:
-    [letter] = await store(shep, died(queue=queue))
+    [letter] = await store(shep, died(queue=queue, n="1"))
+    await decide(shep, letter["id"], "redrive")
+    await put_back(shep)
+    [delivery] = shep.arrived["rshep.redrive"]
+    assert (delivery.body, delivery.message_id) == (b"poison", "id-1")
+    assert delivery.headers == {"n": "1", REDRIVEN_LETTER: letter["id"], REDRIVEN_TO: queue}
+    again = died(queue=queue, n="1", **{REDRIVEN_LETTER: letter["id"]})
+    [second, _] = await store(shep, again)
+    assert (second["first_id"], second["generation"]) == (letter["id"], 2)
+
+
+def test_every_queue_of_the_bus_has_a_way_back_from_shep() -> None:
+    topology = Topology.load(contracts_dir())
+    ways = ways_back(topology, "gateway-shep")
+    assert set(ways) == {spec.name for spec in topology.queues}
+    assert {name for name, way in ways.items() if way != name} == {
+        "inbox.provider-arm",
+        *(name for name in ways if name.startswith("rshep.") and name.endswith(".ingress")),
+    }
+    assert set(ways.values()) <= set(topology.written_by("gateway-shep"))
+
+
+async def test_what_died_where_no_gateway_may_write_is_for_its_own_writer_to_send_again(
+    shep: Shep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(shep.app.state.running.letters._ways, "rshep.atyrau.ingress")
+    [letter] = await store(shep, died(queue="rshep.atyrau.ingress"))
     refused = await decide(shep, letter["id"], "redrive")
     problem = refused.json()
     assert (refused.status_code, problem["code"], problem["side"]) == (409, "deadletter.queue_of_others", "platform")
-    assert problem["writers"] == writer and writer in problem["remedy"]
+    assert problem["writers"] == "provider-arm" and "provider-arm" in problem["remedy"]
     assert [one["state"] for one in await listed(shep)] == ["waiting"] and await recorded(shep) == []
+    assert (await redrive_many(shep, queue="rshep.atyrau.ingress")).json()["code"] == "deadletter.queue_of_others"
+    assert (await redrive_many(shep)).json() == {"redriven": []}
     assert (await decide(shep, letter["id"], "discard")).status_code == 200
 
 
@@ -409,13 +437,11 @@ async def test_after_an_outage_many_letters_are_put_back_oldest_first(shep: Shep
     assert [one.body for one in shep.arrived[INBOX]] == bodies
     assert {one["message_id"] for one in await listed(shep, state="waiting")} == {"id-1"}
     rest = (await redrive_many(shep)).json()["redriven"]
-    assert len(rest) == 1, "what ШЭП may not write to is left out"
+    assert len(rest) == 2
     assert (await redrive_many(shep)).json() == {"redriven": []}
 
 
 async def test_re_driving_a_queue_as_a_whole_follows_the_same_rules(shep: Shep) -> None:
-    foreign = await redrive_many(shep, queue="inbox.provider-arm")
-    assert foreign.json()["code"] == "deadletter.queue_of_others"
     assert (await redrive_many(shep, queue="nowhere")).json()["code"] == "deadletter.queue_unknown"
     for bad in ({"limit": 0}, {"limit": 1001}, {"queue": "Bad Name"}, {"reason": ""}, {"state": "waiting"}):
         assert (await redrive_many(shep, **bad)).status_code == 422

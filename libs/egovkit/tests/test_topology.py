@@ -161,9 +161,9 @@ def test_the_projects_own_topology_keeps_the_two_domains_apart() -> None:
             assert queue.writers in (("gateway-shep",), ("regional-gateway-rshep",))
             assert name == f"inbox.{queue.owner}"
     assert topology.dead_letters_owner == "gateway-shep"
-    regional = {name for name in by_name if name.startswith("rshep.") and name != "rshep.trunk"} | {
-        "inbox.provider-arm"
-    }
+    regional = {name for name in by_name if name.startswith("rshep.") and name.endswith(".ingress")}
+    regional.add("inbox.provider-arm")
     assert set(topology.written_by("gateway-shep")) == set(by_name) - regional
     assert by_name["shep.trunk"].writers == ("regional-gateway-rshep",)
-    assert by_name["rshep.trunk"].writers == ("gateway-shep",)
+    for name in ("rshep.trunk", "rshep.redrive"):
+        assert (by_name[name].owner, by_name[name].writers) == ("regional-gateway-rshep", ("gateway-shep",))
