@@ -131,6 +131,11 @@ async def test_a_letter_that_dies_again_is_a_new_one_that_names_the_first(
 
     second, _ = await until(gateways, "the second death", both)
     assert (second["first_id"], second["generation"], second["state"]) == (first["id"], 2, "waiting")
+    consumer.broken = False
+    consumer.handed.clear()
+    answer = await operate(gateways, "POST", f"{PATH}/redrive", json={**NOTE, "queue": QUEUE})
+    assert second["id"] in answer.json()["redriven"]
+    await until(gateways, "its return", lambda: returned(consumer, b"again"))
 
 
 async def test_what_died_in_a_queue_of_the_regions_goes_back_by_way_of_the_regional_gateway(

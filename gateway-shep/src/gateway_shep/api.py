@@ -24,6 +24,7 @@ from gateway_shep.service import ACTIVE, SUSPENDED, Register
 Code = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Case = Annotated[str, Query(pattern=r"^[0-9a-f-]{36}$")]
+TEXT = r"^[^\x00-\x1f]+$"
 Letter = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 Operator = Annotated[
     str, Header(alias="Egov-Operator", pattern=r"^[!-~]([ -~]{0,78}[!-~])?$", description="who acts: for the journal")
@@ -70,14 +71,14 @@ class Why(BaseModel):
     """The words an operator's decision is recorded with."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
-    note: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f]+$")
+    note: str = Field(min_length=1, max_length=500, pattern=TEXT)
 
 
 class Redriving(Why):
     """Which of the waiting letters to put back, oldest first."""
 
     queue: str | None = Field(default=None, pattern=f"^{NAME.pattern}$")
-    reason: str | None = Field(default=None, min_length=1, max_length=200)
+    reason: str | None = Field(default=None, max_length=200, pattern=TEXT)
     limit: int = Field(default=100, ge=1, le=1000)
 
 
@@ -224,8 +225,8 @@ def letters_router(running: Callable[[], Running], admin: Admin) -> APIRouter:
     async def get_letters(
         *,
         state: LetterState | None = None,
-        queue: Annotated[str | None, Query(max_length=128)] = None,
-        reason: Annotated[str | None, Query(max_length=200)] = None,
+        queue: Annotated[str | None, Query(pattern=f"^{NAME.pattern}$")] = None,
+        reason: Annotated[str | None, Query(max_length=200, pattern=TEXT)] = None,
         case: Case | None = None,
         cursor: Annotated[
             str | None, Query(pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before")

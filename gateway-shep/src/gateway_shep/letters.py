@@ -38,7 +38,7 @@ from egovkit.bus.topology import NAME
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
-from egovkit.ids import Ids
+from egovkit.ids import Ids, is_uuid7
 from egovkit.journal import JournalEntry
 from egovkit.signatures.sealing import Sealer
 from gateway_shep import store
@@ -49,11 +49,6 @@ UNKNOWN = "unknown"  # the reason of what somebody laid here without one
 BATCH = 20  # letters stored at once: a foreign client's may be large
 IN_FLIGHT = 100  # letters between their queue and its confirm
 LEASE = timedelta(seconds=10)  # a confirm takes milliseconds; after this another process puts the letter back
-SHOWN = (
-    "id", "queue", "reason", "deliveries", "received_at", "message_id", "size", "sha256", "envelope_id", "type",
-    "source", "case_id", "regulation", "first_id", "generation", "state", "decided_at", "decided_by", "note",
-    "put_back_at", "last_error",
-)  # fmt: skip
 LOG = structlog.get_logger("gateway_shep.letters")
 
 
@@ -181,9 +176,9 @@ class Letters:
         await self.idle()
 
     async def _store(self, deliveries: Sequence[Delivery]) -> None:
-        named = {delivery.headers[REDRIVEN_LETTER] for delivery in deliveries if REDRIVEN_LETTER in delivery.headers}
+        named = {delivery.headers.get(REDRIVEN_LETTER, "") for delivery in deliveries}
         async with self._parts.db.begin() as conn:
-            earlier = await store.letters(conn, named)
+            earlier = await store.letters(conn, [letter_id for letter_id in named if is_uuid7(letter_id)])
             rows = [self._row(delivery, earlier) for delivery in deliveries]
             new = await store.insert_letters(conn, rows)
         for row in rows:
@@ -349,4 +344,4 @@ def _aad(letter_id: str, part: str) -> bytes:
 
 
 def _shown(row: store.Row) -> dict[str, Any]:
-    return {name: row[name] for name in SHOWN}
+    return {name: row[name] for name in store.LETTER_FACTS}

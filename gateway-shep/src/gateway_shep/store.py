@@ -121,6 +121,14 @@ async def case(conn: AsyncConnection, case_id: str) -> Row | None:
     return (await conn.execute(select(cases).where(cases.c.case_id == case_id))).mappings().one_or_none()
 
 
+# What an operator sees of a dead letter: lists must not carry bodies about.
+LETTER_FACTS = (
+    "id", "queue", "reason", "deliveries", "received_at", "message_id", "size", "sha256", "envelope_id", "type",
+    "source", "case_id", "regulation", "first_id", "generation", "state", "decided_at", "decided_by", "note",
+    "put_back_at", "last_error",
+)  # fmt: skip
+
+
 async def insert_letters(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> set[str]:
     """Dead letters that are not there yet; the ids of those that went in."""
     insert = insert_ignore(t.dead_letters, rows, conn.dialect.name).returning(t.dead_letters.c.id)
@@ -139,7 +147,7 @@ async def newest_letters(
 ) -> Sequence[Row]:
     """A page of dead letters with these values, newest first, all older than the letter `before`."""
     c = t.dead_letters.c
-    query = select(t.dead_letters).where(*(c[name] == value for name, value in wanted.items()))
+    query = select(*(c[name] for name in LETTER_FACTS)).where(*(c[name] == value for name, value in wanted.items()))
     if before is not None:
         query = query.where(c.id < before)
     return (await conn.execute(query.order_by(c.id.desc()).limit(limit))).mappings().all()
@@ -150,7 +158,7 @@ async def waiting_letters(
 ) -> Sequence[Row]:
     """Undecided dead letters of these queues, oldest first, locked; those that somebody decides just now are left."""
     c = t.dead_letters.c
-    query = select(t.dead_letters).where(c.state == LetterState.WAITING, c.queue.in_(queues))
+    query = select(*(c[name] for name in LETTER_FACTS)).where(c.state == LetterState.WAITING, c.queue.in_(queues))
     if reason is not None:
         query = query.where(c.reason == reason)
     query = query.order_by(c.id).limit(limit).with_for_update(skip_locked=True)

@@ -167,7 +167,7 @@ async def test_a_letter_is_kept_once_however_often_it_comes(shep: Shep) -> None:
             3,
         ),
         Delivery("dead-letters", b'{"id":1}', {"x": "я" * 20_000, "x-egov-dead-deliveries": "²"}, "1' OR 1=1", 1),
-        Delivery("dead-letters", b"x" * 3_000_000, {REDRIVEN_LETTER: "nobody"}, "large", 1),
+        Delivery("dead-letters", b"x" * 3_000_000, {REDRIVEN_LETTER: "\x00"}, "large", 1),
     ],
 )
 async def test_whatever_lies_among_the_dead_letters_is_kept(shep: Shep, letter: Delivery) -> None:
@@ -398,7 +398,16 @@ async def test_a_decision_has_somebody_who_made_it(shep: Shep, operator: str | N
 
 
 @pytest.mark.parametrize(
-    "query", [{"state": "buried"}, {"cursor": "@@@"}, {"limit": 0}, {"limit": 201}, {"case": "x"}, {"queue": "q" * 129}]
+    "query",
+    [
+        {"state": "buried"},
+        {"cursor": "@@@"},
+        {"limit": 0},
+        {"limit": 201},
+        {"case": "x"},
+        {"queue": "q" * 129},
+        {"reason": "\x1b"},
+    ],
 )
 async def test_a_silly_question_names_its_field(shep: Shep, query: dict[str, Any]) -> None:
     answer = await shep.http.get(PATH, params=query, headers=shep.admin)
