@@ -88,6 +88,7 @@ def test_every_message_has_a_schema_and_every_schema_a_message() -> None:
 
 def test_queues_belong_to_participants_and_only_participants_write_them() -> None:
     codes = {participant["code"] for participant in contract("participants.yaml")["participants"]}
+    assert contract("topology.yaml")["dead_letters_owner"] in codes
     for queue in contract("topology.yaml")["queues"]:
         assert {queue["owner"], *queue["writers"]} <= codes, queue["name"]
         assert queue["owner"] not in queue["writers"], queue["name"]

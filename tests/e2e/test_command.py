@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -157,6 +158,8 @@ def test_embedded_starts_tells_its_urls_and_stops(tmp_path: Path) -> None:
         assert all(answers(url) for url in running.urls.values())
         documents = [running.until("/openapi.json").split()[1] for _ in SERVICES]
         assert all(answers(url, "") for url in documents)
+        letters = egov("dead-letters", "list", "--json", "--home", str(tmp_path), "--url", running.urls["gateway-shep"])
+        assert (letters.returncode, json.loads(letters.stdout)) == (0, {"items": [], "next": None}), letters.stderr
         assert running.end(signal.SIGINT) == 0
 
 
