@@ -10,6 +10,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from sandbox.bootstrap_cli import app as bootstrap_app
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -19,13 +21,14 @@ app = typer.Typer(
 journal_app = typer.Typer(no_args_is_help=True, help="The journals as evidence.")
 regulations_app = typer.Typer(no_args_is_help=True, help="The law as data.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure: ratios of one run, never tests.")
+app.add_typer(bootstrap_app, name="bootstrap")
 app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(bench_app, name="bench")
 
 
 class PortChoice(StrEnum):
-    FIXED = "fixed"  # compose's: 8010 to 8050
+    FIXED = "fixed"  # compose's: 8010 to 8080
     AUTO = "auto"  # free ones
 
 

@@ -81,12 +81,16 @@ WITH_SESSIONS = (PORTAL, PROVIDER, CENTRE)
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a deployment keeps its files. Secrets are readable by their owner alone."""
+    """Where a deployment keeps its files. Secrets are readable by their owner alone.
+
+    `secrets`: their folder where it is not below `path`, as in a container that has them mounted.
+    """
 
     path: Path
+    secrets: Path | None = None
 
     def secret(self, name: str) -> Path:
-        return self.path / "secrets" / name
+        return (self.secrets or self.path / "secrets") / name
 
     def admin_token(self, code: str) -> Path:
         return self.secret(f"{code}.admin")
@@ -102,6 +106,12 @@ class Home:
 
     def certificate(self, code: str) -> Path:
         return self.path / "keys" / f"{code}.pem"
+
+    def broker_password(self, user: str) -> Path:
+        return self.secret(f"{user}.amqp")
+
+    def database_password(self, role: str) -> Path:
+        return self.secret(f"{role}.db")
 
     @property
     def sealing_key(self) -> Path:

@@ -1,0 +1,379 @@
+"""What docker-compose.yml says, started as plain processes: there is no container engine where the tests run.
+
+Everything is taken as it is written: commands, environment, health checks, order, restart policies, what is mounted
+where. Only this is rewritten, because a process has neither a file system nor a network of its own:
+
+- a container is a folder. A path in a command or a variable becomes a path in that folder, where the file's mounts
+  and secrets are links; a path that nothing is mounted at leads nowhere. /app/bin is this environment's bin.
+- a container is a loopback address, 127.x.y.N, with the ports as they are written: a wrong one does not answer.
+  Another service's name becomes its address, but only where the two share a network. 127.0.0.1 and 0.0.0.0 become the
+  container's own.
+- rabbitmq and postgres are private servers with the same configuration, users, commands and health checks.
+
+What this can't show: that the images build, that a process runs as its user without rights and can't write elsewhere
+(it is only looked whether it did), limits of memory and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from egovkit.clock import SystemClock
+from egovkit.settings import with_password
+from egovkit.testing.servers import PrivatePostgres, PrivateRabbit
+from sandbox.composition import SERVICES, Home
+from sandbox.deployment import OPERATOR
+from sandbox.production import database_name
+from sandbox.world import Deployment
+
+from .compose_file import BASE, ROOT, Image, image, project, seconds
+
+if TYPE_CHECKING:
+    from egovkit.bus import Outgoing, PublishError
+
+APP_BIN = Path(sys.executable).parent
+SERVERS = ("rabbitmq", "postgres")  # images that private servers stand for
+PATHS = re.compile(r"(?<![\w:/.@~-])/[\w.@-]+(?:/[\w.@-]+)*")
+LOOPBACK = re.compile(r"\b(127\.0\.0\.1|0\.0\.0\.0)\b")
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 60.0  # docker's own, before it starts a container again
+STOP_SECONDS = 20.0
+
+
+class Unhealthy(Exception):
+    """A container did not become what others wait for; the message ends with its last words."""
+
+
+class Container:
+    """One service of the file: its folder, its address, its process."""
+
+    def __init__(self, world: ComposeWorld, name: str, spec: dict[str, Any], address: str) -> None:
+        self.world, self.name, self.spec, self.address = world, name, spec, address
+        self.image = image(ROOT / spec["build"]["dockerfile"]) if "build" in spec else Image()
+        self.root = world.folder / "containers" / f"{name}-{address.rpartition('.')[2]}"
+        self.log = self.root.with_suffix(".log")
+        self.process: asyncio.subprocess.Process | None = None
+        self.starts = 0
+        self._mount()
+
+    # ---- what it sees
+
+    def _mount(self) -> None:
+        """Links where the file mounts something; FileNotFoundError for a source that is not there, as docker says."""
+        self.root.mkdir(parents=True)
+        for secret in self.spec.get("secrets", []):
+            self._link(self.world.place(self.world.file["secrets"][secret]["file"]), f"/run/secrets/{secret}")
+        for volume in self.spec.get("volumes", []):
+            source, place, *_ = volume.split(":")
+            self._link(self.world.volume(source), place)
+        for config in self.spec.get("configs", []):
+            target = self.inside_path(config["target"])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(self.world.file["configs"][config["source"]]["content"])
+        for scratch in (*self.spec.get("tmpfs", []), *self.image.volumes):
+            if not self.inside_path(scratch).exists():
+                self.inside_path(scratch).mkdir(parents=True)
+
+    def _link(self, source: Path, place: str) -> None:
+        if not source.exists():
+            raise FileNotFoundError(f"{self.name}: bind source path does not exist: {source}")
+        target = self.inside_path(place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(source)
+
+    def inside_path(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    def inside(self, text: str) -> str:
+        """A variable or an argument as the process has to see it here."""
+        text = PATHS.sub(lambda found: self._path(found.group()), text)
+        text = LOOPBACK.sub(self.address, text)
+        for host, address in self.world.hosts(self.spec).items():
+            text = re.sub(rf"(?<![\w.-]){host}(?=:\d)", address, text)
+        return text
+
+    def _path(self, path: str) -> str:
+        if path.startswith("/app/bin/"):
+            return str(APP_BIN / path.removeprefix("/app/bin/"))
+        for place, source in self.image.copied.items():
+            if path == place or path.startswith(f"{place}/"):
+                return str(ROOT / source) + path.removeprefix(place)
+        return str(self.inside_path(path))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The image's and the file's, and nothing of ours."""
+        written = {**self.image.environment, **self.spec.get("environment", {})}
+        seen = {name: self.inside(str(value)) for name, value in written.items()}
+        return {"PATH": f"{APP_BIN}:{os.defpath}", "LC_ALL": "C.UTF-8", **seen}
+
+    @property
+    def command(self) -> list[str]:
+        return [self.inside(part) for part in self.spec.get("command") or self.image.command]
+
+    # ---- what it does
+
+    async def run_once(self) -> None:
+        """To its end, which must be a good one: service_completed_successfully."""
+        await self._spawn()
+        assert self.process is not None
+        if await self.process.wait() != 0:
+            raise Unhealthy(f"{self.name} ended with {self.process.returncode}: {self.last_words()}")
+
+    async def run_on(self) -> None:
+        """Start, and start again by its restart policy until cancelled."""
+        pause = FIRST_PAUSE
+        await self._spawn()
+        while True:
+            assert self.process is not None
+            await self.process.wait()
+            if self.spec.get("restart", "no") not in ("always", "unless-stopped"):
+                return
+            await self.world.clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            await self._spawn()
+
+    async def until_healthy(self, patience: float | None = None) -> None:
+        """Ask its health check, as it is written, until it is content: service_healthy."""
+        check = {**self.image.healthcheck, **self.spec.get("healthcheck", {})}
+        wait = seconds(check["start_period"]) + int(check.get("retries", 3)) * seconds(check["interval"])
+        deadline = self.world.clock.monotonic() + (patience or wait)
+        kind, *command = check["test"]
+        assert kind == "CMD", check
+        while not await self._content([self.inside(part) for part in command], seconds(check["timeout"])):
+            if self.world.clock.monotonic() > deadline:
+                raise Unhealthy(f"{self.name} is not healthy: {self.last_words()}")
+            await self.world.clock.sleep(min(0.3, seconds(check.get("start_interval", "5s"))))
+
+    async def _content(self, command: list[str], timeout: float) -> bool:
+        environment = {**self.environment, **self.world.server_environment(self.name)}
+        program = shutil.which(command[0], path=environment["PATH"]) or command[0]
+        asked = await asyncio.create_subprocess_exec(
+            program, *command[1:], env=environment, cwd=self.root,
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(max(timeout, 10.0)):  # this machine has two cores for all of them
+                return await asked.wait() == 0
+        except TimeoutError:
+            return False
+        finally:
+            if asked.returncode is None:
+                asked.kill()
+                await asked.wait()
+
+    async def _spawn(self) -> None:
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.command, env=self.environment, cwd=self.root, stdin=asyncio.subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    async def stop(self) -> None:
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.process.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    def last_words(self) -> str:
+        return self.log.read_text(errors="replace")[-1500:] if self.log.exists() else ""
+
+    def written_outside(self) -> list[str]:
+        """Files where nothing is mounted: a read-only container would have refused them."""
+        allowed = [self.inside_path(place) for place in (*self.spec.get("tmpfs", []), *self.image.volumes)]
+        allowed += [self.inside_path(config["target"]) for config in self.spec.get("configs", [])]
+        return [
+            str(path.relative_to(self.root))
+            for path in self.root.rglob("*")
+            if path.is_file() and not path.is_symlink() and not any(path.is_relative_to(one) for one in allowed)
+        ]
+
+
+class ComposeWorld(Deployment):
+    """`docker compose run --rm secrets; docker compose up --wait`, without docker."""
+
+    def __init__(self, folder: Path, *files: Path) -> None:
+        super().__init__(folder, clock=SystemClock())
+        self.folder = folder.resolve()
+        self.file = project(*(files or (BASE,)))
+        self.home = Home(self.folder / "volumes" / "keys", secrets=self.folder / "secrets")
+        self.containers: dict[str, Container] = {}
+        self._rabbit: PrivateRabbit | None = None
+        self._postgres: PrivatePostgres | None = None
+        self._keepers: list[asyncio.Task[None]] = []
+        self._made: dict[str, asyncio.Task[None]] = {}
+
+    # ---- where things are
+
+    def address(self, name: str) -> str:
+        """One per service; the two middle numbers keep this run apart from another one on the machine."""
+        number = sorted(self.file["services"]).index(name) + 1
+        return self._address(number)
+
+    @staticmethod
+    def _address(number: int) -> str:
+        return f"127.{10 + os.getpid() // 250 % 200}.{1 + os.getpid() % 250}.{number}"
+
+    def hosts(self, spec: dict[str, Any]) -> dict[str, str]:
+        """The names a container can resolve: those it shares a network with."""
+        mine = set(spec.get("networks", []))
+        return {name: self.address(name) for name, other in self.file["services"].items() if mine & nets(other)}
+
+    def place(self, path: str) -> Path:
+        """A path of the project's folder."""
+        return self.folder / path
+
+    def volume(self, source: str) -> Path:
+        if source.startswith("."):
+            place = self.place(source)
+        else:
+            assert source in self.file["volumes"], f"{source} is no volume"
+            place = self.folder / "volumes" / source
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def server_environment(self, name: str) -> dict[str, str]:
+        """What the programs of a server's image find in it, and ours find in the private server's folder."""
+        if name == "rabbitmq" and self._rabbit is not None:
+            programs = self._rabbit.environment()
+            return {**programs, "PATH": f"{self._rabbit.sbin}:{programs['PATH']}"}
+        if name == "postgres" and self._postgres is not None:
+            return {"PATH": f"{self._postgres.bin}:{os.defpath}"}
+        return {}
+
+    def database_url(self, code: str) -> str:
+        database = f"postgresql+asyncpg://{code}@{self.address('postgres')}:5432/{database_name(code)}"
+        return with_password(database, self.home.database_password(code))
+
+    def journals(self) -> dict[str, str]:
+        return {service.code: self.database_url(service.code) for service in SERVICES if service.on_bus}
+
+    # ---- up
+
+    async def start(self) -> None:
+        self._stack.push_async_callback(self._down)
+        await self._container("secrets").run_once()
+        await self.up()
+        for name, container in self.containers.items():
+            for port in container.spec.get("ports", []) if name not in SERVERS else []:
+                self.urls[name] = f"http://{container.address}:{port.rpartition(':')[2]}"
+
+    async def up(self) -> None:
+        """Everything of no profile, each when what it depends on is there. A second time only the one-shots run."""
+        self._made = {}
+        names = [name for name, spec in self.file["services"].items() if "profiles" not in spec]
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                self._made[name] = group.create_task(self._bring_up(name))
+
+    async def _bring_up(self, name: str) -> None:
+        spec = self.file["services"][name]
+        await asyncio.sleep(0)  # noqa: TID251 - until all tasks are there to be waited for
+        await asyncio.gather(*(asyncio.shield(self._made[other]) for other in spec.get("depends_on", {})))
+        if name in SERVERS:
+            await self._serve(name)
+        elif spec["restart"] == "no":
+            await self._container(name).run_once()
+        elif name not in self.containers:
+            container = self._container(name)
+            self._keepers.append(asyncio.create_task(container.run_on()))
+            await container.until_healthy()
+
+    def _container(self, name: str) -> Container:
+        if name not in self.containers:
+            self.containers[name] = Container(self, name, self.file["services"][name], self.address(name))
+        return self.containers[name]
+
+    async def _serve(self, name: str) -> None:
+        if name not in self.containers:
+            container = self._container(name)
+            await asyncio.to_thread(self._serve_rabbit if name == "rabbitmq" else self._serve_postgres, container)
+            await container.until_healthy()
+
+    def _serve_rabbit(self, container: Container) -> None:
+        [config] = container.spec["configs"]
+        lines = (line.split(" = ", 1) for line in container.inside_path(config["target"]).read_text().splitlines())
+        settings = {key.strip(): container.inside(value.strip()) for key, value in lines}
+        settings["disk_free_limit.absolute"] = "50MB"  # a test machine's disk is not a broker's
+        for kind in ("tcp", "ssl"):  # on every address, as an image does; here its own
+            if port := settings.pop(f"listeners.{kind}.default", None):
+                settings[f"listeners.{kind}.1"] = f"{container.address}:{port}"
+        self._rabbit = PrivateRabbit(host=container.address, port=5672, settings=settings)
+        self._stack.callback(self._rabbit.remove)
+        self._rabbit.start()
+
+    def _serve_postgres(self, container: Container) -> None:
+        seen = container.environment
+        owner = (seen["POSTGRES_USER"], Path(seen["POSTGRES_PASSWORD_FILE"]).read_text())
+        program, *arguments = container.command
+        assert program == "postgres"
+        server = PrivatePostgres(host=container.address, port=5432, owner=owner)
+        self._stack.callback(server.remove)
+        server.arguments += [re.sub(rf"{container.root}\S+", lambda f: str(server.give(Path(f.group()))), one)
+                             for one in arguments]  # fmt: skip
+        self._postgres = server
+        server.start()
+
+    async def _down(self) -> None:
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await asyncio.gather(*(container.stop() for container in self.containers.values()))
+
+    # ---- what tests do with it
+
+    async def publish(self, messages: list[Outgoing]) -> list[PublishError | None]:
+        from egovkit.bus.rabbit import RabbitBus
+
+        url = f"amqp://{OPERATOR}@{self.address('rabbitmq')}:5672/egov"
+        bus = RabbitBus(with_password(url, self.home.broker_password(OPERATOR)), clock=self.clock)
+        await bus.start()
+        try:
+            return await bus.publish(messages)
+        finally:
+            await bus.close()
+
+    def kill(self, name: str) -> None:
+        process = self.containers[name].process
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+
+    async def says_of(self, name: str, change: Callable[[dict[str, Any]], object], patience: float = 6.0) -> str:
+        """Why a service does not start beside the others once its part of the file was changed; "" if it does."""
+        spec = deepcopy(self.file["services"][name])
+        change(spec)
+        try:
+            container = Container(self, name, spec, self._address(200 + len(self._keepers)))
+        except (FileNotFoundError, KeyError) as error:
+            return str(error)
+        keeper = asyncio.create_task(container.run_on())
+        self._keepers.append(keeper)
+        try:
+            await container.until_healthy(patience)
+        except Unhealthy as unhealthy:
+            return str(unhealthy)
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+            await container.stop()
+        return ""
+
+
+def nets(spec: dict[str, Any]) -> set[str]:
+    return set(spec.get("networks", []))
