@@ -8,6 +8,7 @@ where. Only this is rewritten, because a process has neither a file system nor a
 - a container is a loopback address, 127.x.y.N, with the ports as they are written: a wrong one does not answer.
   Another service's name becomes its address, but only where the two share a network. 127.0.0.1 and 0.0.0.0 become the
   container's own.
+  So do the names that TLS certificates stand for.
 - rabbitmq and postgres are private servers with the same configuration, users, commands and health checks.
 
 What this can't show: that the images build, that a process runs as its user without rights and can't write elsewhere
@@ -17,22 +18,26 @@ What this can't show: that the images build, that a process runs as its user wit
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import itertools
 import os
 import re
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egovkit.clock import SystemClock
 from egovkit.settings import with_password
+from egovkit.signatures.authority import Span
+from egovkit.signatures.tls import server_certificates
 from egovkit.testing.servers import PrivatePostgres, PrivateRabbit
+from sandbox.bootstrap import write_private
 from sandbox.composition import SERVICES, Home
-from sandbox.deployment import OPERATOR
+from sandbox.deployment import AUTHORITY, OPERATOR
 from sandbox.production import database_name
 from sandbox.world import Deployment
 
@@ -47,6 +52,7 @@ PATHS = re.compile(r"(?<![\w:/.@~-])/[\w.@-]+(?:/[\w.@-]+)*")
 LOOPBACK = re.compile(r"\b(127\.0\.0\.1|0\.0\.0\.0)\b")
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 60.0  # docker's own, before it starts a container again
 STOP_SECONDS = 20.0
+WORLDS = itertools.count()
 
 
 class Unhealthy(Exception):
@@ -207,9 +213,12 @@ class Container:
 class ComposeWorld(Deployment):
     """`docker compose run --rm secrets; docker compose up --wait`, without docker."""
 
-    def __init__(self, folder: Path, *files: Path) -> None:
+    def __init__(self, folder: Path, *files: Path, wanted: Sequence[str] = ()) -> None:
+        """`wanted`: the services to start with what they need; all without it."""
         super().__init__(folder, clock=SystemClock())
         self.folder = folder.resolve()
+        self._wanted = wanted
+        self._number = next(WORLDS)
         self.file = project(*(files or (BASE,)))
         self.home = Home(self.folder / "volumes" / "keys", secrets=self.folder / "secrets")
         self.containers: dict[str, Container] = {}
@@ -221,13 +230,13 @@ class ComposeWorld(Deployment):
     # ---- where things are
 
     def address(self, name: str) -> str:
-        """One per service; the two middle numbers keep this run apart from another one on the machine."""
+        """One per service; the two middle numbers keep this world apart from others on the machine."""
         number = sorted(self.file["services"]).index(name) + 1
         return self._address(number)
 
-    @staticmethod
-    def _address(number: int) -> str:
-        return f"127.{10 + os.getpid() // 250 % 200}.{1 + os.getpid() % 250}.{number}"
+    def _address(self, number: int) -> str:
+        process = os.getpid()
+        return f"127.{10 + process % 240}.{process // 240 % 25 * 10 + self._number % 10}.{number}"
 
     def hosts(self, spec: dict[str, Any]) -> dict[str, str]:
         """The names a container can resolve: those it shares a network with."""
@@ -268,18 +277,37 @@ class ComposeWorld(Deployment):
     async def start(self) -> None:
         self._stack.push_async_callback(self._down)
         await self._container("secrets").run_once()
-        await self.up()
+        if AUTHORITY in self.file["secrets"]:
+            self._certify_addresses()
+        await self.up(*self._wanted)
         for name, container in self.containers.items():
             for port in container.spec.get("ports", []) if name not in SERVERS else []:
                 self.urls[name] = f"http://{container.address}:{port.rpartition(':')[2]}"
 
-    async def up(self) -> None:
-        """Everything of no profile, each when what it depends on is there. A second time only the one-shots run."""
+    def _certify_addresses(self) -> None:
+        """The servers' certificates again, for the addresses that their names have become."""
+        now = self.clock.now()
+        addresses = {server: self.address(server) for server in SERVERS}
+        made = server_certificates("compose test", list(addresses.values()), Span(now, now + timedelta(days=1)))
+        write_private(self.home.secret(AUTHORITY), made.authority)
+        for server, address in addresses.items():
+            write_private(self.home.secret(f"{server}.crt"), made.certificates[address])
+            write_private(self.home.secret(f"{server}.key"), made.keys[address])
+
+    async def up(self, *wanted: str) -> None:
+        """Those wanted (everything of no profile) and what they depend on, each when that is there. A second time
+        only the one-shots run."""
         self._made = {}
-        names = [name for name, spec in self.file["services"].items() if "profiles" not in spec]
+        names = self.needed(wanted or [name for name, spec in self.file["services"].items() if "profiles" not in spec])
         async with asyncio.TaskGroup() as group:
             for name in names:
                 self._made[name] = group.create_task(self._bring_up(name))
+
+    def needed(self, wanted: Iterable[str]) -> list[str]:
+        found: list[str] = []
+        for name in wanted:
+            found += [*self.needed(self.file["services"][name].get("depends_on", {})), name]
+        return list(dict.fromkeys(found))
 
     async def _bring_up(self, name: str) -> None:
         spec = self.file["services"][name]
@@ -313,7 +341,8 @@ class ComposeWorld(Deployment):
         for kind in ("tcp", "ssl"):  # on every address, as an image does; here its own
             if port := settings.pop(f"listeners.{kind}.default", None):
                 settings[f"listeners.{kind}.1"] = f"{container.address}:{port}"
-        self._rabbit = PrivateRabbit(host=container.address, port=5672, settings=settings)
+        port = 5671 if AUTHORITY in container.spec["secrets"] else 5672
+        self._rabbit = PrivateRabbit(host=container.address, port=port, settings=settings)
         self._stack.callback(self._rabbit.remove)
         self._rabbit.start()
 
@@ -353,7 +382,7 @@ class ComposeWorld(Deployment):
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
 
-    async def says_of(self, name: str, change: Callable[[dict[str, Any]], object], patience: float = 6.0) -> str:
+    async def says_of(self, name: str, change: Callable[[dict[str, Any]], object], patience: float = 4.0) -> str:
         """Why a service does not start beside the others once its part of the file was changed; "" if it does."""
         spec = deepcopy(self.file["services"][name])
         change(spec)
@@ -361,18 +390,17 @@ class ComposeWorld(Deployment):
             container = Container(self, name, spec, self._address(200 + len(self._keepers)))
         except (FileNotFoundError, KeyError) as error:
             return str(error)
-        keeper = asyncio.create_task(container.run_on())
-        self._keepers.append(keeper)
-        try:
-            await container.until_healthy(patience)
-        except Unhealthy as unhealthy:
-            return str(unhealthy)
-        finally:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
-            await container.stop()
-        return ""
+        spec["restart"] = "no"  # once is enough to see it
+        self._keepers.append(asyncio.create_task(container.run_on()))
+        healthy = asyncio.create_task(container.until_healthy(patience))
+        await asyncio.wait({healthy, self._keepers[-1]}, return_when=asyncio.FIRST_COMPLETED)
+        ended = not healthy.done()
+        healthy.cancel()
+        [failure] = await asyncio.gather(healthy, return_exceptions=True)
+        await container.stop()
+        if ended:
+            return f"{name} ended: {container.last_words()}"
+        return "" if failure is None else str(failure)
 
 
 def nets(spec: dict[str, Any]) -> set[str]:

@@ -6,8 +6,10 @@ nobody can make another server later; who renews makes all of them again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,7 +31,7 @@ class ServerCertificates:
 
 
 def server_certificates(common_name: str, hosts: Sequence[str], span: Span) -> ServerCertificates:
-    """A new authority and a certificate for each host name."""
+    """A new authority and a certificate for each host, which is a name or an address."""
     authority = Authority.root(common_name, new_private_key(), span)
     made = {host: new_private_key() for host in hosts}
     return ServerCertificates(
@@ -49,12 +51,18 @@ def _certificate(authority: Authority, host: str, key: PrivateKey, span: Span) -
         .serial_number(x509.random_serial_number())
         .not_valid_before(span.not_before.replace(microsecond=0))
         .not_valid_after(span.not_after.replace(microsecond=0))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general_name(host)]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(above), critical=False)
     )
     return builder.sign(authority.private_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    with contextlib.suppress(ValueError):
+        return x509.IPAddress(ip_address(host))
+    return x509.DNSName(host)
 
 
 def _pem(key: PrivateKey) -> bytes:

@@ -128,8 +128,9 @@ class PrivateRabbit(PrivateServer):
             (self.folder / name).mkdir()
         secret(self.folder / "home" / ".erlang.cookie", SystemIds(SystemClock()).token(), 0o400)
         (self.folder / "etc" / "enabled_plugins").write_text("[].")
+        given = any(name.startswith("listeners.") for name in self._settings)
         settings = {
-            "listeners.tcp.1": f"{self.host}:{self.port}",
+            **({} if given else {"listeners.tcp.1": f"{self.host}:{self.port}"}),
             "default_vhost": self.vhost,
             "default_user": "operator",
             "default_pass": self._password,
