@@ -13,6 +13,8 @@ import pytest_asyncio
 
 from egovkit.bus import Topology
 from egovkit.contracts import contracts_dir
+from egovkit.testing.plugin import server_or_skip
+from egovkit.testing.servers import installed
 from sandbox.production import ProductionWorld
 from sandbox.world import Deployment, World
 
@@ -56,6 +58,12 @@ def broker_urls(rabbit: PrivateRabbit) -> str | dict[str, str]:
     return {**rabbit.add_users(rights), "": rabbit.url}
 
 
+@pytest.fixture(scope="session")
+def servers_installed() -> None:
+    """For worlds that start servers of their own."""
+    server_or_skip(installed)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=COMPOSITIONS)
 async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
     home: Path = tmp_path_factory.mktemp(request.param)
@@ -63,6 +71,7 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     if request.param == "embedded":
         made = World(home, ports="auto")
     elif request.param == "compose":
+        request.getfixturevalue("servers_installed")
         made = ComposeWorld(home)
     else:
         rabbit: PrivateRabbit = request.getfixturevalue("rabbit")

@@ -180,6 +180,7 @@ async def encrypted(world: ComposeWorld) -> list[bool]:
         await conn.close()
 
 
+@pytest.mark.usefixtures("servers_installed")
 async def test_with_tls_both_servers_take_nothing_plain(tmp_path: Path) -> None:
     async with ComposeWorld(tmp_path, BASE, TLS, wanted=() if FULL else (SHEP,)) as world:
         assert world._rabbit is not None
@@ -190,6 +191,7 @@ async def test_with_tls_both_servers_take_nothing_plain(tmp_path: Path) -> None:
             assert (await play(world, scenario)).differences == []
 
 
+@pytest.mark.usefixtures("servers_installed")
 async def test_a_client_does_not_trust_a_server_that_another_authority_made(tmp_path: Path) -> None:
     world = ComposeWorld(tmp_path, BASE, TLS, wanted=("databases",))
     certify = world._certify_addresses

@@ -39,6 +39,8 @@ from egovkit.testing.processes import (
 
 AMQP_URL = "EGOV_TEST_AMQP_URL"
 DB_URL = "EGOV_TEST_DB_URL"
+RABBIT = ("/usr/lib/rabbitmq/lib", "rabbitmq_server-*/sbin", "rabbitmq-server", AMQP_URL)
+POSTGRES = ("/usr/lib/postgresql", "*/bin", "initdb", DB_URL)
 DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "PrivateRabbit",
     "ServerFailed",
     "ServerMissing",
+    "installed",
 ]
 
 _Server = TypeVar("_Server", bound=PrivateServer)
@@ -63,7 +66,7 @@ class PrivateRabbit(PrivateServer):
         self, *, host: str = "127.0.0.1", port: int | None = None, settings: Mapping[str, str] | None = None
     ) -> None:
         """`settings`: lines of rabbitmq.conf; with `load_definitions` the node has the users of that file alone."""
-        self.sbin = newest("/usr/lib/rabbitmq/lib", "rabbitmq_server-*/sbin", "rabbitmq-server", AMQP_URL)
+        self.sbin = newest(*RABBIT)
         super().__init__()
         self.host = host
         free, self._dist_port, self._epmd_port = free_ports(3)
@@ -182,7 +185,7 @@ class PrivatePostgres(PrivateServer):
     ) -> None:
         """`fsync` off makes tests quick and a benchmark worthless. `owner` is the superuser and its password;
         `arguments` follow the server's own, and win."""
-        self.bin = newest("/usr/lib/postgresql", "*/bin", "initdb", DB_URL)
+        self.bin = newest(*POSTGRES)
         super().__init__()
         self._fsync = fsync
         self._user = _unprivileged()
@@ -276,6 +279,12 @@ class GivenPostgres:
 
     def remove(self) -> None:
         """It isn't ours; the databases stay for whoever wants to look at a failure."""
+
+
+def installed() -> None:
+    """ServerMissing where the programs of one of them are not."""
+    for program in (RABBIT, POSTGRES):
+        newest(*program)
 
 
 def _started(server: _Server) -> _Server:
