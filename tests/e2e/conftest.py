@@ -18,7 +18,7 @@ from egovkit.testing.servers import installed
 from sandbox.production import ProductionWorld
 from sandbox.world import Deployment, World
 
-from .compose import ComposeWorld
+from ..deploy.compose import ComposeWorld
 
 if TYPE_CHECKING:
     from egovkit.testing.servers import PrivatePostgres, PrivateRabbit

@@ -34,15 +34,19 @@ class Service:
     def prefix(self) -> str:
         return f"{self.package.upper()}_"
 
-    def settings(self, values: Mapping[str, Any]) -> ServiceSettings:
-        """The service's own settings class with these values."""
+    @property
+    def settings_class(self) -> type[ServiceSettings]:
         from egovkit.settings import ServiceSettings
 
         module = importlib.import_module(f"{self.package}.settings")
         for found in vars(module).values():
             if isinstance(found, type) and issubclass(found, ServiceSettings) and found.code == self.code:
-                return found(**values)
+                return found
         raise LookupError(f"{self.package}.settings has no settings of {self.code}")
+
+    def settings(self, values: Mapping[str, Any]) -> ServiceSettings:
+        """The service's own settings class with these values."""
+        return self.settings_class(**values)
 
     def app(self, settings: ServiceSettings, **parts: Any) -> FastAPI:
         """The service's `create_app`; `parts` are bus, clock and ids."""

@@ -82,9 +82,7 @@ class Container:
             source, place, *_ = volume.split(":")
             self._link(self.world.volume(source), place)
         for config in self.spec.get("configs", []):
-            target = self.inside_path(config["target"])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(self.world.file["configs"][config["source"]]["content"])
+            self._link(ROOT / self.world.file["configs"][config["source"]]["file"], config["target"])
         for scratch in (*self.spec.get("tmpfs", []), *self.image.volumes):
             if not self.inside_path(scratch).exists():
                 self.inside_path(scratch).mkdir(parents=True)
@@ -202,7 +200,6 @@ class Container:
     def written_outside(self) -> list[str]:
         """Files where nothing is mounted: a read-only container would have refused them."""
         allowed = [self.inside_path(place) for place in (*self.spec.get("tmpfs", []), *self.image.volumes)]
-        allowed += [self.inside_path(config["target"]) for config in self.spec.get("configs", [])]
         return [
             str(path.relative_to(self.root))
             for path in self.root.rglob("*")
@@ -335,8 +332,8 @@ class ComposeWorld(Deployment):
 
     def _serve_rabbit(self, container: Container) -> None:
         [config] = container.spec["configs"]
-        lines = (line.split(" = ", 1) for line in container.inside_path(config["target"]).read_text().splitlines())
-        settings = {key.strip(): container.inside(value.strip()) for key, value in lines}
+        text = container.inside_path(config["target"]).read_text()
+        settings = {key: container.inside(value) for key, value in re.findall(r"^([^#\s]\S*) = (.+)$", text, re.M)}
         settings["disk_free_limit.absolute"] = "50MB"  # a test machine's disk is not a broker's
         for kind in ("tcp", "ssl"):  # on every address, as an image does; here its own
             if port := settings.pop(f"listeners.{kind}.default", None):
