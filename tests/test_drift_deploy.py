@@ -72,6 +72,7 @@ def test_every_service_folder_has_its_image_its_compose_and_its_kubernetes_part(
     assert {path.name for path in apps} == {*CODES, "sandbox"}
     for path in apps - {ROOT / "sandbox"}:
         assert (path / "Dockerfile").is_file()
+        assert COMPOSE["services"][path.name]["image"] == f"egov/{path.name}:dev"
         assert COMPOSE["services"][path.name]["build"]["dockerfile"] == f"{path.relative_to(ROOT)}/Dockerfile"
         assert (K8S / "base" / f"{path.name}.yaml").is_file()
 
@@ -271,6 +272,12 @@ def test_every_database_has_its_role_and_its_rule() -> None:
     assert cluster["postgresql"]["pg_hba"][-1] == "host all all all reject"
 
 
+def test_both_deployments_start_for_the_first_time_with_the_same_commands() -> None:
+    job = OBJECTS["Job", "bootstrap"]["spec"]["template"]["spec"]
+    for step in (*job["initContainers"], *job["containers"]):
+        assert [*step["command"], *step["args"]] == COMPOSE["services"][step["name"]]["command"]
+
+
 # ---- how a container is kept
 
 
@@ -300,3 +307,10 @@ def test_the_first_start_reads_the_tokens_it_needs_and_no_more() -> None:
     assert given["keys"] == {"nuc-mock.admin"} | {f"{code}.keystore" for code in PARTICIPANTS}
     assert given["register"] == {"gateway-shep.admin"}
     assert {"nuc-mock", "gateway-shep"} <= set(ADMINISTERED)
+
+
+def test_the_tests_that_compose_has_to_pass_exist() -> None:
+    e2e = ROOT / "tests/e2e"
+    named = re.findall(r'"(test_\w+)"', (e2e / "conftest.py").read_text())
+    written = "".join(path.read_text() for path in e2e.glob("test_*.py"))
+    assert named and all(f"def {name}(" in written for name in named)

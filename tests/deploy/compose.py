@@ -10,6 +10,7 @@ where. Only this is rewritten, because a process has neither a file system nor a
   container's own.
   So do the names that TLS certificates stand for.
 - rabbitmq and postgres are private servers with the same configuration, users, commands and health checks.
+- A health check is asked three times a second and may take ten: the checks of a whole suite share two cores here.
 
 What this can't show: that the images build, that a process runs as its user without rights and can't write elsewhere
 (it is only looked whether it did), limits of memory and time.

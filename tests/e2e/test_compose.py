@@ -191,7 +191,6 @@ async def test_with_tls_both_servers_take_nothing_plain(tmp_path: Path) -> None:
             assert (await play(world, scenario)).differences == []
 
 
-@pytest.mark.skipif(not FULL, reason="a third start; the certificates have tests of their own")
 @pytest.mark.usefixtures("servers_installed")
 async def test_a_client_does_not_trust_a_server_that_another_authority_made(tmp_path: Path) -> None:
     world = ComposeWorld(tmp_path, BASE, TLS, wanted=("databases",))
