@@ -78,3 +78,10 @@ def test_an_instruction_that_is_not_known_is_an_error(tmp_path: Path) -> None:
     file.write_text('FROM b\nENTRYPOINT ["x"]\n')
     with pytest.raises(ValueError, match="ENTRYPOINT"):
         image(file)
+
+
+def test_every_step_that_ends_is_waited_for() -> None:
+    """`docker compose up --wait` takes the end of a container for a failure unless another service waits for it."""
+    services = project(BASE)["services"]
+    ending = {name for name, one in services.items() if one["restart"] == "no" and "profiles" not in one}
+    assert ending and ending <= {other for one in services.values() for other in one.get("depends_on", {})}
