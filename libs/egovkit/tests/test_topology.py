@@ -167,3 +167,16 @@ def test_the_projects_own_topology_keeps_the_two_domains_apart() -> None:
     assert by_name["shep.trunk"].writers == ("regional-gateway-rshep",)
     for name in ("rshep.trunk", "rshep.redrive"):
         assert (by_name[name].owner, by_name[name].writers) == ("regional-gateway-rshep", ("gateway-shep",))
+
+
+def test_a_queue_is_declared_so_that_nothing_is_dropped_and_the_dead_are_kept() -> None:
+    topology = Topology.parse(raw(delivery_limit=9, max_length=7))
+    assert topology.arguments("shep.ingress") == {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": 9,
+        "x-dead-letter-exchange": "dead-letters",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-max-length": 7,
+    }
+    assert topology.arguments("dead-letters") == {"x-queue-type": "quorum"}

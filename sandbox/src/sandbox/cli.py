@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from sandbox.bootstrap_cli import app as bootstrap_app
+
 if TYPE_CHECKING:
     from sandbox.letters import Operator
 
@@ -25,6 +27,7 @@ journal_app = typer.Typer(no_args_is_help=True, help="The journals as evidence."
 regulations_app = typer.Typer(no_args_is_help=True, help="The law as data.")
 letters_app = typer.Typer(no_args_is_help=True, help="What the bus could not process: see it, put it back, discard it.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure: ratios of one run, never tests.")
+app.add_typer(bootstrap_app, name="bootstrap")
 app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")

@@ -98,6 +98,19 @@ class Topology:
         puts_back = self._keeps_dead_letters(system)
         return tuple(q.name for q in self.queues if system in q.writers or (puts_back and q.owner == system))
 
+    def arguments(self, name: str) -> dict[str, Any]:
+        """With what RabbitMQ declares the queue: quorum, nothing dropped, what can't be processed kept."""
+        if name == self.dead_letters:
+            return {"x-queue-type": "quorum"}
+        return {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": self.delivery_limit,
+            "x-dead-letter-exchange": self.dead_letters,
+            "x-dead-letter-strategy": "at-least-once",  # leaves its queue only when it is in the other
+            "x-overflow": "reject-publish",  # required by at-least-once; and a full queue loses nothing
+            "x-max-length": self.max_length,
+        }
+
     def permission(self, system: str) -> Permission:
         """What the broker user of `system` may do: declare nothing, write where named, read what it owns.
 
