@@ -26,7 +26,7 @@ from sandbox.deployment import DEFINITIONS, make_all_secrets
 
 pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="module")]
 TOPOLOGY = Topology.load(contracts_dir())
-DEAD = QueueSpec(TOPOLOGY.dead_letters, "", ())
+DEAD = QueueSpec(TOPOLOGY.dead_letters, TOPOLOGY.dead_letters_owner, ())
 QUEUES = (*TOPOLOGY.queues, DEAD)
 Attempt = Callable[[AbstractChannel, str], Awaitable[object]]
 Systems = dict[str, AbstractConnection]
@@ -111,13 +111,9 @@ async def delete_exchange(channel: AbstractChannel, queue: str) -> None:
     await channel.exchange_delete(queue)
 
 
-async def unbind(channel: AbstractChannel, queue: str) -> None:
-    await channel.queue_unbind(queue, queue)
-
-
 NOBODYS: tuple[Attempt, ...] = (
     publish_past_the_exchange, declare_again, declare_another, declare_a_nameless_one, declare_exchange, delete,
-    delete_exchange, unbind,
+    delete_exchange,
 )  # fmt: skip
 OWNERS: tuple[Attempt, ...] = (get, consume, purge)
 
@@ -132,6 +128,19 @@ async def test_no_system_may(systems: Systems, attempt: Attempt) -> None:
     assert may == []
 
 
+async def unbind(channel: AbstractChannel, queue: str) -> None:
+    """And bind again: who may do the one may do the other."""
+    await channel.queue_unbind(queue, queue)
+    await channel.queue_bind(queue, queue)
+
+
+async def test_who_puts_dead_letters_back_may_unbind_its_own_queues_and_nobody_any_other(systems: Systems) -> None:
+    """RabbitMQ asks for the right to read the exchange and to write the queue; only that system has both of a queue."""
+    may = [(name, q.name) for name, system in systems.items() for q in QUEUES if await allowed(system, unbind, q.name)]
+    keeper = TOPOLOGY.dead_letters_owner
+    assert may == [(keeper, q.name) for q in QUEUES if q.owner == keeper]
+
+
 @pytest.mark.parametrize("attempt", OWNERS, ids=name_of)
 async def test_only_the_owner_may(systems: Systems, attempt: Attempt) -> None:
     """Emptying its own inbox is no more than reading it: RabbitMQ knows no difference."""
@@ -143,14 +152,14 @@ async def test_only_the_owner_may(systems: Systems, attempt: Attempt) -> None:
 async def test_only_writers_write_and_everybody_buries(systems: Systems) -> None:
     for name, system in systems.items():
         may = {q.name for q in QUEUES if await allowed(system, publish, q.name)}
-        assert may == {q.name for q in QUEUES if name in q.writers} | {DEAD.name}, name
+        assert may == {*TOPOLOGY.written_by(name), DEAD.name}, name
 
 
 async def test_a_binding_gives_no_system_what_it_could_not_forward_itself(systems: Systems) -> None:
     """RabbitMQ lets bind a queue one may write to an exchange one may read: from the own inbox to the own way out."""
     for name, system in systems.items():
         reads = {q.name for q in QUEUES if q.owner == name}
-        writes = {q.name for q in QUEUES if name in q.writers} | {DEAD.name}
+        writes = {*TOPOLOGY.written_by(name), DEAD.name}
         for source in QUEUES:
             for target in QUEUES:
                 if source.name in reads and target.name in writes:
@@ -173,6 +182,6 @@ async def test_no_way_leads_past_the_gateways(systems: Systems) -> None:
 
 async def test_every_pair_was_tried(systems: Systems, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert set(systems) == set(TOPOLOGY.systems)
-    pairs, attempts = len(systems) * len(QUEUES), len(NOBODYS) + len(OWNERS) + 1
+    pairs, attempts = len(systems) * len(QUEUES), len(NOBODYS) + len(OWNERS) + 2
     with capsys.disabled():
         print(f"\nbroker permissions: {pairs} pairs of system and queue, {pairs * attempts} attempts")
