@@ -58,11 +58,14 @@ async def test_a_late_answer_is_recorded_and_not_applied(own_world: World, side:
     await clerk.until(case, "data_checked")
 
 
+@pytest.mark.parametrize("kind", ["silent", "garbage", "wrong_signature"])
 @pytest.mark.parametrize("side", ["desk", "counter"])
-async def test_a_silent_register_runs_the_question_out_and_may_be_asked_again(own_world: World, side: str) -> None:
+async def test_without_a_good_answer_the_question_runs_out_and_may_be_asked_again(
+    own_world: World, side: str, kind: str
+) -> None:
     world, clerk = own_world, await clerk_of(own_world, side)
     case = await begun(world, clerk, DESK if side == "desk" else COUNTER)
-    async with bent(world, PERSONS, kind="silent", times=1):
+    async with bent(world, PERSONS, kind=kind, times=1):
         await clerk.ask(case)
         await said(world, PERSONS, case)
         assert (await clerk.queries(case))[-1]["state"] == "waiting"
