@@ -88,6 +88,7 @@ def test_every_message_has_a_schema_and_every_schema_a_message() -> None:
 
 def test_queues_belong_to_participants_and_only_participants_write_them() -> None:
     codes = {participant["code"] for participant in contract("participants.yaml")["participants"]}
+    assert contract("topology.yaml")["dead_letters_owner"] in codes
     for queue in contract("topology.yaml")["queues"]:
         assert {queue["owner"], *queue["writers"]} <= codes, queue["name"]
         assert queue["owner"] not in queue["writers"], queue["name"]
@@ -105,7 +106,7 @@ def test_every_region_of_the_regional_gateway_has_its_ingress() -> None:
     assert {f"rshep.{region}.ingress" for region in contract("regions.yaml")["regions"]} <= queues
 
 
-@pytest.mark.parametrize("service", ["portal_pep", "provider_arm"])
+@pytest.mark.parametrize("service", ["portal_pep", "provider_arm", "gbd_fl_mock", "enis_mock"])
 def test_every_handled_message_is_in_the_register(service: str) -> None:
     register = contract("messages.yaml")
     known = {f"{register['prefix']}{m['name']}.{register['version']}" for m in register["messages"]}

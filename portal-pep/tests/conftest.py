@@ -7,7 +7,8 @@ import asyncio
 import base64
 import functools
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ from portal_pep.app import create_app
 from portal_pep.domain.files import Attachment
 from portal_pep.settings import PortalPepSettings
 
+NUMBER = "26000000001"
 REGULATION = "atyrau-housing-queue"
 PASSWORD = "жасыл-көл-2026"
 PDF = b"%PDF-1.7\n" + b"copy of a document\n" * 20
@@ -51,6 +53,10 @@ KINDS = {
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def document(**body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 class FakeStore:
@@ -296,6 +302,65 @@ class Citizen:
         return [one["kind"] for one in reversed(found)]
 
 
+class Provider:
+    """The provider of one case: says what the contract lets it say, with its own versions."""
+
+    def __init__(self, world: Any, case: str) -> None:
+        self.world, self.case = world, case
+        self.official = world.pki.person(synthetic_iin(900), bin_="999940000040", profile="employee_sign")
+        self.letter = document(kind="refusal", number=NUMBER, text="Құжаттар толық емес")
+        self.notice = document(kind="result", number=NUMBER, text_kk="Есепке қойылды", text_ru="Поставлены на учёт")
+
+    @property
+    def now(self) -> str:
+        return str(self.world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+
+    def trail(self, outcome: str) -> list[dict[str, Any]]:
+        place = {"writer": "provider-arm/1", "position": 7, "hash": "a" * 64}
+        return [{"step": "C3", "outcome": outcome, "at": self.now, **place}]
+
+    def data(self, name: str, version: int) -> tuple[dict[str, Any], str]:
+        base = {"number": NUMBER, "version": version}
+        why = {"reason_ru": "Нужна проверка", "reason_kk": "Тексеру керек", "at": self.now}
+        made: dict[str, tuple[dict[str, Any], str]] = {
+            "case.registered": ({"registered_at": self.now, "trail": []}, "P6"),
+            "case.status": (
+                {"status": "under_consideration", "text_ru": "На рассмотрении", "text_kk": "Қаралуда", "at": self.now},
+                "P6",
+            ),
+            "case.extended": ({**why, "until": "2026-02-01T19:00:00.000Z"}, "P6"),
+            "case.paused": (why, "P6"),
+            "case.resumed": (why, "P6"),
+            "case.refused": (
+                {
+                    "reasons": [{"code": "documents.incomplete", "text": "Нет копии"}],
+                    "document": b64(self.letter), "refused_at": self.now, "trail": self.trail("violation"),
+                },
+                "P7",
+            ),
+            "case.completed": (
+                {
+                    "document": b64(self.notice), "completed_at": self.now,
+                    "signature": b64(sign_cms(self.notice, self.official, self.world.clock.now())),
+                    "trail": self.trail("ok"),
+                },
+                "P8",
+            ),
+        }  # fmt: skip
+        data, step = made[name]
+        return {**base, **data}, step
+
+    def message(self, name: str, version: int, source: str = "provider-arm", **changed: Any) -> Any:
+        data, step = self.data(name, version)
+        shep = self.world.shep
+        return shep.outgoing(shep.envelope(name, self.case, {**data, **changed}, step=step, source=source))
+
+    async def say(self, name: str, version: int, source: str = "provider-arm", **changed: Any) -> Any:
+        message = self.message(name, version, source, **changed)
+        await self.world.shep.send(message)
+        return message
+
+
 @dataclass
 class World:
     app: FastAPI
@@ -360,3 +425,16 @@ async def world(
 @pytest.fixture
 async def citizen(world: World) -> Citizen:
     return await world.citizen().arrive()
+
+
+@pytest.fixture
+def provider_of(world: World) -> Callable[[str], Provider]:
+    """The provider of a case."""
+    return functools.partial(Provider, world)
+
+
+@pytest.fixture
+async def sent(citizen: Citizen, provider_of: Callable[[str], Provider]) -> tuple[Envelope, Provider]:
+    """An application ШЭП has received."""
+    envelope = await citizen.send()
+    return envelope, provider_of(envelope.subject)

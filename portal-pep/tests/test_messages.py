@@ -21,75 +21,10 @@ from portal_pep.tables import attachments, kit
 pytestmark = pytest.mark.service
 
 NUMBER = "26000000001"
-LETTER = json.dumps({"kind": "refusal", "number": NUMBER, "text": "Құжаттар толық емес"}, ensure_ascii=False).encode()
-NOTICE = json.dumps({"kind": "result", "number": NUMBER, "text": "Есепке қойылды"}, ensure_ascii=False).encode()
 
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-class Provider:
-    """The provider of one case: says what the contract lets it say, with its own versions."""
-
-    def __init__(self, world: Any, case: str) -> None:
-        self.world, self.case = world, case
-        self.official = world.pki.person(synthetic_iin(900), bin_="999940000040", profile="employee_sign")
-
-    @property
-    def now(self) -> str:
-        return str(self.world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"))
-
-    def trail(self, outcome: str) -> list[dict[str, Any]]:
-        place = {"writer": "provider-arm/1", "position": 7, "hash": "a" * 64}
-        return [{"step": "C3", "outcome": outcome, "at": self.now, **place}]
-
-    def data(self, name: str, version: int) -> tuple[dict[str, Any], str]:
-        base = {"number": NUMBER, "version": version}
-        why = {"reason_ru": "Нужна проверка", "reason_kk": "Тексеру керек", "at": self.now}
-        made: dict[str, tuple[dict[str, Any], str]] = {
-            "case.registered": ({"registered_at": self.now, "trail": []}, "P6"),
-            "case.status": (
-                {"status": "under_consideration", "text_ru": "На рассмотрении", "text_kk": "Қаралуда", "at": self.now},
-                "P6",
-            ),
-            "case.extended": ({**why, "until": "2026-02-01T19:00:00.000Z"}, "P6"),
-            "case.paused": (why, "P6"),
-            "case.resumed": (why, "P6"),
-            "case.refused": (
-                {
-                    "reasons": [{"code": "documents.incomplete", "text": "Нет копии"}],
-                    "document": b64(LETTER), "refused_at": self.now, "trail": self.trail("violation"),
-                },
-                "P7",
-            ),
-            "case.completed": (
-                {
-                    "document": b64(NOTICE), "signature": b64(sign_cms(NOTICE, self.official, self.world.clock.now())),
-                    "completed_at": self.now, "trail": self.trail("ok"),
-                },
-                "P8",
-            ),
-        }  # fmt: skip
-        data, step = made[name]
-        return {**base, **data}, step
-
-    def message(self, name: str, version: int, source: str = "provider-arm", **changed: Any) -> Any:
-        data, step = self.data(name, version)
-        shep = self.world.shep
-        return shep.outgoing(shep.envelope(name, self.case, {**data, **changed}, step=step, source=source))
-
-    async def say(self, name: str, version: int, source: str = "provider-arm", **changed: Any) -> Any:
-        message = self.message(name, version, source, **changed)
-        await self.world.shep.send(message)
-        return message
-
-
-@pytest.fixture
-async def sent(world: Any, citizen: Any) -> Any:
-    """An application ШЭП has received: (envelope, provider)."""
-    envelope = await citizen.send()
-    return envelope, Provider(world, envelope.subject)
 
 
 async def dead(world: Any) -> list[str]:
@@ -113,6 +48,7 @@ def test_every_message_that_may_come_to_an_origin_has_a_handler() -> None:
 
     register = MessageRegister.load(contracts_dir())
     expected = {spec.type for spec in register if {"origin", "any"} & set(spec.to_kinds)}
+    expected -= {type_ for type_ in expected if ".answer." in type_}  # the portal asks no register
     assert set(HANDLERS) == expected - {"kz.egov.members.updated.v1"}  # the inbox takes that one itself
 
 
@@ -140,8 +76,8 @@ async def test_the_result_is_the_providers_bytes_with_what_the_portal_found_abou
     _, provider = sent
     await provider.say("case.completed", 2)
     result = (await citizen.get(f"/v1/cases/{provider.case}/result")).json()
-    assert result["kind"] == "result" and base64.b64decode(result["document"]) == NOTICE
-    assert result["content"]["text"] == "Есепке қойылды" and result["reasons"] is None
+    assert result["kind"] == "result" and base64.b64decode(result["document"]) == provider.notice
+    assert result["content"]["text_kk"] == "Есепке қойылды" and result["reasons"] is None
     assert result["check"]["intact"] is True and result["check"]["certificate"] == provider.official.thumbprint
     assert result["check"]["bin"] == "999940000040"
 
@@ -326,7 +262,9 @@ async def test_a_refusal_after_registration_changes_nothing(world: Any, citizen:
     assert (await citizen.history(provider.case))[-1]["applied"] is False
 
 
-async def test_copies_are_let_go_when_the_provider_has_spoken_and_not_before(world: Any, citizen: Any) -> None:
+async def test_copies_are_let_go_when_the_provider_has_spoken_and_not_before(
+    world: Any, citizen: Any, provider_of: Any
+) -> None:
     case = await citizen.open()
     await citizen.attach(case)
     await citizen.submit(case, citizen.sign(await citizen.prepared(case)))
@@ -338,7 +276,7 @@ async def test_copies_are_let_go_when_the_provider_has_spoken_and_not_before(wor
 
     await world.shep.accept(envelope)
     assert await kept() == [True]  # the regional gateway may still refuse
-    await Provider(world, case).say("case.registered", 1)
+    await provider_of(case).say("case.registered", 1)
     assert await kept() == [False]
 
 
@@ -356,15 +294,17 @@ async def test_a_provider_cannot_speak_for_a_gateway(world: Any, citizen: Any, s
     assert await dead(world) == ["case.not_of_source"]
 
 
-async def test_a_message_of_an_unknown_case_goes_to_the_dead_letters(world: Any, citizen: Any) -> None:
-    stranger = Provider(world, world.app.state.node.ids.new())
+async def test_a_message_of_an_unknown_case_goes_to_the_dead_letters(
+    world: Any, citizen: Any, provider_of: Any
+) -> None:
+    stranger = provider_of(world.app.state.node.ids.new())
     await stranger.say("case.registered", 1)
     assert await dead(world) == ["case.not_found"]
 
 
-async def test_a_message_about_a_draft_is_not_believed(world: Any, citizen: Any) -> None:
+async def test_a_message_about_a_draft_is_not_believed(world: Any, citizen: Any, provider_of: Any) -> None:
     case = await citizen.open()
-    await Provider(world, case).say("case.completed", 1)
+    await provider_of(case).say("case.completed", 1)
     assert (await citizen.page(case))["status"]["code"] == "draft" and await dead(world) == ["case.not_of_source"]
 
 
@@ -375,10 +315,10 @@ async def test_a_result_whose_signature_does_not_hold_is_shown_to_nobody(
     _, provider = sent
     changed: dict[str, Any] = {}
     if how == "other_document":
-        changed["document"] = b64(NOTICE + b" ")
+        changed["document"] = b64(provider.notice + b" ")
     elif how == "citizen":
         auth = world.pki.person(synthetic_iin(901), profile="person_auth")
-        changed["signature"] = b64(sign_cms(NOTICE, auth, world.clock.now()))
+        changed["signature"] = b64(sign_cms(provider.notice, auth, world.clock.now()))
     else:
         await world.revoke(provider.official)
     await provider.say("case.completed", 2, **changed)
@@ -437,5 +377,5 @@ async def test_markup_and_patterns_in_a_providers_text_stay_text(citizen: Any, s
     _, provider = sent
     text = "<b>{number}</b> {0.__class__} %s"
     await provider.say("case.status", 1, text_ru=text, text_kk=text)
-    (notice,) = (await citizen.get("/v1/notifications")).json()["items"]
+    notice, _ = (await citizen.get("/v1/notifications")).json()["items"]
     assert notice["text"]["ru"] == text

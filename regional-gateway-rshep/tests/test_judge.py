@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 
-from egovgateway.domain import Arrival, EnvelopeState, Result
-from egovkit.bus import Delivery, Verdict
+from egovgateway.domain import REDRIVEN_TO, Arrival, EnvelopeState, Result
+from egovkit.bus import Delivery, Outgoing, PublishError, PublishFailure, Topology, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
 from egovkit.envelope import Envelope, WireEnvelope
@@ -25,6 +25,7 @@ from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
 from regional_gateway_rshep.app import create_app
+from regional_gateway_rshep.handlers import Redriven
 from regional_gateway_rshep.settings import Settings
 from regional_gateway_rshep.tables import metadata
 
@@ -226,6 +227,60 @@ async def test_news_of_the_member_list_takes_effect_at_once(region: Region) -> N
     assert result.state is EnvelopeState.CONSUMED
     refused = await region.inward(region.envelope("portal-pep", "provider-arm"))
     assert refused.error is not None and refused.error.code == "route.recipient_suspended"
+
+
+# Dead letters that ШЭП sends back.
+
+
+async def redriven(region: Region, bus: MemoryBus, queue: str | None, wire: WireEnvelope) -> None:
+    """As ШЭП puts a letter back; returns when РШЭП has settled it."""
+    headers = {**wire.headers(), "n": "1", **({} if queue is None else {REDRIVEN_TO: queue})}
+    assert await bus.publish([Outgoing("rshep.redrive", wire.raw, headers, "id-1")]) == [None]
+
+
+async def test_a_letter_for_a_regions_system_goes_back_into_its_inbox_as_it_was(
+    region: Region, memory_bus: MemoryBus
+) -> None:
+    wire = region.sign(region.envelope("portal-pep", "provider-arm"), "gateway-shep")
+    await redriven(region, memory_bus, "inbox.provider-arm", wire)
+    [delivery] = region.arrived["inbox.provider-arm"]
+    assert (delivery.body, delivery.message_id) == (wire.raw, "id-1")
+    assert delivery.headers == {**wire.headers(), "n": "1"}
+
+
+async def test_a_letter_that_died_in_a_regions_ingress_is_judged_as_if_it_came_there(
+    region: Region, memory_bus: MemoryBus
+) -> None:
+    case = region.ids.new()
+    await region.inward(region.envelope("portal-pep", "provider-arm", subject=case))
+    sent = region.envelope("provider-arm", "portal-pep", subject=case)
+    await redriven(region, memory_bus, "rshep.atyrau.ingress", region.sign(sent))
+    await region.app.state.door.gateway.parts.publisher.idle()
+    assert [one.body for one in region.arrived["shep.trunk"]] == [sent.encode()]
+
+
+@pytest.mark.parametrize("queue", [None, "nowhere", "inbox.portal-pep", "rshep.redrive"])
+async def test_a_letter_for_where_the_regional_gateway_may_not_write_goes_nowhere(
+    region: Region, memory_bus: MemoryBus, queue: str | None
+) -> None:
+    await redriven(
+        region, memory_bus, queue, region.sign(region.envelope("portal-pep", "provider-arm"), "gateway-shep")
+    )
+    assert await memory_bus.depth("dead-letters") == 1
+    assert region.arrived == {}
+
+
+async def test_a_letter_whose_queue_is_full_is_tried_again(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    wire = region.sign(region.envelope("portal-pep", "provider-arm"), "gateway-shep")
+    node = region.app.state.node
+    handler = Redriven(region.app.state.door.gateway, node.bus, Topology.load(node.contracts))
+
+    async def full(messages: Sequence[Outgoing]) -> list[PublishError | None]:
+        return [PublishError(PublishFailure.REJECTED, "full") for _ in messages]
+
+    monkeypatch.setattr(node.bus, "publish", full)
+    headers = {**wire.headers(), REDRIVEN_TO: "inbox.provider-arm"}
+    assert await handler.take([Delivery("rshep.redrive", wire.raw, headers, "id-1", 1)]) == [Verdict.RETRY]
 
 
 def test_the_migrations_make_exactly_the_tables() -> None:

@@ -1,7 +1,9 @@
-"""One running deployment per composition for the whole session; every end-to-end test runs on both."""
+"""One running deployment per composition for the whole session; every end-to-end test runs on both, and those of
+ON_COMPOSE on what docker-compose.yml starts too (all of them with EGOV_TEST_FULL=1)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +13,41 @@ import pytest_asyncio
 
 from egovkit.bus import Topology
 from egovkit.contracts import contracts_dir
+from egovkit.testing.plugin import server_or_skip
+from egovkit.testing.servers import installed
 from sandbox.production import ProductionWorld
 from sandbox.world import Deployment, World
+
+from ..deploy.compose import ComposeWorld
 
 if TYPE_CHECKING:
     from egovkit.testing.servers import PrivatePostgres, PrivateRabbit
 
-COMPOSITIONS = ("embedded", "production")
+COMPOSITIONS = ("embedded", "production", "compose")
+ON_COMPOSE = {
+    "test_a_case_goes_as_the_act_says",
+    "test_the_citizen_holds_the_result_the_official_signed",
+    "test_a_wrong_password_is_refused_with_process_2",
+}
+ONLY_FULL = {"test_a_client_does_not_trust_a_server_that_another_authority_made"}  # the certificates have unit tests
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Compose gets its own part: starting is what it is about, the services are the same."""
+    if os.environ.get("EGOV_TEST_FULL") == "1":
+        return
+    left_out = [item for item in items if (on_compose(item) and not chosen(item)) or item.name in ONLY_FULL]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def on_compose(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    return call is not None and call.params.get("world") == "compose"
+
+
+def chosen(item: pytest.Item) -> bool:
+    return getattr(item, "originalname", "") in ON_COMPOSE or item.path.name == "test_compose.py"
 
 
 def broker_urls(rabbit: PrivateRabbit) -> str | dict[str, str]:
@@ -29,12 +59,21 @@ def broker_urls(rabbit: PrivateRabbit) -> str | dict[str, str]:
     return {**rabbit.add_users(rights), "": rabbit.url}
 
 
+@pytest.fixture(scope="session")
+def servers_installed() -> None:
+    """For worlds that start servers of their own."""
+    server_or_skip(installed)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=COMPOSITIONS)
 async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
     home: Path = tmp_path_factory.mktemp(request.param)
     made: Deployment
     if request.param == "embedded":
         made = World(home, ports="auto")
+    elif request.param == "compose":
+        request.getfixturevalue("servers_installed")
+        made = ComposeWorld(home)
     else:
         rabbit: PrivateRabbit = request.getfixturevalue("rabbit")
         postgres: PrivatePostgres = request.getfixturevalue("postgres")

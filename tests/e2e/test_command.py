@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -138,7 +139,7 @@ def test_production_starts_tells_its_urls_restarts_a_killed_process_and_stops(
         assert all(answers(url) for url in running.urls.values())
         assert answers(running.urls["portal-pep/1"], "/health/path")
         children = psutil.Process(running.process.pid).children()
-        assert len(children) == 7
+        assert len(children) == len(SERVICES) + 2
         victim = next(child for child in children if "gateway_shep" in child.cmdline())
         victim.kill()
         assert "gateway-shep/" in running.until("ended with -9, starting again")
@@ -157,6 +158,8 @@ def test_embedded_starts_tells_its_urls_and_stops(tmp_path: Path) -> None:
         assert all(answers(url) for url in running.urls.values())
         documents = [running.until("/openapi.json").split()[1] for _ in SERVICES]
         assert all(answers(url, "") for url in documents)
+        letters = egov("dead-letters", "list", "--json", "--home", str(tmp_path), "--url", running.urls["gateway-shep"])
+        assert (letters.returncode, json.loads(letters.stdout)) == (0, {"items": [], "next": None}), letters.stderr
         assert running.end(signal.SIGINT) == 0
 
 

@@ -50,6 +50,16 @@ async def test_the_citizen_holds_the_result_the_official_signed(world: Deploymen
     document = json.loads(base64.b64decode(result["document"]))
     assert (document["number"], document["text_kk"]) == (number, ISSUED.result.kk)
     assert result["signature"] is not None
+    page = await citizen.send("GET", f"/v1/cases/{case}/result.pdf")
+    assert (page.status_code, page.headers["content-type"]) == (200, "application/pdf")
+    assert page.content.startswith(b"%PDF-") and number in page.headers["content-disposition"]
+    status = await citizen.call("POST", f"/v1/cases/{case}/status-check")
+    assert (status["number"], status["awaited"], status["has_result"]) == (number, None, True)
+    answers = {one["name"]: 3 for one in (await citizen.call("GET", f"/v1/cases/{case}/survey"))["questions"]}
+    given = await citizen.call("POST", f"/v1/cases/{case}/survey", json={"answers": answers})
+    assert given["given"]["answers"] == answers
+    stream = await citizen.send("GET", f"/v1/cases/{case}/events")
+    assert "event: completed\n" in stream.text
 
 
 async def test_the_reasons_of_a_refusal_reach_the_citizen_word_for_word(world: Deployment) -> None:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
 
 from con_arm import tables
+from con_arm.api import routers
+from con_arm.clients import AttachmentStore, GatewayAttachments
+from con_arm.domain.files import MAX_FILE
+from con_arm.domain.keyring import Keyring
+from con_arm.handlers import bound, prepares
+from con_arm.service.parts import Centre
+from con_arm.service.passwords import Passwords
 from con_arm.settings import Settings
 from egovkit.bus import Bus
 from egovkit.clock import Clock
+from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.settings import read_secret
+from egovkit.signatures.sealing import Sealer
+from egovlaw.catalogue import Catalogue
+from egovlaw.loader import load_catalogue
 
 __all__ = ["create_app"]
+
+TITLE = "АРМ ИС ЦОН: the workstation of a public service centre"
+BODY_LIMITS = (
+    (r"/v1/cases/[^/]+/attachments/[^/]+", MAX_FILE),
+    (r"/v1/sessions", 16 * 1024),  # a login and a password, from people who are not signed in yet
+)
 
 
 def create_app(
@@ -25,14 +45,68 @@ def create_app(
     clock: Clock | None = None,
     ids: Ids | None = None,
     http: httpx.AsyncClient | None = None,
+    attachments: AttachmentStore | None = None,
 ) -> FastAPI:
     """The application; its lifespan takes what comes to the inbox until it ends."""
     node = Node(settings, package="con_arm", tables=tables.kit, bus=bus, clock=clock, ids=ids, http=http)
+    catalogue = read_once(load_catalogue, node.contracts)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with node:
-            await node.receive(f"inbox.{settings.code}", {})
+            app.state.centre = centre = assemble(node, settings, catalogue, attachments)
+            app.state.admin_token = settings.admin_token()
+            await node.receive(f"inbox.{node.code}", bound(centre), prepares=prepares(centre))
             yield
 
-    return node.create_service(lifespan=lifespan, title="АРМ ИС ЦОН: the workstation of a public service centre")
+    app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS, title=TITLE)
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: AttachmentStore | None) -> Centre:
+    keyring = Keyring.of(secret_of(settings.secret_path, node.ids))
+    store = attachments or GatewayAttachments(
+        node.http,
+        node.key,
+        node.clock,
+        node.ids,
+        base_url=settings.shep_url,
+        source=node.code,
+        timeout_s=settings.attachment_timeout_s,
+    )
+    return Centre(
+        settings=settings,
+        db=node.db,
+        clock=node.clock,
+        ids=node.ids,
+        catalogue=catalogue,
+        key=node.key,
+        journal=node.journal,
+        outbox=node.outbox,
+        membership=node.membership,
+        trust=node.trust,
+        sealer=Sealer(keyring.sealing),
+        keyring=keyring,
+        passwords=Passwords(settings),
+        attachments=store,
+    )
+
+
+def secret_of(path: Path, ids: Ids) -> str:
+    """The workstation's secret, made at first start where the operators have given none. Whoever loses it cannot open
+    the scans of unsent applications any more."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{ids.token(6)}")
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(ids.token())
+        try:
+            os.link(draft, path)  # of two processes starting together one wins, whole; the other reads it
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return read_secret(path)

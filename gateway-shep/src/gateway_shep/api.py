@@ -1,25 +1,34 @@
-"""ШЭП over HTTP: the register for operators, the member list for everybody, attachments for members."""
+"""ШЭП over HTTP: register and dead letters for operators, the member list for everybody, attachments for members."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from egovgateway.api import Door
+from egovkit.bus.topology import NAME
 from egovkit.errors import EgovError, FieldError
+from egovkit.idempotency import Answer, Attempt, Idempotent
 from egovkit.membership import Member
 from egovlaw.identifiers import bin_problem
 from gateway_shep.attachments import MAX_FILE, Attachments
+from gateway_shep.domain import LetterState
+from gateway_shep.letters import Decision, Letters
 from gateway_shep.service import ACTIVE, SUSPENDED, Register
 
 Code = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Case = Annotated[str, Query(pattern=r"^[0-9a-f-]{36}$")]
+TEXT = r"^[^\x00-\x1f]+$"
+Letter = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
+Operator = Annotated[
+    str, Header(alias="Egov-Operator", pattern=r"^[!-~]([ -~]{0,78}[!-~])?$", description="who acts: for the journal")
+]
 Name = Annotated[str, Field(min_length=1, max_length=300)]
 Kind = Literal["portal", "centre", "provider", "person_register", "attorney_register", "regional_gateway"]
 
@@ -58,6 +67,21 @@ class NewCertificate(BaseModel):
     certificate: str = Field(min_length=100, max_length=10_000)
 
 
+class Why(BaseModel):
+    """The words an operator's decision is recorded with."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    note: str = Field(min_length=1, max_length=500, pattern=TEXT)
+
+
+class Redriving(Why):
+    """Which of the waiting letters to put back, oldest first."""
+
+    queue: str | None = Field(default=None, pattern=f"^{NAME.pattern}$")
+    reason: str | None = Field(default=None, max_length=200, pattern=TEXT)
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
 class Admin:
     """Lets operators through by the token of the secret file."""
 
@@ -79,6 +103,8 @@ class Running:
 
     register: Register
     attachments: Attachments
+    letters: Letters
+    idempotent: Idempotent
     door: Door
 
     async def member(self, request: Request) -> Member:
@@ -189,6 +215,77 @@ def attachments_router(running: Callable[[], Running]) -> APIRouter:
         return Response(body, media_type=content_type, headers={"Content-Disposition": "attachment"})
 
     return router
+
+
+def letters_router(running: Callable[[], Running], admin: Admin) -> APIRouter:
+    """The dead letters, for operators."""
+    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencies=[Depends(admin)])
+
+    @router.get("")
+    async def get_letters(
+        *,
+        state: LetterState | None = None,
+        queue: Annotated[str | None, Query(pattern=f"^{NAME.pattern}$")] = None,
+        reason: Annotated[str | None, Query(max_length=200, pattern=TEXT)] = None,
+        case: Case | None = None,
+        cursor: Annotated[
+            str | None, Query(pattern=r"^[0-9a-f-]{36}$", description="`next` of the page before")
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> dict[str, Any]:
+        """Letters, newest first: where, why and how often each died, and what was decided."""
+        wanted = {"state": state, "queue": queue, "reason": reason, "case_id": case}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        found = await running().letters.page(given, cursor, limit + 1)
+        return {"items": found[:limit], "next": found[limit - 1]["id"] if len(found) > limit else None}
+
+    @router.get("/{letter}")
+    async def get_letter(letter: Letter) -> dict[str, Any]:
+        """One letter with its headers."""
+        return await running().letters.letter(letter)
+
+    @router.get("/{letter}/body", response_class=Response)
+    async def get_body(letter: Letter, operator: Operator) -> Response:
+        """The exact bytes. They hold personal data: who reads them is recorded."""
+        body = await running().letters.body(letter, operator)
+        headers = {"Content-Disposition": "attachment", "Cache-Control": "no-store"}
+        return Response(body, media_type="application/octet-stream", headers=headers)
+
+    _add_decisions(router, running)
+    return router
+
+
+def _add_decisions(router: APIRouter, running: Callable[[], Running]) -> None:
+    async def once(request: Request, act: Callable[[Attempt], Awaitable[Answer]]) -> Response:
+        return await running().idempotent.run(request, scope="admin", call=act)
+
+    @router.post("/redrive", response_model=None)
+    async def redrive_many(request: Request, body: Redriving, operator: Operator) -> Response:
+        """Put back what waits, after an outage: of one queue, or of all."""
+
+        async def act(attempt: Attempt) -> Answer:
+            wanted = body.model_dump(exclude={"note"})
+            return await running().letters.redrive_many(attempt, Decision(operator, body.note), **wanted)
+
+        return await once(request, act)
+
+    @router.post("/{letter}/redrive", response_model=None)
+    async def redrive(request: Request, letter: Letter, body: Why, operator: Operator) -> Response:
+        """Put the same bytes and headers back into the queue they died in."""
+
+        async def act(attempt: Attempt) -> Answer:
+            return await running().letters.redrive(attempt, letter, Decision(operator, body.note))
+
+        return await once(request, act)
+
+    @router.post("/{letter}/discard", response_model=None)
+    async def discard(request: Request, letter: Letter, body: Why, operator: Operator) -> Response:
+        """Decide that a letter is never to be processed. It is kept."""
+
+        async def act(attempt: Attempt) -> Answer:
+            return await running().letters.discard(attempt, letter, Decision(operator, body.note))
+
+        return await once(request, act)
 
 
 def _check_regions(given: list[str], known: frozenset[str]) -> None:

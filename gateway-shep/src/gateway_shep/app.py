@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 import httpx
 import yaml
 from fastapi import FastAPI
+from prometheus_client import Gauge
 
 from egovgateway.api import BODY_LIMITS, Access, Door, ingress_router
 from egovgateway.assembly import Kind, build_gateway, running
-from egovgateway.pipeline import Gateway, no_checkpoint
+from egovgateway.pipeline import no_checkpoint
 from egovkit.bus import Bus, Topology
 from egovkit.clock import Clock
 from egovkit.contracts import read_once
+from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids
 from egovkit.membership import Member
 from egovkit.node import Node
@@ -23,9 +25,10 @@ from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.loader import load_catalogue
 from gateway_shep import tables
-from gateway_shep.api import Admin, Running, attachments_router, members_router, register_router
+from gateway_shep.api import Admin, Running, attachments_router, letters_router, members_router, register_router
 from gateway_shep.attachments import MAX_FILE, Attachments
 from gateway_shep.domain import TRUNK, NationalJudge, Policies
+from gateway_shep.letters import BATCH, Letters, Tools
 from gateway_shep.service import Register
 from gateway_shep.settings import Settings
 
@@ -55,12 +58,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with node:
-            gateway = build_gateway(node, _kind(node, settings), checkpoint)
-            app.state.running = _running(node, settings, gateway)
+            app.state.running = _running(node, settings, topology, checkpoint)
             opened.set()
-            gateway.parts.publisher.every_round(now_running().register.refresh)
-            gateway.parts.publisher.every_round(now_running().attachments.sweep)
-            async with running(node, gateway, topology):
+            async with _serving(now_running(), node, topology):
                 yield
 
     def now_running() -> Running:
@@ -70,8 +70,11 @@ def create_app(
     app = node.create_service(lifespan=lifespan, body_limits=(*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE)))
     app.include_router(ingress_router(lambda: now_running().door))
     app.include_router(members_router(now_running))
-    app.include_router(register_router(now_running, Admin(read_secret(settings.admin_token_file)), _regions(node)))
+    admin = Admin(read_secret(settings.admin_token_file))
+    app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(attachments_router(now_running))
+    app.include_router(letters_router(now_running, admin))
+    _count_letters(node, now_running)
     return app
 
 
@@ -98,16 +101,48 @@ def _kind(node: Node, settings: Settings) -> Kind:
     return Kind(tables.gateway, judge, TRUNK, queue_for)
 
 
-def _running(node: Node, settings: Settings, gateway: Gateway) -> Running:
+def _running(node: Node, settings: Settings, topology: Topology, checkpoint: Callable[[str], None]) -> Running:
     from obstore.store import LocalStore
 
+    gateway = build_gateway(node, _kind(node, settings), checkpoint)
     settings.attachments_dir.mkdir(parents=True, exist_ok=True)
     sealer = Sealer(bytes.fromhex(read_secret(settings.sealing_key_file)))
     return Running(
         register=Register(gateway, node.membership, node.trust),
         attachments=Attachments(gateway, LocalStore(settings.attachments_dir), sealer),
+        letters=Letters(gateway, Tools(node.bus, node.ids, sealer, topology, checkpoint)),
+        idempotent=Idempotent(node.db, tables.idempotency, node.clock, node.ids),
         door=Door(gateway, Access(node.code, node.membership, node.trust)),
     )
+
+
+@asynccontextmanager
+async def _serving(now: Running, node: Node, topology: Topology) -> AsyncIterator[None]:
+    """What goes on by itself: envelopes, dead letters, and in every round of the relay the smaller works."""
+    gateway = now.door.gateway
+    for work in (now.register.refresh, now.attachments.sweep, now.letters.put_back):
+        gateway.parts.publisher.every_round(work)
+    letters = await node.bus.consume(topology.dead_letters, now.letters.take, max_batch=BATCH)
+    try:
+        async with running(node, gateway, topology):
+            yield
+    finally:
+        await letters.cancel()
+        await now.letters.close()
+
+
+def _count_letters(node: Node, now_running: Callable[[], Running]) -> None:
+    waiting = Gauge(
+        "egov_dead_letters_waiting",
+        "Dead letters nobody has decided about",
+        ["service"],
+        registry=node.metrics.registry,
+    )
+
+    async def refresh() -> None:
+        waiting.labels(node.code).set(await now_running().letters.count_waiting())
+
+    node.metrics.ask(refresh)
 
 
 def _regions(node: Node) -> frozenset[str]:

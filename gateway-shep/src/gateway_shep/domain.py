@@ -1,10 +1,11 @@
-"""ШЭП's judgement: route, order and time of every envelope, from the catalogue. Pure."""
+"""ШЭП's judgement: route, order and time of every envelope, from the catalogue; states of dead letters. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from egovgateway.domain import (
@@ -38,6 +39,14 @@ CLASSES: Mapping[str, TimeClass] = {
 PROVIDER = "provider"  # the kind of participant a case is decided by
 INGRESS = "shep.ingress"
 TRUNK = "shep.trunk"
+
+
+class LetterState(StrEnum):
+    """What an operator has decided about a dead letter; each is decided once."""
+
+    WAITING = "waiting"
+    REDRIVEN = "redriven"
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +292,9 @@ def _check_answer(item: Verified, case: CaseRow | None) -> None:
 
 def _check_number(item: Verified, standing: Standing) -> None:
     envelope = item.envelope
-    if envelope.caseseq == UNORDERED or standing.taken(envelope.source, envelope.caseseq):
+    if envelope.caseseq == UNORDERED:
+        raise EgovError("order.unnumbered", type=envelope.type)
+    if standing.taken(envelope.source, envelope.caseseq):
         raise EgovError("order.sequence_taken", caseseq=envelope.caseseq)
 
 

@@ -1,15 +1,17 @@
-"""Every query of ШЭП's register and attachments. The gateway's own queries are in egovgateway.store."""
+"""Every query of ШЭП's register, attachments and dead letters. The gateway's own queries are in egovgateway.store."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.db import insert_ignore
 from gateway_shep import tables as t
+from gateway_shep.domain import LetterState
 
 Row = RowMapping
 
@@ -117,3 +119,76 @@ async def case(conn: AsyncConnection, case_id: str) -> Row | None:
     """The gateway's row of a case."""
     cases = t.gateway.cases
     return (await conn.execute(select(cases).where(cases.c.case_id == case_id))).mappings().one_or_none()
+
+
+# What an operator sees of a dead letter: lists must not carry bodies about.
+LETTER_FACTS = (
+    "id", "queue", "reason", "deliveries", "received_at", "message_id", "size", "sha256", "envelope_id", "type",
+    "source", "case_id", "regulation", "first_id", "generation", "state", "decided_at", "decided_by", "note",
+    "put_back_at", "last_error",
+)  # fmt: skip
+
+
+async def insert_letters(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> set[str]:
+    """Dead letters that are not there yet; the ids of those that went in."""
+    insert = insert_ignore(t.dead_letters, rows, conn.dialect.name).returning(t.dead_letters.c.id)
+    return set((await conn.execute(insert)).scalars())
+
+
+async def letters(conn: AsyncConnection, ids: Collection[str], *, lock: bool = False) -> dict[str, Row]:
+    """Dead letters by id, those that exist."""
+    query = select(t.dead_letters).where(t.dead_letters.c.id.in_(ids))
+    rows = (await conn.execute(query.with_for_update() if lock else query)).mappings()
+    return {row["id"]: row for row in rows}
+
+
+async def newest_letters(
+    conn: AsyncConnection, wanted: Mapping[str, str], before: str | None, limit: int
+) -> Sequence[Row]:
+    """A page of dead letters with these values, newest first, all older than the letter `before`."""
+    c = t.dead_letters.c
+    query = select(*(c[name] for name in LETTER_FACTS)).where(*(c[name] == value for name, value in wanted.items()))
+    if before is not None:
+        query = query.where(c.id < before)
+    return (await conn.execute(query.order_by(c.id.desc()).limit(limit))).mappings().all()
+
+
+async def waiting_letters(
+    conn: AsyncConnection, queues: Collection[str], reason: str | None, limit: int
+) -> Sequence[Row]:
+    """Undecided dead letters of these queues, oldest first, locked; those that somebody decides just now are left."""
+    c = t.dead_letters.c
+    query = select(*(c[name] for name in LETTER_FACTS)).where(c.state == LetterState.WAITING, c.queue.in_(queues))
+    if reason is not None:
+        query = query.where(c.reason == reason)
+    query = query.order_by(c.id).limit(limit).with_for_update(skip_locked=True)
+    return (await conn.execute(query)).mappings().all()
+
+
+async def count_waiting_letters(conn: AsyncConnection) -> int:
+    """How many dead letters wait for a decision."""
+    c = t.dead_letters.c
+    return int((await conn.execute(select(func.count()).where(c.state == LetterState.WAITING))).scalar_one())
+
+
+async def update_letters(conn: AsyncConnection, ids: Collection[str], values: dict[str, Any]) -> None:
+    """Change dead letters the caller has locked or leased."""
+    await conn.execute(update(t.dead_letters).where(t.dead_letters.c.id.in_(ids)).values(values))
+
+
+async def is_letter_due(conn: AsyncConnection, now: datetime) -> bool:
+    """Whether some letter is to be put back now."""
+    query = select(t.dead_letters.c.id).where(t.dead_letters.c.due_at <= now).limit(1)
+    return (await conn.execute(query)).scalar() is not None
+
+
+async def claim_letters(
+    conn: AsyncConnection, now: datetime, lease_until: datetime, limit: int, flying: Collection[str]
+) -> Sequence[Row]:
+    """Letters to be put back, oldest first, without those `flying`: the caller's until `lease_until`."""
+    c = t.dead_letters.c
+    query = select(t.dead_letters).where(c.due_at <= now, c.id.not_in(flying))
+    query = query.order_by(c.id).limit(limit).with_for_update(skip_locked=True)
+    rows = (await conn.execute(query)).mappings().all()
+    await update_letters(conn, [row["id"] for row in rows], {"due_at": lease_until})
+    return rows

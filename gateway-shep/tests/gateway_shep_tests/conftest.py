@@ -105,6 +105,6 @@ async def shep(tmp_path: Path, clock: HandClock, ids: Ids, pki: TestPki, memory_
             return [Verdict.ACK] * len(deliveries)
 
         national = ("portal-pep", "con-arm", "gbd-fl-mock", "enis-mock")
-        for queue in (*(f"inbox.{code}" for code in national), "rshep.trunk"):
+        for queue in (*(f"inbox.{code}" for code in national), "rshep.trunk", "rshep.redrive"):
             await memory_bus.consume(queue, collect)
         yield shep

@@ -9,7 +9,8 @@ import pytest
 from gateway_shep.attachments import MAX_CASE, MAX_FILE
 
 from .conftest import CODES, Shep
-from .test_judge import submitted
+from .test_judge import by_trunk, envelope, registered, submitted, trail
+from .test_questions import ASKED, answer, query
 
 pytestmark = pytest.mark.service
 PDF = b"%PDF-1.7\n" + bytes(range(256)) * 8
@@ -136,3 +137,41 @@ async def test_bytes_of_an_application_that_never_came_are_forgotten(bus: Shep) 
     await bus.app.state.running.attachments.sweep()
     files = [f for f in bus.app.state.node.settings.attachments_dir.rglob("*") if f.is_file()]
     assert [f.name for f in files] == [sha256(PDF + b"2").hexdigest()]
+
+
+async def kept(bus: Shep) -> set[str]:
+    """The files that are left when nothing new has come for more than a day."""
+    await bus.clock.advance(25 * 3600)
+    bus.pki.publish()
+    await bus.app.state.running.attachments.sweep()
+    return {f.name for f in bus.app.state.node.settings.attachments_dir.rglob("*") if f.is_file()}
+
+
+async def test_bytes_of_a_case_that_only_asked_a_register_are_forgotten_like_any_others(bus: Shep) -> None:
+    """ШЭП knows a centre's case before anything was submitted; that is no reason to keep its scans for ever."""
+    await bus.enrol("con-arm")
+    await bus.enrol("gbd-fl-mock")
+    case = bus.ids.new()
+    await put(bus, case, body=PDF + b"before", by="con-arm")
+    asked = await bus.take(query(bus, case))
+    assert asked.error is None
+    assert (await put(bus, case, body=PDF + b"after", by="con-arm")).status_code == 201
+    assert await kept(bus) == set()
+
+
+async def test_bytes_of_a_case_that_was_registered_without_a_submission_are_kept(bus: Shep) -> None:
+    """The provider's own channel: the case is registered where it was entered."""
+    await bus.enrol("gbd-fl-mock")
+    case = bus.ids.new()
+    own = {"channel": "provider"}
+    data = {**ASKED, "clause": "7 3)", "trail": trail(bus, "P1", "P2")}
+    asked = envelope(bus, "query.person", case, "provider-arm", "gbd-fl-mock", "P3", data, **own)
+    assert (await by_trunk(bus, asked)).error is None
+    assert (await bus.take(answer(bus, asked))).error is None
+    before, after = PDF + b"before", PDF + b"after"
+    await put(bus, case, body=before, by="provider-arm")
+    number = registered(bus, case, recipient="gateway-shep", caseseq=2, **own)
+    number.data["trail"] = trail(bus, "C1+", "P5")
+    assert (await by_trunk(bus, number)).error is None
+    assert (await put(bus, case, body=after, by="provider-arm")).status_code == 201
+    assert await kept(bus) == {sha256(before).hexdigest(), sha256(after).hexdigest()}

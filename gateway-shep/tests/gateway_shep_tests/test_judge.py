@@ -106,14 +106,14 @@ async def bus(shep: Shep) -> Shep:
     return shep
 
 
-async def by_trunk(shep: Shep, sent: Envelope) -> Any:
-    """As it comes from РШЭП, with its receipt."""
+async def by_trunk(shep: Shep, sent: Envelope, refused: tuple[int, ...] = ()) -> Any:
+    """As it comes from РШЭП, with its receipt: `refused` are the earlier numbers it did not let pass."""
     from egovgateway.domain import Arrival
 
     raw = sent.encode()
     wire = WireEnvelope(raw, sign_detached(raw, shep.keys[sent.source]))
     now = shep.clock.now()
-    receipt = Receipt(sent.id, wire.sha256, CODES[1], "r/1", 1, "0" * 64, now, now)
+    receipt = Receipt(sent.id, wire.sha256, CODES[1], "r/1", 1, "0" * 64, now, now, refused=refused)
     wire = wire.with_receipt(issue_receipt(receipt, shep.keys[CODES[1]]))
     gateway = shep.app.state.running.door.gateway
     [result] = await gateway.process([Arrival(wire, "shep.trunk", now)])
@@ -195,6 +195,15 @@ async def test_a_fact_is_never_refused_for_time_and_its_lateness_is_in_the_journ
     async with gateway.parts.db.read() as conn:
         bodies = [row.body for row in await conn.execute(rows.select().where(rows.c.case_id == case))]
     assert any('"late":true' in body.replace(" ", "") and '"P6"' in body for body in bodies)
+
+
+async def test_a_number_that_was_refused_at_the_other_gateway_is_not_waited_for(bus: Shep) -> None:
+    case = bus.ids.new()
+    await bus.take(submitted(bus, case))
+    assert (await by_trunk(bus, registered(bus, case, caseseq=2))).state is EnvelopeState.PARKED
+    other = bus.ids.new()
+    await bus.take(submitted(bus, other))
+    assert (await by_trunk(bus, registered(bus, other, caseseq=2), refused=(1,))).error is None
 
 
 async def test_what_comes_from_the_future_is_refused(bus: Shep) -> None:

@@ -153,7 +153,7 @@ async def test_zero_is_no_number_for_a_move_of_a_case(bus: Shep) -> None:
     asked = query(bus, bus.ids.new(), caseseq=0)
     asked.data["trail"] = trail(bus, "P1", "P2")
     result = await bus.take(asked)
-    assert result.error is not None and result.error.code == "order.sequence_taken"
+    assert result.error is not None and result.error.code == "order.unnumbered"
 
 
 async def test_the_providers_own_channel_asks_by_the_trunk_and_registers_with_shep_alone(bus: Shep) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from egovkit.bus import (
+    DEAD_DELIVERIES,
     DEAD_QUEUE,
     DEAD_REASON,
     Bus,
@@ -301,6 +302,7 @@ async def test_a_dead_letter_keeps_its_body_headers_and_id(world: World) -> None
         "traceparent": "00-1-2-01",
         DEAD_REASON: "case.unknown",
         DEAD_QUEUE: world.q("a"),
+        DEAD_DELIVERIES: "1",
     }
 
 

@@ -36,7 +36,13 @@ def _certificate_for(print_: str) -> Certificate | None:
 
 
 @pytest.mark.parametrize(
-    "receipt", [RECEIPT, dataclasses.replace(RECEIPT, limit_s=None, used_s=None, step=None)], ids=["limit", "no limit"]
+    "receipt",
+    [
+        RECEIPT,
+        dataclasses.replace(RECEIPT, limit_s=None, used_s=None, step=None),
+        dataclasses.replace(RECEIPT, refused=(1, 3)),
+    ],
+    ids=["limit", "no limit", "refused numbers"],
 )
 def test_a_receipt_says_what_was_said(receipt: Receipt) -> None:
     token = issue_receipt(receipt, GATEWAY)

@@ -81,3 +81,30 @@ def test_secrets_come_from_files_without_the_editors_newline(tmp_path: Path) -> 
 def test_settings_do_not_change_after_the_start() -> None:
     with pytest.raises(ValidationError):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_a_password_comes_from_its_file_into_the_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "db").write_text("p@ss/wörd\n", encoding="utf-8")
+    (tmp_path / "amqp").write_text("s:cret", encoding="utf-8")
+    monkeypatch.setenv("PORTAL_PEP_DB_URL", "postgresql://portal-pep@db:5432/egov?ssl=verify-full")
+    monkeypatch.setenv("PORTAL_PEP_DB_PASSWORD_FILE", str(tmp_path / "db"))
+    monkeypatch.setenv("PORTAL_PEP_AMQP_URL", "amqps://portal-pep@mq:5671/egov?cafile=/ca.crt")
+    monkeypatch.setenv("PORTAL_PEP_AMQP_PASSWORD_FILE", str(tmp_path / "amqp"))
+    settings = Settings()
+    assert settings.database_url == "postgresql://portal-pep:p%40ss%2Fw%C3%B6rd@db:5432/egov?ssl=verify-full"
+    assert settings.broker_url == "amqps://portal-pep:s%3Acret@mq:5671/egov?cafile=/ca.crt"
+    assert "wörd" not in repr(settings) and "cret" not in repr(settings)
+
+
+def test_without_a_password_file_a_url_is_taken_as_it_is() -> None:
+    settings = Settings(db_url="postgresql://u:p@h/d", amqp_url="amqp://u:p@h/v")
+    assert (settings.database_url, settings.broker_url) == ("postgresql://u:p@h/d", "amqp://u:p@h/v")
+    assert Settings().broker_url is None
+
+
+@pytest.mark.parametrize("url", ["postgresql://h/d", "postgresql://u:p@h/d", "sqlite:///d"])
+def test_a_url_that_leaves_open_whose_password_is_meant_is_refused(tmp_path: Path, url: str) -> None:
+    (tmp_path / "db").write_text("secret")
+    with pytest.raises(ValueError, match="names a user and no password") as refused:
+        _ = Settings(db_url=url, db_password_file=tmp_path / "db").database_url
+    assert "secret" not in str(refused.value)

@@ -105,6 +105,41 @@ def test_a_stranger_may_write_only_to_the_dead_letters() -> None:
     assert Topology.parse(raw()).permission("nobody") == Permission("^$", "^(dead-letters)$", "^$")
 
 
+def two_domains(**changes: Any) -> Topology:
+    queues = [
+        {"name": "shep.ingress", "owner": "gateway-shep", "writers": ["portal-pep"]},
+        {"name": "inbox.portal-pep", "owner": "portal-pep", "writers": ["gateway-shep"]},
+        {"name": "inbox.provider-arm", "owner": "provider-arm", "writers": ["regional-gateway-rshep"]},
+    ]
+    return Topology.parse(raw(queues=queues, **changes))
+
+
+def test_the_owner_of_the_dead_letters_reads_them_and_puts_back_into_its_own_queues_and_those_it_writes_anyway() -> (
+    None
+):
+    topology = two_domains(dead_letters_owner="gateway-shep")
+    assert topology.permission("gateway-shep") == Permission(
+        configure="^$",
+        write=r"^(shep\.ingress|inbox\.portal-pep|dead-letters)$",
+        read=r"^(shep\.ingress|dead-letters)$",
+    )
+    assert topology.written_by("gateway-shep") == ("shep.ingress", "inbox.portal-pep")
+
+
+def test_nobody_else_reads_the_dead_letters_or_writes_to_its_own_queue() -> None:
+    for topology in (two_domains(), two_domains(dead_letters_owner="gateway-shep")):
+        assert topology.permission("portal-pep") == Permission(
+            configure="^$", write=r"^(shep\.ingress|dead-letters)$", read=r"^(inbox\.portal-pep)$"
+        )
+    ownerless = two_domains()
+    assert not any(re.search(ownerless.permission(code).read, "dead-letters") for code in ("", *ownerless.systems))
+
+
+def test_who_owns_nothing_but_the_dead_letters_is_a_system_too() -> None:
+    assert "undertaker" in two_domains(dead_letters_owner="undertaker").systems
+    assert errors_of(raw(dead_letters_owner=7)) == ("dead_letters_owner: must be str",)
+
+
 def test_a_dot_in_a_name_matches_only_a_dot() -> None:
     write = Topology.parse(raw()).permission("portal-pep").write
     assert re.search(write, "shep.ingress")
@@ -125,5 +160,23 @@ def test_the_projects_own_topology_keeps_the_two_domains_apart() -> None:
         if name.startswith("inbox."):
             assert queue.writers in (("gateway-shep",), ("regional-gateway-rshep",))
             assert name == f"inbox.{queue.owner}"
+    assert topology.dead_letters_owner == "gateway-shep"
+    regional = {name for name in by_name if name.startswith("rshep.") and name.endswith(".ingress")}
+    regional.add("inbox.provider-arm")
+    assert set(topology.written_by("gateway-shep")) == set(by_name) - regional
     assert by_name["shep.trunk"].writers == ("regional-gateway-rshep",)
-    assert by_name["rshep.trunk"].writers == ("gateway-shep",)
+    for name in ("rshep.trunk", "rshep.redrive"):
+        assert (by_name[name].owner, by_name[name].writers) == ("regional-gateway-rshep", ("gateway-shep",))
+
+
+def test_a_queue_is_declared_so_that_nothing_is_dropped_and_the_dead_are_kept() -> None:
+    topology = Topology.parse(raw(delivery_limit=9, max_length=7))
+    assert topology.arguments("shep.ingress") == {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": 9,
+        "x-dead-letter-exchange": "dead-letters",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-max-length": 7,
+    }
+    assert topology.arguments("dead-letters") == {"x-queue-type": "quorum"}

@@ -75,6 +75,25 @@ async def test_metrics_tell_what_became_of_deliveries_and_what_waits(
     assert 'egov_outbox_waiting{queue="inbox.x",service="portal-pep"} 0.0' in text
 
 
+async def test_a_service_sets_gauges_of_its_own_before_every_answer() -> None:
+    from prometheus_client import Gauge
+
+    metrics, asked = BusMetrics("gateway-shep"), []
+    gauge = Gauge("egov_things", "Things", registry=metrics.registry)
+
+    async def fails() -> None:
+        raise OSError
+
+    async def refresh() -> None:
+        asked.append(1)
+        gauge.set(len(asked))
+
+    metrics.ask(fails)
+    metrics.ask(refresh)
+    for number in (1, 2):
+        assert f"egov_things {number}.0" in (await metrics.text(None)).decode()
+
+
 async def test_metrics_answer_also_without_an_outbox_and_without_a_database(relay: Relay) -> None:
     async def away() -> Any:
         raise OSError

@@ -222,6 +222,18 @@ def test_the_survey_is_the_only_form_and_asks_two_questions(housing: Regulation)
         assert question.label_ru in survey.text_ru
 
 
+def test_the_survey_and_the_provider_are_translated_and_say_so(housing: Regulation) -> None:
+    """The act prints Russian alone (E11)."""
+    (survey,) = housing.forms
+    kazakh = [survey.name_kk, housing.provider_kk]
+    for entry in survey.fields:
+        assert len(entry.options_kk) == len(entry.options_ru)
+        kazakh += [entry.label_kk, *entry.options_kk]
+    assert len(kazakh) == 2 + 3 + 6
+    assert all(one is not None and one.text and one.status == "translated" for one in kazakh)
+    assert "E11" in survey.decisions
+
+
 def test_the_participants_are_the_ten_of_clause_12_and_cover_the_tables(housing: Regulation) -> None:
     assert housing.participants == (
         "Потребитель", "Услугодатель", "Оператор Центра", "ПЭП", "ШЭП", "РШЭП", "АРМ РШЭП", "АРМ ИС ЦОН",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from egovlaw.catalogue import Catalogue
+from egovlaw.catalogue import Catalogue, Kazakh
 from egovlaw.export import export_catalogue
 from egovlaw.flow import CaseProgress, OrderAccepted, allowed_messages, judge_order, states
 from egovlaw.loader import CatalogueInvalid, load_catalogue
@@ -223,7 +223,10 @@ def semey() -> Raw:
         "text_ru": "Прошу…", "validity": None, "languages": ["kk", "ru"], "decisions": ["A30"],
         "text_kk": {"text": "Құжат электрондық үкімет жүйесінде құрылған", "status": "restored"},
         "fields": [{"name": "rnn", "label_ru": "РНН", "type": "rnn", "required": True},
-                   {"name": "consent", "label_ru": "согласны", "type": "attachment", "per": "child"}],
+                   {"name": "consent", "label_ru": "согласны", "type": "attachment", "per": "child"},
+                   {"name": "kin", "label_ru": "родство", "type": "choice", "options_ru": ["отец", "мать"],
+                    "label_kk": {"text": "туыстығы", "status": "restored"},
+                    "options_kk": {"texts": ["әкесі", "анасы"], "status": "restored"}}],
         "attachments_ru": ["Электронная копия справки об инвалидности"],
     }  # fmt: skip
     certificate = {
@@ -302,6 +305,26 @@ def test_terms_and_settings_are_read(all_acts: Catalogue) -> None:
     assert desk is not None
     assert desk.channels["provider"].table[0].limit_by_branch["akim"].working_days == 22
     assert [form.free_form for form in desk.forms] == [True, False]
+
+
+def test_kazakh_of_fields_and_options_is_read_with_where_it_comes_from(all_acts: Catalogue) -> None:
+    funds = all_acts.regulation("semey-minor-funds-certificate")
+    assert funds is not None
+    rnn, _, kin = funds.forms[0].fields
+    assert rnn.label_kk is None and rnn.options_kk == ()
+    assert kin.label_kk == Kazakh("туыстығы", "restored")
+    assert kin.options_kk == (Kazakh("әкесі", "restored"), Kazakh("анасы", "restored"))
+    exported = {entry["code"]: entry for entry in export_catalogue(all_acts)}
+    published = exported["semey-minor-funds-certificate"]["forms"][0]["fields"][2]
+    assert published == {"name": "kin", "label_ru": "родство", "type": "choice", "options_ru": ["отец", "мать"]}
+
+
+def test_options_in_two_languages_are_equally_many(copy: Path) -> None:
+    raw = semey()
+    raw["forms"][0]["fields"][2]["options_kk"]["texts"].append("әжесі")
+    write(copy, raw)
+    with pytest.raises(CatalogueInvalid, match=r"yaml:\d+: 3 Kazakh options for 2 Russian ones"):
+        load_catalogue(copy)
 
 
 def test_a_refusal_at_the_corporation_is_still_handed_over(all_acts: Catalogue) -> None:

@@ -21,6 +21,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         proxy_headers=True,
+        timeout_graceful_shutdown=5,  # a stream of events would not end by itself
     )
 
 

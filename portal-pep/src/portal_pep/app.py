@@ -16,6 +16,7 @@ from egovkit.clock import Clock
 from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.pdf import PdfTemplate
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
@@ -29,6 +30,7 @@ from portal_pep.handlers import bound, prepares
 from portal_pep.service.parts import Passwords, Portal
 from portal_pep.settings import PortalPepSettings
 
+RESULT_PAGE = Path(__file__).with_name("templates") / "result.typ"
 TITLE = "ПЭП, the citizen's portal"
 BODY_LIMITS = (
     (r"/v1/cases/[^/]+/attachments/[^/]+", MAX_FILE),
@@ -102,6 +104,7 @@ def assemble(
         keyring=keyring,
         passwords=Passwords(settings),
         attachments=store,
+        result_page=PdfTemplate(RESULT_PAGE),
     )
 
 

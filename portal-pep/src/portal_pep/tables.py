@@ -91,6 +91,7 @@ cases = Table(
     Column("term_until", UtcDateTime),  # after an extension
     Column("problem", JSON),  # why a gateway or the certificate check refused
     Index("cases_account", "account_id", "id"),
+    Index("cases_number", "account_id", "number"),
 )
 
 case_steps = Table(
@@ -168,6 +169,37 @@ notifications = Table(
     Index("notifications_account", "account_id", "id"),
 )
 
+reads = Table(
+    "reads",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("case_id", ID, nullable=False),
+    Column("account_id", ID, nullable=False),  # who looked
+    Column("at", UtcDateTime, nullable=False),
+    Column("what", String(16), nullable=False),
+    Index("reads_case", "case_id", "id"),
+)
+
+surveys = Table(
+    "surveys",
+    metadata,
+    Column("case_id", ID, primary_key=True),
+    Column("regulation", String(80), nullable=False),
+    Column("regulation_version", Integer, nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),  # the first time: what is counted when hangs on it
+    Column("changed_at", UtcDateTime, nullable=False),
+    Index("surveys_regulation", "regulation", "regulation_version", "given_at", "case_id"),
+)
+
+survey_answers = Table(
+    "survey_answers",
+    metadata,
+    Column("case_id", ID, nullable=False),
+    Column("question", String(60), nullable=False),  # the field's name in the regulation's form
+    Column("option", Integer, nullable=False),  # its number, as the act prints them: from 1
+    PrimaryKeyConstraint("case_id", "question", name="survey_answers_pk"),
+)
+
 __all__ = [
     "accounts",
     "attachments",
@@ -178,6 +210,9 @@ __all__ = [
     "kit",
     "metadata",
     "notifications",
+    "reads",
     "results",
     "sessions",
+    "survey_answers",
+    "surveys",
 ]

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from egovgateway.api import BODY_LIMITS, Access, Door, ingress_router
 from egovgateway.assembly import Kind, build_gateway, running
+from egovgateway.domain import REDRIVE_QUEUE
 from egovgateway.pipeline import no_checkpoint
 from egovkit.bus import Bus, Topology
 from egovkit.clock import Clock
@@ -20,6 +21,7 @@ from egovkit.membership import Member
 from egovkit.node import Node
 from regional_gateway_rshep import tables
 from regional_gateway_rshep.domain import NATIONAL, TRUNK, RegionalJudge
+from regional_gateway_rshep.handlers import Redriven
 from regional_gateway_rshep.settings import Settings
 
 SHEP_TRUNK = "shep.trunk"
@@ -44,7 +46,8 @@ def create_app(
         async with node:
             gateway = build_gateway(node, _kind(node), checkpoint)
             app.state.door = Door(gateway, Access(node.code, node.membership, node.trust))
-            async with running(node, gateway, topology):
+            redriven = Redriven(gateway, node.bus, topology)
+            async with running(node, gateway, topology, {REDRIVE_QUEUE: redriven.take}):
                 yield
 
     def door() -> Door:

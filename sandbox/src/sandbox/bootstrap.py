@@ -6,7 +6,6 @@ never leave `home`; only requests for certificates go to nuc-mock, and only cert
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import fcntl
 import hashlib
@@ -165,16 +164,20 @@ def load_key(home: Home, code: str) -> SigningKey:
 
 async def register_certificates(http: httpx.AsyncClient, home: Home, shep_url: str) -> None:
     """Put every participant's certificate into ШЭП's register, where it is not yet."""
+    from egovkit.signatures.certificates import load_certificate
+    from egovkit.signatures.keys import thumbprint
+
     headers = bearer(home.admin_token(SHEP).read_text())
     for code in PARTICIPANTS:
-        key = await asyncio.to_thread(load_key, home, code)
-        held = await http.get(f"{shep_url}/v1/certificates/{key.thumbprint}")
+        pem = home.certificate(code).read_text()
+        name = thumbprint(load_certificate(pem.encode()))
+        held = await http.get(f"{shep_url}/v1/certificates/{name}")
         if held.status_code == 200:
             continue
         response = await http.post(
             f"{shep_url}/v1/participants/{code}/certificates",
-            json={"certificate": home.certificate(code).read_text()},
-            headers={**headers, "Idempotency-Key": f"certificate-{key.thumbprint}"},
+            json={"certificate": pem},
+            headers={**headers, "Idempotency-Key": f"certificate-{name}"},
         )
         answer(response)
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from sandbox.bootstrap_cli import app as bootstrap_app
+
+if TYPE_CHECKING:
+    from sandbox.letters import Operator
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,9 +25,12 @@ app = typer.Typer(
 )
 journal_app = typer.Typer(no_args_is_help=True, help="The journals as evidence.")
 regulations_app = typer.Typer(no_args_is_help=True, help="The law as data.")
+letters_app = typer.Typer(no_args_is_help=True, help="What the bus could not process: see it, put it back, discard it.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure: ratios of one run, never tests.")
+app.add_typer(bootstrap_app, name="bootstrap")
 app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
+app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
 
 
@@ -39,6 +49,12 @@ HomeOption = Annotated[Path | None, typer.Option("--home", help="Where files are
 PortsOption = Annotated[PortChoice, typer.Option("--ports", help="Compose's ports, or free ones.")]
 AmqpOption = Annotated[str | None, typer.Option("--amqp", help="RabbitMQ, amqp://user:password@host/vhost")]
 DbOption = Annotated[str | None, typer.Option("--db", help="PostgreSQL, postgresql://user:password@host/postgres")]
+UrlOption = Annotated[str | None, typer.Option("--url", help="ШЭП; default the one of `egov up`.")]
+TokenOption = Annotated[Path | None, typer.Option("--token-file", help="Operators' token; default the home's.")]
+AsOption = Annotated[str | None, typer.Option("--as", help="Who acts, for the journal; default your login.")]
+NoteOption = Annotated[str, typer.Option("--note", help="Why, for the journal.")]
+QueueOption = Annotated[str | None, typer.Option("--queue", help="The queue it died in.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="delivery_limit, or the code of a refusal.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
@@ -155,6 +171,98 @@ def catalogue() -> Any:
         return load_catalogue(contracts_dir())
     except CatalogueInvalid as invalid:
         fail(str(invalid))
+
+
+@letters_app.command("list")
+def letters_list(
+    *,
+    state: Annotated[str | None, typer.Option("--state", help="waiting, redriven or discarded")] = None,
+    queue: QueueOption = None,
+    reason: ReasonOption = None,
+    case: Annotated[str | None, typer.Option("--case", help="Of one case.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=200)] = 50,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="The next page, as the last one named it.")] = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Newest first: where, why and how often each died."""
+    wanted = {"state": state, "queue": queue, "reason": reason, "case": case, "limit": limit, "cursor": cursor}
+    with operator(home, url, token_file) as acting:
+        acting.list(wanted, as_json=as_json)
+
+
+@letters_app.command("show")
+def letters_show(
+    letter: str,
+    *,
+    body: Annotated[
+        Path | None, typer.Option("--body", help="A file for the exact bytes: reading them is recorded.")
+    ] = None,
+    home: HomeOption = None,
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+    who: AsOption = None,
+) -> None:
+    """One letter with its headers."""
+    with operator(home, url, token_file, who) as acting:
+        acting.show(letter, body)
+
+
+@letters_app.command("redrive")
+def letters_redrive(
+    letter: Annotated[str | None, typer.Argument(help="One letter; without it all that wait, oldest first.")] = None,
+    *,
+    note: NoteOption,
+    queue: QueueOption = None,
+    reason: ReasonOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, max=1000, help="Of all; default 100.")] = None,
+    home: HomeOption = None,
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+    who: AsOption = None,
+) -> None:
+    """Put letters back into the queue they died in."""
+    wanted = {"queue": queue, "reason": reason, "limit": limit}
+    if letter is not None and any(value is not None for value in wanted.values()):
+        fail("--queue, --reason and --limit choose among all letters; leave them out for one", 2)
+    with operator(home, url, token_file, who) as acting:
+        acting.redrive_many(note, wanted) if letter is None else acting.decide(letter, "redrive", note)
+
+
+@letters_app.command("discard")
+def letters_discard(
+    letter: str,
+    *,
+    note: NoteOption,
+    home: HomeOption = None,
+    url: UrlOption = None,
+    token_file: TokenOption = None,
+    who: AsOption = None,
+) -> None:
+    """Decide that a letter is never to be processed; ШЭП keeps it."""
+    with operator(home, url, token_file, who) as acting:
+        acting.decide(letter, "discard", note)
+
+
+@contextmanager
+def operator(home: Path | None, url: str | None, token_file: Path | None, who: str | None = None) -> Iterator[Operator]:
+    """An operator's hold on ШЭП; exits 1 when ШЭП refuses, 3 when it or the token is not to be had."""
+    import getpass
+
+    import httpx
+    from rich.console import Console
+
+    from sandbox.letters import Operator, Refused, client_of
+
+    try:
+        with client_of(home_of(home), url, token_file) as client:
+            yield Operator(client, who or getpass.getuser(), Console())
+    except Refused as refused:
+        fail(str(refused))
+    except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+        fail(f"{type(error).__name__}: {error}", 3)
 
 
 @bench_app.command("start")

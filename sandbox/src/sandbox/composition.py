@@ -34,15 +34,19 @@ class Service:
     def prefix(self) -> str:
         return f"{self.package.upper()}_"
 
-    def settings(self, values: Mapping[str, Any]) -> ServiceSettings:
-        """The service's own settings class with these values."""
+    @property
+    def settings_class(self) -> type[ServiceSettings]:
         from egovkit.settings import ServiceSettings
 
         module = importlib.import_module(f"{self.package}.settings")
         for found in vars(module).values():
             if isinstance(found, type) and issubclass(found, ServiceSettings) and found.code == self.code:
-                return found(**values)
+                return found
         raise LookupError(f"{self.package}.settings has no settings of {self.code}")
+
+    def settings(self, values: Mapping[str, Any]) -> ServiceSettings:
+        """The service's own settings class with these values."""
+        return self.settings_class(**values)
 
     def app(self, settings: ServiceSettings, **parts: Any) -> FastAPI:
         """The service's `create_app`; `parts` are bus, clock and ids."""
@@ -81,12 +85,16 @@ WITH_SESSIONS = (PORTAL, PROVIDER, CENTRE)
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a deployment keeps its files. Secrets are readable by their owner alone."""
+    """Where a deployment keeps its files. Secrets are readable by their owner alone.
+
+    `secrets`: their folder where it is not below `path`, as in a container that has them mounted.
+    """
 
     path: Path
+    secrets: Path | None = None
 
     def secret(self, name: str) -> Path:
-        return self.path / "secrets" / name
+        return (self.secrets or self.path / "secrets") / name
 
     def admin_token(self, code: str) -> Path:
         return self.secret(f"{code}.admin")
@@ -102,6 +110,12 @@ class Home:
 
     def certificate(self, code: str) -> Path:
         return self.path / "keys" / f"{code}.pem"
+
+    def broker_password(self, user: str) -> Path:
+        return self.secret(f"{user}.amqp")
+
+    def database_password(self, role: str) -> Path:
+        return self.secret(f"{role}.db")
 
     @property
     def sealing_key(self) -> Path:

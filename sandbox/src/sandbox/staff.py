@@ -51,7 +51,8 @@ class Clerk(Person):
         self, case: str, form: Mapping[str, Any], papers: Sequence[Mapping[str, str]], scans: Sequence[Paper] = ()
     ) -> None:
         """The form's values, the marks of paper documents, and their scans."""
-        seen = {"If-Match": f'"{(await self.draft(case))["form_version"]}"'}
+        draft = await self.draft(case)
+        seen = {"If-Match": f'"{draft.get("form_version", draft["version"])}"'}
         body = {"values": dict(form), "papers": [dict(paper) for paper in papers]}
         await self.call("PUT", f"{self.drafts}/{case}/form", json=body, headers=seen)
         for scan in scans:
@@ -147,10 +148,14 @@ class Operator(Clerk):
     drafts: ClassVar[str] = "/v1/cases"
 
     @classmethod
-    async def appoint(cls, world: Deployment, number: int, *, centre: str = "ХҚКО-1", **wanted: Any) -> Self:
+    async def appoint(cls, world: Deployment, number: int, *, centre: str = "atyrau-1", **wanted: Any) -> Self:
         """With an employee's certificate of the centre, made known through the control API, and logged in."""
         names = {"surname": "ҮЛГІЛІ", "name": "ГҮЛНҰР"} | wanted
-        organisation = {"bin": participants()[CENTRE]["bin"], "organisation": centre, "profile": "employee_sign"}
+        organisation = {
+            "bin": participants()[CENTRE]["bin"],
+            "organisation": "Халыққа қызмет көрсету орталығы",
+            "profile": "employee_sign",
+        }
         issued = await issue(world, number, names | organisation)
         key = await open_container(issued)
         login, password = f"operator-{world.ids.token(6).lower()}", f"Құпия-{world.ids.token(9)}"

@@ -47,6 +47,8 @@ REGION = "atyrau"
 PROVIDER = "atyrau"
 APPLICANT = synthetic_iin(1)
 PAPER = b"%PDF-1.7 a scanned paper"
+PROVIDER_BIN, CENTRE_BIN = "999940000010", "999940000020"
+DONE = {"code": "00000", "name_ru": "Сообщение успешно обработано", "name_kk": "Хабарлама сәтті өңделді"}
 
 
 def b64(content: bytes) -> str:
@@ -82,6 +84,9 @@ class Neighbours:
     def _attachment(self, path: str, request: httpx.Request) -> httpx.Response:
         if self.broken is not None:
             return httpx.Response(self.broken)
+        if request.method == "PUT":
+            self.files[path.rsplit("/", 1)[1]] = request.content
+            return httpx.Response(201)
         token = request.headers["authorization"].removeprefix("Bearer ")
         claims = verify_compact(token, self.members.certificate_for, "egov-access+jwt")
         assert claims["iss"] == "provider-arm"
@@ -100,6 +105,8 @@ class Arm:
     ids: Ids
     pki: TestPki
     portal: SigningKey
+    centre: SigningKey
+    register: SigningKey
     gateway: SigningKey
     neighbours: Neighbours
     sent: list[Delivery]
@@ -108,6 +115,8 @@ class Arm:
     applicant: str = APPLICANT
     paper: bytes = PAPER
     password: str = PASSWORD
+    bin: str = PROVIDER_BIN
+    centre_bin: str = CENTRE_BIN
 
     @property
     def desk(self) -> Desk:
@@ -213,6 +222,33 @@ class Arm:
         )
         return wire.with_receipt(issue_receipt(receipt, self.gateway))
 
+    def answer(self, asked: Envelope, *persons: dict[str, Any], **changes: Any) -> Envelope:
+        """The register's answer to a question that left; `changes` bend it."""
+        at = self.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        values: dict[str, Any] = {
+            "id": self.ids.new(),
+            "source": asked.recipient,
+            "type": "kz.egov.answer.person.v1",
+            "subject": asked.subject,
+            "time": self.clock.now(),
+            "dataschema": "urn:egov:schema:answer.person.v1",
+            "recipient": asked.source,
+            "regulation": asked.regulation,
+            "channel": asked.channel,
+            "step": asked.step,
+            "region": asked.region,
+            "caseseq": 0,
+            "data": {"result": DONE, "answered_at": at, "persons": list(persons)},
+            "correlationid": asked.id,
+        }
+        return Envelope(**(values | changes))
+
+    def somebody(self, iin: str = APPLICANT, **changes: Any) -> dict[str, Any]:
+        return person(iin, **changes)
+
+    async def answered(self, asked: Envelope, *persons: dict[str, Any], **changes: Any) -> None:
+        await self.deliver(self.wire(self.answer(asked, *persons, **changes), self.register))
+
     async def deliver(self, *wires: WireEnvelope) -> None:
         """Hands envelopes to the inbox; returns when each is settled (a memory bus confirms no sooner)."""
         messages = [Outgoing("inbox.provider-arm", wire.raw, wire.headers(), self.ids.new()) for wire in wires]
@@ -264,6 +300,71 @@ class Official:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.arm.http.post(path, json=body, headers=self.headers | named)
 
+    async def put(self, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        headers = self.headers | more.pop("headers", {})
+        return await self.arm.http.put(path, json=body, headers=headers, **more)
+
+    async def delete(self, path: str) -> httpx.Response:
+        return await self.arm.http.delete(path, headers=self.headers)
+
+    # --- the provider's own channel --------------------------------------------------------------------------
+
+    async def open_own(self, **headers: str) -> str:
+        opened = await self.post("/v1/own-cases", {"regulation": REGULATION}, **headers)
+        assert opened.status_code == 201, opened.text
+        return str(opened.json()["id"])
+
+    async def enter(self, case: str, iin: str = APPLICANT) -> httpx.Response:
+        return await self.put(f"/v1/own-cases/{case}/consumer", {"iin": iin})
+
+    async def ask(self, case: str, **headers: str) -> Envelope:
+        """Asks the register; the question as it left."""
+        asked = await self.post(f"/v1/own-cases/{case}/queries", **headers)
+        assert asked.status_code == 202, asked.text
+        sent = await self.arm.outgoing(1)
+        while (found := next((one for one in sent if one.id == asked.json()["id"]), None)) is None:
+            sent = await self.arm.outgoing(len(sent) + 1)
+        return found
+
+    async def own(self, case: str) -> dict[str, Any]:
+        shown = await self.get(f"/v1/own-cases/{case}")
+        assert shown.status_code == 200, shown.text
+        body: dict[str, Any] = shown.json()
+        return body
+
+    async def known(self, **changes: Any) -> str:
+        """A draft whose consumer the register knows."""
+        case = await self.open_own()
+        await self.enter(case)
+        await self.arm.answered(await self.ask(case), person(**changes))
+        return case
+
+    async def scan(
+        self, case: str, name: str = "справка.pdf", content: bytes = PAPER, media: str = "application/pdf"
+    ) -> httpx.Response:
+        headers = self.headers | {"content-type": media}
+        path = f"/v1/own-cases/{case}/attachments/{name}"
+        return await self.arm.http.put(path, content=content, headers=headers)
+
+    def employee(self, **wanted: Any) -> SigningKey:
+        return self.certificate(**({"bin_": PROVIDER_BIN} | wanted))
+
+    async def fix(self, case: str, key: SigningKey, **headers: str) -> httpx.Response:
+        """Prepares the application for signature."""
+        return await self.post(f"/v1/own-cases/{case}/prepare", {"certificate": pem_free(key.certificate)}, **headers)
+
+    async def file(self, case: str, document: bytes, key: SigningKey, **headers: str) -> httpx.Response:
+        signature = b64(sign_cms(document, key, self.arm.clock.now()))
+        return await self.post(f"/v1/own-cases/{case}/submit", {"signature": signature}, **headers)
+
+    async def filed(self) -> str:
+        """An application taken at this desk, signed and registered."""
+        case, key = await self.known(), self.employee()
+        document = base64.b64decode((await self.fix(case, key)).json()["document"])
+        registered = await self.file(case, document, key)
+        assert registered.status_code == 200, registered.text
+        return case
+
     async def task_of(self, case: str) -> dict[str, Any]:
         found = (await self.get("/v1/tasks", limit=200)).json()["items"]
         task: dict[str, Any] = next(task for task in found if task["case"] == case)
@@ -293,15 +394,34 @@ class Official:
         return await self.post(f"/v1/cases/{case}/result", {"signature": signature}, **headers)
 
 
+def entry(code: str, ru: str = "Значение", kk: str = "Мән") -> dict[str, str]:
+    return {"code": code, "name_ru": ru, "name_kk": kk}
+
+
+def person(iin: str = APPLICANT, **changes: Any) -> dict[str, Any]:
+    """What the person register says of somebody of whom there is nothing special to say."""
+    known = {
+        "iin": iin,
+        "surname": "СЫНАҚОВА",
+        "name": "ҰЛЖАН",
+        "birth_date": "1980-05-17",
+        "gender": entry("2"),
+        "nationality": entry("005"),
+        "citizenship": entry("398", "Казахстан", "Қазақстан"),
+        "life_status": entry("0", "Нормальный", "Қалыпты"),
+        "birth_place": {"city": "Атырау"},
+    }
+    return known | changes
+
+
 def admin(token: str = ADMIN) -> dict[str, str]:
     return {"authorization": f"Bearer {token}", "accept-language": "en"}
 
 
 def member(code: str, kind: str, key: SigningKey) -> Member:
     certificates = (MemberCertificate.of(key.certificate),)
-    return Member(
-        code, kind, code, code, "999940000010", "750000000", (REGION,), ("*",), "active", "amqp", certificates
-    )
+    bin_ = CENTRE_BIN if kind == "centre" else PROVIDER_BIN
+    return Member(code, kind, code, code, bin_, "750000000", (REGION,), ("*",), "active", "amqp", certificates)
 
 
 async def collected(bus: MemoryBus, queue: str) -> list[Delivery]:
@@ -339,9 +459,12 @@ async def started(
     """The workstation on a memory bus, joined; everything it sends to its region's gateway is collected."""
     bus, clock, ids, pki = parts
     portal, gateway = others[0] or pki.system("portal-pep"), others[1] or pki.system("gateway-shep")
+    centre, register = pki.system("con-arm"), pki.system("gbd-fl-mock")
     known = (
         member("gateway-shep", "national_gateway", gateway),
         member("portal-pep", "portal", portal),
+        member("con-arm", "centre", centre),
+        member("gbd-fl-mock", "person_register", register),
         member("provider-arm", "provider", arm_key),
     )
     neighbours = Neighbours(pki, gateway, Members(1, known))
@@ -354,7 +477,7 @@ async def started(
             httpx.AsyncClient(transport=transport, base_url="http://arm.test") as http,
         ):
             await asyncio.wait_for(app.state.node.joined.wait(), 10)
-            yield Arm(app, http, bus, clock, ids, pki, portal, gateway, neighbours, sent, letters)
+            yield Arm(app, http, bus, clock, ids, pki, portal, centre, register, gateway, neighbours, sent, letters)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,7 @@ from egovkit.contracts import contracts_dir
 from egovkit.db.migrate import assert_migrations_match
 from egovkit.messages import MessageRegister
 from egovkit.problems import Problems
-from provider_arm.domain import Role
+from provider_arm.domain.cases import Role
 from provider_arm.handlers import HANDLERS
 from provider_arm.settings import Settings
 from provider_arm.tables import metadata
@@ -92,6 +92,16 @@ async def test_the_openapi_document_names_every_route(arm: Arm) -> None:
         "/v1/cases/{case_id}/check",
         "/v1/cases/{case_id}/result/prepare",
         "/v1/cases/{case_id}/result",
+        "/v1/own-cases",
+        "/v1/own-cases/{case_id}",
+        "/v1/own-cases/{case_id}/consumer",
+        "/v1/own-cases/{case_id}/queries",
+        "/v1/own-cases/{case_id}/form",
+        "/v1/own-cases/{case_id}/attachments/{name}",
+        "/v1/own-cases/{case_id}/prepare",
+        "/v1/own-cases/{case_id}/submit",
+        "/v1/own-cases/{case_id}/take",
+        "/v1/own-cases/{case_id}/abandon",
         "/v1/reads",
         "/v1/incidents",
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provider_arm.domain import (
+from provider_arm.domain.cases import (
     ENDED,
     REASON_TEXTS,
     ROLES_OF_STEP,
@@ -65,8 +65,9 @@ def test_every_state_can_be_reached_and_says_something_in_both_languages() -> No
     assert all(text.ru and text.kk and text.ru != text.kk for text in STATUS_TEXTS.values())
 
 
-def test_nothing_happens_after_the_end() -> None:
-    assert not [state for state, _ in TRANSITIONS if state in ENDED]
+def test_nobody_decides_after_the_end_and_only_a_result_is_handed_over() -> None:
+    after_the_end = [(state, event) for state, event in TRANSITIONS if state in ENDED]
+    assert after_the_end == [(CaseState.COMPLETED, CaseEvent.RESULT_HANDED_OVER)]
 
 
 def test_a_result_needs_documents_in_order_and_a_refusal_needs_somebody_who_looked() -> None:

@@ -110,7 +110,8 @@ async def test_every_handler_given_the_same_delivery_again_changes_nothing(arm: 
     refusal = notice(arm, "envelope.refused", REFUSED | {"id": arm.ids.new()})
     accepted = notice(arm, "envelope.accepted", {"id": arm.ids.new(), "sha256": "0" * 64, "receipt": "x"})
     wires = [arm.wire(submitted), arm.wire(refusal, arm.gateway), arm.wire(accepted, arm.gateway)]
-    assert {submitted.type, refusal.type, accepted.type} == set(HANDLERS)
+    elsewhere = {"kz.egov.answer.person.v1", "kz.egov.case.handed_over.v1"}  # test_own_queries, test_handover
+    assert {submitted.type, refusal.type, accepted.type} | elsewhere == set(HANDLERS)
     await arm.deliver(*wires)
     await arm.outgoing(1)
     async with arm.ws.db.read() as conn:
@@ -318,11 +319,41 @@ async def test_labels_come_from_the_channels_own_flow(arm: Arm, channel: str) ->
     assert told.step == {"portal": "P6", "centre": "P7"}[channel]  # Atyrau 427, cl. 6 9) and 8 8)
 
 
+async def at_a_centre(arm: Arm, **operator: Any) -> list[str]:
+    """An application of the centre, signed with such a certificate; why it is not believed."""
+    wanted: dict[str, Any] = {"profile": "employee_sign", "bin_": arm.centre_bin} | operator
+    key = arm.pki.person(synthetic_iin(3), **wanted)
+    body = arm.application(key=key, channel="centre")
+    envelope = replace(arm.submission(body, key), channel="centre", source="con-arm", step="P6")
+    await arm.deliver(arm.wire(envelope, arm.centre))
+    case = await stored(arm, envelope.subject)
+    assert case is not None, arm.letters
+    assert (case.source, case.verified) == ("con-arm", not case.reasons)
+    return list(case.reasons)
+
+
 async def test_at_a_centre_the_operator_signs_for_the_consumer(arm: Arm) -> None:
-    operator = arm.pki.person(synthetic_iin(3), profile="employee_sign")
-    body = arm.application(key=operator, channel="centre")
-    envelope = replace(arm.submission(body, operator), channel="centre")
-    assert await refused_at_registration(arm, envelope) == []
+    assert await at_a_centre(arm) == []
+    [told] = await arm.outgoing(1)
+    assert (told.recipient, told.step, told.channel) == ("con-arm", "P7", "centre")
+
+
+async def test_at_a_centre_a_private_persons_certificate_is_not_an_operators(arm: Arm) -> None:
+    assert await at_a_centre(arm, profile="person_sign") == ["operator.not_employee"]
+
+
+@pytest.mark.parametrize("bin_", ["999940000010", None])
+async def test_an_employee_of_another_organisation_does_not_sign_for_the_centre(arm: Arm, bin_: str | None) -> None:
+    assert await at_a_centre(arm, bin_=bin_) == ["operator.other_organisation"]
+
+
+async def test_the_refusal_says_whose_signature_was_missing(arm: Arm) -> None:
+    await at_a_centre(arm, bin_=None)
+    executor = await arm.appoint("executor")
+    [case] = (await executor.get("/v1/cases")).json()["items"]
+    shown = (await executor.get(f"/v1/cases/{case['id']}")).json()
+    assert [reason["code"] for reason in shown["reasons"]] == ["operator.other_organisation"]
+    assert shown["reasons"][0]["text"].startswith("Запрос подписан не сотрудником")
 
 
 # --- the gateways' word about our own messages -----------------------------------------------------------------

@@ -68,3 +68,34 @@ async def test_an_account_wanted_many_times_at_once_is_made_once(starting: Any, 
         wrong = {"iin": body["iin"], "password": "wrong"}
         await asyncio.gather(*(arm.http.post("/v1/sessions", json=wrong) for _ in range(6)))
         assert (await arm.http.post("/v1/sessions", json=wrong)).status_code == 429
+
+
+async def test_a_case_of_the_own_channel_runs_from_login_to_number(starting: Any, postgres_url: str) -> None:
+    async with starting(db_url=postgres_url) as arm:
+        executor, head = await arm.appoint("executor"), await arm.appoint("head")
+        case = await executor.open_own()
+        await executor.enter(case)
+        asked = await asyncio.gather(*(executor.post(f"/v1/own-cases/{case}/queries") for _ in range(3)))
+        assert sorted(answer.status_code for answer in asked) == [202, 409, 409]
+        [query] = await arm.outgoing(1)
+        answer = arm.wire(arm.answer(query, arm.somebody()), arm.register)
+        await arm.deliver(answer, answer)
+        assert (await executor.scan(case)).status_code == 200
+        key = executor.employee()
+        document = base64.b64decode((await executor.fix(case, key)).json()["document"])
+        answers = await asyncio.gather(*(executor.file(case, document, key) for _ in range(3)))
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+        [draft] = (await head.get("/v1/own-cases", state="registered")).json()["items"]
+        assert (draft["id"], draft["number"]) == (case, "26000000001")
+        assert [one.step for one in await arm.outgoing(2)] == ["P3", "P6"]
+        assert arm.letters == []
+
+
+async def test_no_data_on_postgres_leaves_neither_person_nor_problem(starting: Any, postgres_url: str) -> None:
+    async with starting(db_url=postgres_url) as arm:
+        executor = await arm.appoint("executor")
+        case = await executor.open_own()
+        await executor.enter(case)
+        await arm.answered(await executor.ask(case))
+        own = await executor.own(case)
+        assert (own["state"], own["person"], own["queries"][0]["problem"]) == ("no_data", None, None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from egovgateway.checking import Checker
 from egovgateway.domain import Judge
@@ -13,6 +14,7 @@ from egovgateway.pipeline import Gateway, GatewayParts, no_checkpoint
 from egovgateway.publisher import Publisher
 from egovgateway.store import GatewayStore
 from egovgateway.tables import GatewayTables
+from egovkit.bus import BatchHandler
 from egovkit.bus.topology import Topology
 from egovkit.envelope import Envelope
 from egovkit.membership import Member
@@ -69,14 +71,19 @@ def build_gateway(node: Node, kind: Kind, checkpoint: Callable[[str], None] = no
 
 
 @asynccontextmanager
-async def running(node: Node, gateway: Gateway, topology: Topology) -> AsyncIterator[None]:
-    """Publish and relay, take from every queue the topology gives this gateway, and stop in the other order."""
+async def running(
+    node: Node, gateway: Gateway, topology: Topology, others: Mapping[str, BatchHandler] = MappingProxyType({})
+) -> AsyncIterator[None]:
+    """Publish and relay, take from every queue the topology gives this gateway, and stop in the other order.
+
+    `others` take from queues that bring something else than envelopes to be judged.
+    """
     publisher = gateway.parts.publisher
     publisher.every_round(gateway.judge_parked)
     publisher.every_round(gateway.keep_fresh)
     await publisher.start()
     mine = [queue.name for queue in topology.queues if queue.owner == node.code]
-    subscriptions = [await node.bus.consume(name, gateway.take) for name in mine]
+    subscriptions = [await node.bus.consume(name, others.get(name, gateway.take)) for name in mine]
     try:
         yield
     finally:

@@ -15,6 +15,8 @@ from egovkit.signatures.receipt import Receipt
 
 GRACE = timedelta(seconds=2)  # clocks of two systems differ; NTP keeps them within one second
 HTTP_DOOR = "http"
+REDRIVE_QUEUE = "rshep.redrive"  # dead letters on their way from ШЭП, which keeps them, to queues of the regions
+REDRIVEN_TO = "x-egov-redriven-to"  # header of such a letter: the queue it died in
 
 
 class EnvelopeState(StrEnum):

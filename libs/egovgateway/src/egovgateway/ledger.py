@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 REPLAY = "replay.other_body"
+MAX_REFUSED = 20  # numbers a receipt names: a header has its limits, and so has a sender's patience
 
 
 @dataclass(slots=True)
@@ -203,7 +204,7 @@ class Ledger:
 
     def _decide(self, item: Verified) -> Passage:
         envelope = item.envelope
-        refused = self._refused.get((envelope.subject, envelope.source), frozenset())
+        refused = self._refused_before(envelope).union(*(receipt.refused for receipt in item.receipts))
         decision = self._judge(item, Standing(self._cases.get(envelope.subject), refused, self._now))
         if item.arrival.resumed and isinstance(decision, Park):
             return Passage(item.arrival, envelope, EnvelopeState.PARKED, known=True)
@@ -218,6 +219,10 @@ class Ledger:
                 self._refuse_to(item.sender, item.arrival, envelope, error, decision.trace)
                 self._burn(envelope)
         return passage
+
+    def _refused_before(self, envelope: Envelope) -> frozenset[int]:
+        """Numbers of this source in this case that were refused here."""
+        return self._refused.get((envelope.subject, envelope.source), frozenset())
 
     def _refuse_unfit(self, item: TurnedAway, envelope: Envelope) -> Passage:
         """Steps 1 and 2 failed, but the sender is who he says: the row keeps his answer."""
@@ -236,8 +241,7 @@ class Ledger:
 
     def _burn(self, envelope: Envelope) -> None:
         """A refused number is used up; whoever waited for it is judged now."""
-        key = (envelope.subject, envelope.source)
-        self._refused[key] = self._refused.get(key, frozenset()) | {envelope.caseseq}
+        self._refused[envelope.subject, envelope.source] = self._refused_before(envelope) | {envelope.caseseq}
         self._judge_successor(envelope)
 
     def _judge_successor(self, envelope: Envelope) -> None:
@@ -308,10 +312,11 @@ class Ledger:
                 passage.receipt = self._receipt(passage, link)
 
     def _receipt(self, passage: Passage, link: Link) -> str:
-        assert passage.envelope is not None
-        trace = passage.trace or Trace("none")
+        envelope, trace = passage.envelope, passage.trace or Trace("none")
+        assert envelope is not None
+        refused = tuple(sorted(number for number in self._refused_before(envelope) if number < envelope.caseseq))
         receipt = Receipt(
-            id=passage.envelope.id,
+            id=envelope.id,
             sha256=passage.arrival.wire.sha256,
             gateway=self._p.code,
             writer=self._p.journal.writer,
@@ -322,6 +327,7 @@ class Ledger:
             limit_s=trace.limit_s,
             used_s=trace.used_s,
             step=trace.step,
+            refused=refused[-MAX_REFUSED:],
         )
         return issue_receipt(receipt, self._p.key)
 

@@ -89,9 +89,9 @@ class Gateway:
                 await self.process(arrivals)
                 break
             except (DBAPIError, OSError):
-                if await self._database_answers():
+                if await self.database_answers():
                     raise  # the database is well and did not want it: the bus counts the attempts
-                await self._until_database_answers()
+                await self.until_database_answers()
         self._checkpoint("8-before-ack")
         return [Verdict.ACK] * len(deliveries)
 
@@ -101,13 +101,14 @@ class Gateway:
             LOG.warning("intake held", missing=missing)
             await self.parts.clock.sleep(HOLD)
 
-    async def _until_database_answers(self) -> None:
+    async def until_database_answers(self) -> None:
         """Hold the intake through an outage: deliveries that come back would be counted and end as dead letters."""
-        while not await self._database_answers():
+        while not await self.database_answers():
             LOG.warning("intake held", missing="database")
             await self.parts.clock.sleep(HOLD)
 
-    async def _database_answers(self) -> bool:
+    async def database_answers(self) -> bool:
+        """Whether it does now: what failed while it does will fail again."""
         try:
             await self.parts.db.ping()
         except (DBAPIError, OSError, TimeoutError):

@@ -271,6 +271,16 @@ async def test_a_refused_number_is_used_up_and_its_successor_does_not_wait(rig: 
     assert [e.caseseq for e in rig.inbox("beta")] == [1, 3]
 
 
+async def test_a_receipt_tells_the_next_gateway_which_numbers_it_will_never_see(rig: Rig) -> None:
+    case = rig.ids.new()
+    await rig.send(rig.envelope("NO", subject=case, caseseq=1), rig.envelope("P6", subject=case, caseseq=2))
+    await rig.published()
+    [told] = rig.arrived["inbox.beta"]
+    wire = WireEnvelope.of(told.body, told.headers)
+    [receipt] = verify_receipts(wire, rig.membership.members, rig.pki.trust(), rig.clock.now())
+    assert receipt.refused == (1,)
+
+
 async def test_a_parked_envelope_whose_predecessor_came_through_another_process_is_found(rig: Rig) -> None:
     case = rig.ids.new()
     other = rig.make("gate/2")

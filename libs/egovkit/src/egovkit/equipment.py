@@ -12,11 +12,12 @@ from egovkit.signatures.keys import SigningKey
 
 def make_bus(settings: ServiceSettings, clock: Clock) -> Bus:
     """RabbitMQ by the settings; its client library is loaded only here, not in the embedded mode."""
-    if settings.amqp_url is None:
+    url = settings.broker_url
+    if url is None:
         raise ValueError(f"{settings.code} needs a broker: set amqp_url, or give the node a bus")
     from egovkit.bus.rabbit import RabbitBus
 
-    return RabbitBus(settings.amqp_url, clock=clock)
+    return RabbitBus(url, clock=clock)
 
 
 def load_key(settings: ServiceSettings) -> SigningKey:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import quote, urlsplit
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,8 +39,11 @@ class ServiceSettings(BaseSettings):
     log_level: LogLevel = "info"
     contracts: Path | None = None
 
+    # With a password file the URL names the user alone: an environment is read by more eyes than a mounted secret.
     db_url: str | None = None
+    db_password_file: Path | None = None
     amqp_url: str | None = None
+    amqp_password_file: Path | None = None
 
     keystore: Path
     keystore_password_file: Path | None = None
@@ -70,8 +74,15 @@ class ServiceSettings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """`db_url`, or the service's own SQLite file under `home`."""
-        return self.db_url or f"sqlite+aiosqlite:///{self.home / f'{self.code}.sqlite3'}"
+        """`db_url` with its password, or the service's own SQLite file under `home`."""
+        if self.db_url is None:
+            return f"sqlite+aiosqlite:///{self.home / f'{self.code}.sqlite3'}"
+        return with_password(self.db_url, self.db_password_file)
+
+    @property
+    def broker_url(self) -> str | None:
+        """`amqp_url` with its password, or None where there is no broker."""
+        return None if self.amqp_url is None else with_password(self.amqp_url, self.amqp_password_file)
 
     @property
     def writer(self) -> str:
@@ -87,3 +98,17 @@ class ServiceSettings(BaseSettings):
 def read_secret(path: Path) -> str:
     """A secret from a file (docker and k8s mount them so); the newline an editor adds is not part of it."""
     return path.read_text(encoding="utf-8").rstrip("\r\n")
+
+
+def with_password(url: str, file: Path | None) -> str:
+    """`scheme://user@host/...` with the password that `file` holds; without a file the URL as it is.
+
+    ValueError when the URL names no user, or has a password of its own: which of the two is meant nobody can say.
+    """
+    if file is None:
+        return url
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    if not user or ":" in user:
+        raise ValueError(f"a URL whose password is in {file} names a user and no password")
+    return parts._replace(netloc=f"{user}:{quote(read_secret(file), safe='')}@{host}").geturl()

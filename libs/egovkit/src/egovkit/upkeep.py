@@ -13,6 +13,7 @@ to repair their cause, the latter is what makes a replay harmless.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
@@ -53,6 +54,11 @@ class BusMetrics:
         )
         self._dead = Gauge("egov_outbox_dead", "Messages that can never be sent", ["service"], registry=self.registry)
         self._queues: set[str] = set()
+        self._asked: list[Callable[[], Awaitable[None]]] = []
+
+    def ask(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """Call `refresh` before every answer: it sets the gauges a service has of its own in `registry`."""
+        self._asked.append(refresh)
 
     def taken(self, queue: str, outcome: Outcome) -> None:
         """One delivery was settled."""
@@ -72,6 +78,11 @@ class BusMetrics:
                 self._queues |= waiting.keys()
                 for queue in self._queues:  # a queue that is empty now is 0, not gone
                     self._waiting.labels(self._service, queue).set(waiting.get(queue, 0))
+        for refresh in self._asked:
+            try:
+                await refresh()
+            except Exception as error:
+                _log.warning("metrics.gauge_unknown", error=type(error).__name__)
         return generate_latest(self.registry)
 
 

@@ -17,6 +17,7 @@ from egovlaw.catalogue import (
     Form,
     FormField,
     InternalStep,
+    Kazakh,
     Published,
     Regulation,
     Rule,
@@ -44,6 +45,7 @@ def build_regulation(raw: Raw) -> Regulation:
         act=_act(raw["act"]),
         standard_ru=raw["standard"]["ru"],
         provider_ru=raw["provider"]["ru"],
+        provider_kk=_kazakh(raw["provider"].get("kk")),
         form_ru=raw["form"]["ru"],
         participants=tuple(entry["name_ru"] for entry in raw["participants"]),
         channels={channel.code: channel for channel in channels},
@@ -81,6 +83,10 @@ def _decisions(raw: Raw) -> tuple[str, ...]:
 
 def _duration(raw: Raw | None) -> Duration | None:
     return None if raw is None else Duration(**raw)
+
+
+def _kazakh(raw: Raw | None) -> Kazakh | None:
+    return None if raw is None else Kazakh(raw["text"], raw["status"])
 
 
 def _published(raw: Raw | None) -> Published | None:
@@ -217,13 +223,22 @@ def _form(raw: Raw) -> Form:
         attachments_ru=tuple(raw.get("attachments_ru", ())),
         free_form=raw.get("free_form", False),
         sent_on=tuple(raw.get("sent_on", ())),
+        name_kk=_kazakh(raw.get("name_kk")),
         decisions=_decisions(raw),
     )
 
 
 def _field(raw: Raw) -> FormField:
-    options = tuple(raw.get("options_ru", ()))
-    return FormField(raw["name"], raw["label_ru"], raw["type"], options, raw.get("required", False))
+    kazakh = raw.get("options_kk", {"texts": (), "status": "translated"})
+    return FormField(
+        name=raw["name"],
+        label_ru=raw["label_ru"],
+        type=raw["type"],
+        options_ru=tuple(raw.get("options_ru", ())),
+        required=raw.get("required", False),
+        label_kk=_kazakh(raw.get("label_kk")),
+        options_kk=tuple(Kazakh(text, kazakh["status"]) for text in kazakh["texts"]),
+    )
 
 
 def _rule(raw: Raw) -> Rule:

@@ -16,6 +16,7 @@ from egovlaw.limits import Limit
 OriginKind = Literal["portal", "centre", "provider"]
 Outcome = Literal["continue", "refusal", "result"]
 InternalBranch = Literal["default", "akim", "centre"]
+KazakhStatus = Literal["translated", "restored", "verbatim"]
 
 CHANNELS = ("portal", "centre", "state_corporation", "provider", "akim", "employment_centre")
 
@@ -166,12 +167,24 @@ class InternalStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Kazakh:
+    """A Kazakh text and where it comes from: the act itself, its garbled scan, or our translation (E11)."""
+
+    text: str
+    status: KazakhStatus
+
+
+@dataclass(frozen=True, slots=True)
 class FormField:
+    """`options_kk` has one text for each of `options_ru`, or none at all."""
+
     name: str
     label_ru: str
     type: str
     options_ru: tuple[str, ...] = ()
     required: bool = False
+    label_kk: Kazakh | None = None
+    options_kk: tuple[Kazakh, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +199,7 @@ class Form:
     attachments_ru: tuple[str, ...] = ()
     free_form: bool = False  # a letter with reasons, no template
     sent_on: tuple[str, ...] = ()  # notifications: status_change, extension
+    name_kk: Kazakh | None = None
     decisions: tuple[str, ...] = ()
 
 
@@ -234,10 +248,11 @@ class Regulation:
     region: str
     title_ru: str
     title_kk: str
-    title_kk_status: Literal["translated", "restored", "verbatim"]
+    title_kk_status: KazakhStatus
     act: Act
     standard_ru: str
     provider_ru: str
+    provider_kk: Kazakh | None
     form_ru: str
     participants: tuple[str, ...]
     channels: Mapping[str, Channel]

@@ -21,6 +21,7 @@ _UNITS = ("max_s", "minutes", "hours", "working_days", "calendar_days", "months"
 def check_regulation(raw: Any, decisions: Collection[str], regions: Collection[str]) -> list[Finding]:
     """Every semantic fault of one regulation file."""
     findings = [*_decision_ids(raw, decisions), *_durations(raw), *_internal(raw), *_region(raw, regions)]
+    findings += _options(raw)
     seen: set[str] = set()
     for at, channel in mappings(raw, "channels"):
         code = channel.get("channel")
@@ -37,6 +38,18 @@ def _region(raw: Any, regions: Collection[str]) -> list[Finding]:
     if isinstance(region, str) and region not in regions:
         return [(("region",), f"region {region} is not in regions.yaml")]
     return []
+
+
+def _options(raw: Any) -> Iterator[Finding]:
+    """Every option in both languages or in Russian alone: an answer is known by its place."""
+    for form_at, form in mappings(raw, "forms"):
+        for field_at, field in mappings(form, "fields"):
+            kazakh = field.get("options_kk")
+            texts = kazakh.get("texts") if isinstance(kazakh, Mapping) else None
+            russian = field.get("options_ru", [])
+            if isinstance(texts, list) and isinstance(russian, list) and len(texts) != len(russian):
+                at = (*form_at, *field_at, "options_kk", "texts")
+                yield at, f"{len(texts)} Kazakh options for {len(russian)} Russian ones"
 
 
 def mappings(raw: Any, key: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:

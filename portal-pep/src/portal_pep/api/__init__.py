@@ -2,12 +2,14 @@
 
 from fastapi import APIRouter
 
-from portal_pep.api import accounts, cases, notifications, services, signing
+from portal_pep.api import accounts, cases, events, notifications, services, signing, surveys
 
 routers: tuple[APIRouter, ...] = (
     accounts.router,
     services.router,
     cases.router,
+    events.router,
     signing.router,
     notifications.router,
+    surveys.router,
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.edge import language_of
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
 from portal_pep.api.base import (
@@ -33,12 +35,16 @@ from portal_pep.api.shown import (
     AttachmentShown,
     CaseLine,
     CaseShown,
+    RecordShown,
+    StatusChecked,
     case_line,
     case_shown,
+    record_shown,
+    status_checked,
 )
 from portal_pep.domain.document import read_document
 from portal_pep.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
-from portal_pep.service import cases, reading
+from portal_pep.service import cases, printing, reading
 from portal_pep.store.cases import Case
 
 router = APIRouter(prefix="/v1/cases", tags=["applications"])
@@ -84,21 +90,6 @@ class CaseList(Shown):
     next: str | None
 
 
-class RecordShown(Shown):
-    at: datetime
-    event: str
-    step: str | None
-    clause: str | None
-    state_before: str
-    state_after: str
-    applied: bool
-    version: int | None
-    envelope: str | None
-    limit_s: float | None
-    used_s: float | None
-    detail: dict[str, Any] | None
-
-
 class History(Shown):
     items: list[RecordShown]
     next: str | None
@@ -116,6 +107,16 @@ class ResultShown(Shown):
     issued_at: datetime
     received_at: datetime
     check: dict[str, Any] | None
+
+
+class ReadShown(Shown):
+    at: datetime
+    what: str  # status, result or pdf
+
+
+class ReadList(Shown):
+    items: list[ReadShown]
+    next: str | None
 
 
 @router.post("", status_code=201, response_model=CaseShown)
@@ -138,10 +139,18 @@ async def open_case(
     return await once(request, identity, work)
 
 
+Number = Annotated[
+    str | None, Query(pattern=r"^[0-9]{11}$", description="only applications the provider gave this number")
+]
+
+
 @router.get("")
-async def list_cases(portal: ThePortal, identity: Confirmed, cursor: Cursor = None, limit: Limit = PAGE) -> CaseList:
+async def list_cases(
+    portal: ThePortal, identity: Confirmed, cursor: Cursor = None, limit: Limit = PAGE, number: Number = None
+) -> CaseList:
     """The citizen's applications, newest first."""
-    found, more = await reading.case_list(portal, identity.account, before=key_of(cursor), limit=limit)
+    before = key_of(cursor)
+    found, more = await reading.case_list(portal, identity.account, before=before, limit=limit, number=number)
     lines = [case_line(one, portal.catalogue.regulation(one.regulation)) for one in found]
     return CaseList(items=lines, next=cursor_of(found[-1].id) if more else None)
 
@@ -202,30 +211,14 @@ async def history(
 ) -> History:
     """Everything that happened to the application, oldest first; `applied` is false for what came too late."""
     found, more = await reading.history(portal, identity.account, case_id, after=number_of(cursor), limit=limit)
-    items = [
-        RecordShown(
-            at=one.record.at,
-            event=one.record.event,
-            step=one.record.step,
-            clause=one.record.clause,
-            state_before=one.record.state_before,
-            state_after=one.record.state_after,
-            applied=one.record.applied,
-            version=one.record.version,
-            envelope=one.record.envelope_id,
-            limit_s=one.record.limit_s,
-            used_s=one.record.used_s,
-            detail=one.record.detail,
-        )
-        for one in found
-    ]
+    items = [record_shown(one) for one in found]
     return History(items=items, next=cursor_of(found[-1].id) if more else None)
 
 
 @router.get("/{case_id}/result")
 async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> ResultShown:
     """The result, or the reasoned refusal, as the provider's system made it."""
-    found = await reading.result(portal, identity.account, case_id)
+    _, found = await reading.result(portal, identity.account, case_id)
     return ResultShown(
         kind=found.kind,
         document=encoded(found.document),
@@ -237,6 +230,55 @@ async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> Result
         received_at=found.received_at,
         check=found.check,
     )
+
+
+@router.post("/{case_id}/status-check")
+async def check_status(portal: ThePortal, identity: Confirmed, case_id: str) -> StatusChecked:
+    """The button "обновить статус". Every look is recorded and answered anew: with a key a repetition would get the
+    old answer, so none is taken."""
+    return status_checked(await reading.check_status(portal, identity.account, case_id))
+
+
+@router.get("/{case_id}/reads")
+async def list_reads(
+    portal: ThePortal, identity: Confirmed, case_id: str, cursor: Cursor = None, limit: Limit = PAGE
+) -> ReadList:
+    """When the result, its PDF and the status were looked at through the portal, newest first."""
+    before = number_of(cursor) or None
+    found, more = await reading.reads(portal, identity.account, case_id, before=before, limit=limit)
+    items = [ReadShown(at=one.at, what=one.what) for one in found]
+    return ReadList(items=items, next=cursor_of(found[-1].id) if more else None)
+
+
+FILE_NAMES: Final = {
+    "result": {"kk": "Нәтиже", "ru": "Результат", "en": "Result"},
+    "refusal": {"kk": "Бас тарту", "ru": "Отказ", "en": "Refusal"},
+}
+_PDF: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.get("/{case_id}/result.pdf", response_class=Response, responses=_PDF)
+async def result_pdf(
+    *,
+    request: Request,
+    portal: ThePortal,
+    identity: Confirmed,
+    case_id: str,
+    if_none_match: Annotated[str | None, Header(description="the ETag of a copy that is already kept")] = None,
+) -> Response:
+    """The result, or the reasoned refusal, as PDF/A: the button "сохранить". The same bytes every time."""
+    page = await printing.page(portal, identity.account, case_id)
+    language = language_of(request)
+    etag = f'"{page.etag}"'
+    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Accept-Language"}
+    if if_none_match is not None and etag in (one.strip() for one in if_none_match.split(",")):
+        return Response(status_code=304, headers=headers)
+    number = page.number or case_id
+    name = quote(f"{FILE_NAMES[page.kind][language]} {number}.pdf")
+    headers["content-disposition"] = f"attachment; filename=\"{page.kind}-{number}.pdf\"; filename*=UTF-8''{name}"
+    return Response(await printing.pdf(portal, page), headers=headers, media_type="application/pdf")
 
 
 def _etag(case: Case) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from fastapi import APIRouter
+from pydantic import Field
 
-from portal_pep.api.base import PAGE, Confirmed, Cursor, Limit, Shown, Text, ThePortal, cursor_of, key_of
+from portal_pep.api.base import PAGE, Confirmed, Cursor, Limit, Shown, Strict, Text, ThePortal, cursor_of, key_of
 from portal_pep.service import reading
 from portal_pep.store.records import Notice
 
@@ -24,7 +26,19 @@ class NoticeShown(Shown):
 
 class NoticeList(Shown):
     items: list[NoticeShown]
+    unread: int  # of all, not of this page
     next: str | None
+
+
+class UpTo(Strict):
+    """What is read is what has been seen: a notification that comes meanwhile stays unread."""
+
+    up_to: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="id of the newest notification seen")]
+
+
+class AllRead(Shown):
+    marked: int
+    unread: int
 
 
 @router.get("")
@@ -36,8 +50,17 @@ async def list_notifications(
     unread: bool = False,
 ) -> NoticeList:
     """Newest first."""
-    found, more = await reading.notices(portal, identity.account, before=key_of(cursor), limit=limit, unread=unread)
-    return NoticeList(items=[_shown(one) for one in found], next=cursor_of(found[-1].id) if more else None)
+    before = key_of(cursor)
+    found, more, count = await reading.notices(portal, identity.account, before=before, limit=limit, unread=unread)
+    following = cursor_of(found[-1].id) if more else None
+    return NoticeList(items=[_shown(one) for one in found], unread=count, next=following)
+
+
+@router.post("/read")
+async def mark_all_read(portal: ThePortal, identity: Confirmed, body: UpTo) -> AllRead:
+    """Marks everything up to a notification as read; doing it again changes nothing, so no key is asked for."""
+    marked, unread = await reading.mark_all_read(portal, identity.account, body.up_to)
+    return AllRead(marked=marked, unread=unread)
 
 
 @router.post("/{notification_id}/read")

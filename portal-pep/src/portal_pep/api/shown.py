@@ -7,11 +7,14 @@ from typing import Any
 
 from egovlaw.catalogue import Regulation
 from portal_pep.api.base import Shown, Text
+from portal_pep.domain import texts
 from portal_pep.domain.files import Attachment
 from portal_pep.domain.states import EDITABLE, ENDED, CaseEvent, after
-from portal_pep.domain.texts import STATE_TEXTS
-from portal_pep.service.reading import CasePage, StepSeen
+from portal_pep.domain.texts import STATE_TEXTS, TURN_TEXTS
+from portal_pep.domain.waiting import Awaited
+from portal_pep.service.reading import CasePage, StatusCheck, StepSeen
 from portal_pep.store.cases import Case
+from portal_pep.store.records import StoredRecord
 
 
 class AttachmentShown(Shown):
@@ -88,8 +91,73 @@ class CaseShown(CaseLine):
     progress: list[ProgressShown]
 
 
+class AwaitedShown(Shown):
+    """Whose turn it is, and the step of the act that stands next; its text is the act's own."""
+
+    by: str  # applicant, gateway or provider
+    text: Text
+    step: str | None
+    type: str | None
+    clause: str | None
+    text_ru: str | None
+
+
+class StatusChecked(CaseLine):
+    """What the act has shown on "обновить статус": ИИН, number, kind of service, status and term, as they are now."""
+
+    iin: str
+    term: TermShown
+    asked_at: datetime
+    told_at: datetime | None  # when the provider's last word came
+    awaited: AwaitedShown | None  # null when the application has ended
+    has_result: bool
+
+
+class RecordShown(Shown):
+    at: datetime
+    event: str
+    step: str | None
+    clause: str | None
+    state_before: str
+    state_after: str
+    applied: bool
+    version: int | None
+    envelope: str | None
+    limit_s: float | None
+    used_s: float | None
+    detail: dict[str, Any] | None
+
+
 def state_text(case: Case) -> Text:
-    text = STATE_TEXTS[case.state]
+    return _text(STATE_TEXTS[case.state])
+
+
+def status_checked(check: StatusCheck) -> StatusChecked:
+    case = check.case
+    return StatusChecked(
+        **_line(case, check.regulation),
+        iin=case.iin,
+        term=TermShown(service=check.regulation.service_term, until=case.term_until, way_s=None),
+        asked_at=check.asked_at,
+        told_at=check.told_at,
+        awaited=_awaited(check.awaited) if check.awaited else None,
+        has_result=check.has_result,
+    )
+
+
+def _awaited(awaited: Awaited) -> AwaitedShown:
+    item = awaited.item
+    return AwaitedShown(
+        by=awaited.turn.value,
+        text=_text(TURN_TEXTS[awaited.turn]),
+        step=item.label if item else None,
+        type=item.type if item else None,
+        clause=item.clause if item else None,
+        text_ru=item.text_ru if item else None,
+    )
+
+
+def _text(text: texts.Text) -> Text:
     return Text(kk=text.kk, ru=text.ru, en=text.en)
 
 
@@ -155,4 +223,22 @@ def _progress(step: StepSeen) -> ProgressShown:
         limit_s=step.limit_s,
         used_s=step.used_s,
         share=share,
+    )
+
+
+def record_shown(one: StoredRecord) -> RecordShown:
+    record = one.record
+    return RecordShown(
+        at=record.at,
+        event=record.event,
+        step=record.step,
+        clause=record.clause,
+        state_before=record.state_before,
+        state_after=record.state_after,
+        applied=record.applied,
+        version=record.version,
+        envelope=record.envelope_id,
+        limit_s=record.limit_s,
+        used_s=record.used_s,
+        detail=record.detail,
     )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from portal_pep.domain.states import CaseState
+from portal_pep.domain.waiting import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,18 @@ STATE_TEXTS: Final[Mapping[CaseState, Text]] = MappingProxyType(
         S.PAUSED: Text("Қызмет көрсету мерзімі тоқтатыла тұрды", "Срок оказания услуги приостановлен", "Paused"),
         S.REFUSED: Text("Қызмет көрсетуден бас тартылды", "В оказании услуги отказано", "Refused"),
         S.COMPLETED: Text("Қызмет көрсетілді", "Услуга оказана", "Completed"),
+    }
+)
+
+TURN_TEXTS: Final[Mapping[Turn, Text]] = MappingProxyType(
+    {
+        Turn.APPLICANT: Text("Сіздің әрекетіңіз күтілуде", "Ожидается ваше действие", "It is your turn"),
+        Turn.GATEWAY: Text("Шлюздің жауабы күтілуде", "Ожидается ответ шлюза", "The gateway's answer is awaited"),
+        Turn.PROVIDER: Text(
+            "Көрсетілетін қызметті берушінің жауабы күтілуде",
+            "Ожидается ответ услугодателя",
+            "The provider's answer is awaited",
+        ),
     }
 )
 

@@ -96,6 +96,8 @@ async def _apply(turn: Turn, **more: Any) -> Case | None:
     changed = await store.change_case(turn.conn, case, turn.received.at, state=state, **more, **news.changes)
     await _keep_trail(turn)
     await _journal(turn, changed, applied=True)
+    if news.event is not CaseEvent.REGISTERED:
+        await _tell_number(turn, changed)
     if news.notice is not None:
         await notify(turn.conn, turn.portal, changed, news.notice, kk=news.kk, ru=news.ru)
     return changed
@@ -113,6 +115,14 @@ async def _remember(turn: Turn) -> None:
     if missing:
         known = await store.change_case(turn.conn, turn.case, turn.received.at, **missing)
     await _journal(turn, known, applied=False)
+    await _tell_number(turn, known)
+
+
+async def _tell_number(turn: Turn, now: Case) -> None:
+    """The applicant hears of the number once, whichever message brings it first."""
+    if turn.case.number is None and now.number is not None:
+        number = {"number": now.number}
+        await notify(turn.conn, turn.portal, now, NoticeKind.REGISTERED, kk=number, ru=number)
 
 
 def _item_of(turn: Turn, label: str) -> FlowItem | None:

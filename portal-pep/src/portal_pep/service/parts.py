@@ -19,6 +19,7 @@ from egovkit.ids import Ids
 from egovkit.journal import Journal
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
+from egovkit.pdf import PdfTemplate
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.sealing import Sealer
@@ -82,6 +83,7 @@ class Portal:
     keyring: Keyring
     passwords: Passwords
     attachments: AttachmentStore
+    result_page: PdfTemplate
 
     def regulation(self, code: str) -> tuple[Regulation, PortalFlow]:
         """The regulation and the portal's part in it, or EgovError service.not_found."""

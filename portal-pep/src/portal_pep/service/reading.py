@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
 from portal_pep.domain.files import Attachment
 from portal_pep.domain.steps import PortalFlow, limit_of
+from portal_pep.domain.waiting import Awaited, awaited
 from portal_pep.service.cases import owned
 from portal_pep.service.parts import Portal
 from portal_pep.store import cases, files, records
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
 from portal_pep.store.files import Result
-from portal_pep.store.records import Notice, Record, StoredRecord
+from portal_pep.store.records import Notice, Read, Record, StoredRecord
 
 ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
 
@@ -39,6 +41,19 @@ class CasePage:
     attachments: Sequence[Attachment]
     steps: Sequence[StepSeen]
     has_result: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatusCheck:
+    case: Case
+    regulation: Regulation
+    asked_at: datetime
+    told_at: datetime | None  # when the owner's last word came
+    awaited: Awaited | None
+    has_result: bool
+
+
+Looked = Literal["result", "pdf"]
 
 
 async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
@@ -73,10 +88,12 @@ def _seen(flow: PortalFlow, item: FlowItem, record: Record | None) -> StepSeen:
     return StepSeen(item, record.limit_s or limit_s, record.at, outcome, record.used_s)
 
 
-async def case_list(portal: Portal, account: Account, *, before: str | None, limit: int) -> tuple[list[Case], bool]:
+async def case_list(
+    portal: Portal, account: Account, *, before: str | None, limit: int, number: str | None = None
+) -> tuple[list[Case], bool]:
     """One page, newest first, and whether there is another."""
     async with portal.db.read() as conn:
-        found = await cases.cases_of(conn, account.id, before=before, limit=limit + 1)
+        found = await cases.cases_of(conn, account.id, before=before, limit=limit + 1, number=number)
     return found[:limit], len(found) > limit
 
 
@@ -91,10 +108,12 @@ async def history(
 
 async def notices(
     portal: Portal, account: Account, *, before: str | None, limit: int, unread: bool
-) -> tuple[list[Notice], bool]:
+) -> tuple[list[Notice], bool, int]:
+    """One page, newest first, whether there is another, and how many of all are unread."""
     async with portal.db.read() as conn:
         found = await records.notices_of(conn, account.id, before=before, limit=limit + 1, unread=unread)
-    return found[:limit], len(found) > limit
+        count = await records.unread_count(conn, account.id)
+    return found[:limit], len(found) > limit, count
 
 
 async def mark_read(portal: Portal, account: Account, notice_id: str) -> Notice:
@@ -105,10 +124,40 @@ async def mark_read(portal: Portal, account: Account, notice_id: str) -> Notice:
     return notice
 
 
-async def result(portal: Portal, account: Account, case_id: str) -> Result:
-    async with portal.db.read() as conn:
+async def mark_all_read(portal: Portal, account: Account, up_to: str) -> tuple[int, int]:
+    """How many were marked, and how many have come since and are still unread."""
+    async with portal.db.begin() as conn:
+        marked = await records.mark_all_read(conn, account.id, up_to, portal.clock.now())
+        return marked, await records.unread_count(conn, account.id)
+
+
+async def result(portal: Portal, account: Account, case_id: str, what: Looked = "result") -> tuple[Case, Result]:
+    """The result or the reasoned refusal. The look is recorded before anything goes out."""
+    async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id)
         found = await files.result_of(conn, case_id)
-    if found is None:
-        raise EgovError("result.not_ready", state=case.state.value)
-    return found
+        if found is None:
+            raise EgovError("result.not_ready", state=case.state.value)
+        await records.add_read(conn, case_id, account.id, portal.clock.now(), what)
+    return case, found
+
+
+async def reads(
+    portal: Portal, account: Account, case_id: str, *, before: int | None, limit: int
+) -> tuple[list[Read], bool]:
+    async with portal.db.read() as conn:
+        await owned(conn, account, case_id)
+        found = await records.reads_of(conn, case_id, before=before, limit=limit + 1)
+    return found[:limit], len(found) > limit
+
+
+async def check_status(portal: Portal, account: Account, case_id: str) -> StatusCheck:
+    """ "Обновить статус" (act 427, cl. 9 8)): the newest state, and a record that the applicant has looked."""
+    now = portal.clock.now()
+    async with portal.db.begin() as conn:
+        case = await owned(conn, account, case_id)
+        await records.add_read(conn, case_id, account.id, now, "status")
+        told_at = await records.owners_last(conn, case_id)
+        result = await files.result_of(conn, case_id)
+    regulation, flow = portal.regulation(case.regulation)
+    return StatusCheck(case, regulation, now, told_at, awaited(case.state, case.step, flow), result is not None)

@@ -100,11 +100,16 @@ async def case(conn: AsyncConnection, id_: str, *, lock: bool = False) -> Case |
     return _case(row._mapping) if row else None
 
 
-async def cases_of(conn: AsyncConnection, account_id: str, *, before: str | None, limit: int) -> list[Case]:
-    """Newest first: case ids sort by the time they were born."""
+async def cases_of(
+    conn: AsyncConnection, account_id: str, *, before: str | None, limit: int, number: str | None = None
+) -> list[Case]:
+    """Newest first: case ids sort by the time they were born. Numbers are unique by provider only, so one number may
+    be that of two cases."""
     query = select(cases).where(cases.c.account_id == account_id).order_by(cases.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(cases.c.id < before)
+    if number is not None:
+        query = query.where(cases.c.number == number)
     return [_case(row._mapping) for row in await conn.execute(query)]
 
 

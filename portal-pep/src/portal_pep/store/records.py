@@ -1,4 +1,4 @@
-"""What happened to a case, and what the applicant was told of it."""
+"""What happened to a case, what the applicant was told of it, and when he looked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from portal_pep.tables import history, notifications
+from portal_pep.tables import history, notifications, reads
 
 _ADD_RECORD, _ADD_NOTICE = insert(history), insert(notifications)  # made once: with values they are made each time
 
@@ -52,6 +52,17 @@ class Notice:
     read_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One look of a person at what came back: `what` is status, result or pdf."""
+
+    id: int
+    case_id: str
+    account_id: str
+    at: datetime
+    what: str
+
+
 async def add_record(conn: AsyncConnection, record: Record) -> None:
     await conn.execute(_ADD_RECORD, {name: getattr(record, name) for name in Record.__slots__})
 
@@ -66,6 +77,29 @@ async def records_of(conn: AsyncConnection, case_id: str, *, after: int, limit: 
         columns = dict(row._mapping)
         found.append(StoredRecord(columns.pop("id"), Record(**columns)))
     return found
+
+
+async def owners_last(conn: AsyncConnection, case_id: str) -> datetime | None:
+    """When the owner's last message that counted came; only the owner's carry a version."""
+    query = (
+        select(history.c.at)
+        .where(history.c.case_id == case_id, history.c.version.is_not(None), history.c.applied)
+        .order_by(history.c.id.desc())
+        .limit(1)
+    )
+    return (await conn.execute(query)).scalar_one_or_none()
+
+
+async def add_read(conn: AsyncConnection, case_id: str, account_id: str, at: datetime, what: str) -> None:
+    await conn.execute(insert(reads).values(case_id=case_id, account_id=account_id, at=at, what=what))
+
+
+async def reads_of(conn: AsyncConnection, case_id: str, *, before: int | None, limit: int) -> list[Read]:
+    """Newest first."""
+    query = select(reads).where(reads.c.case_id == case_id).order_by(reads.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(reads.c.id < before)
+    return [Read(**row._mapping) for row in await conn.execute(query)]
 
 
 async def add_notice(conn: AsyncConnection, notice: Notice) -> None:
@@ -96,3 +130,15 @@ async def mark_read(conn: AsyncConnection, account_id: str, id_: str, at: dateti
     await conn.execute(update(notifications).where(*mine, unread).values(read_at=at))
     row = (await conn.execute(select(notifications).where(*mine))).one_or_none()
     return Notice(**row._mapping) if row else None
+
+
+async def mark_all_read(conn: AsyncConnection, account_id: str, up_to: str, at: datetime) -> int:
+    """How many were unread: those that had come by the notice `up_to`."""
+    mine = (notifications.c.account_id == account_id, notifications.c.id <= up_to, notifications.c.read_at.is_(None))
+    return (await conn.execute(update(notifications).where(*mine).values(read_at=at))).rowcount
+
+
+async def unread_count(conn: AsyncConnection, account_id: str) -> int:
+    mine = (notifications.c.account_id == account_id, notifications.c.read_at.is_(None))
+    count: int = (await conn.execute(select(func.count()).select_from(notifications).where(*mine))).scalar_one()
+    return count

@@ -20,9 +20,10 @@ from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_catalogue
 from provider_arm import handlers
-from provider_arm.api import cases, oversight, sessions, staff, tasks
+from provider_arm.api import cases, oversight, own, sessions, staff, tasks
 from provider_arm.api.access import Desk
 from provider_arm.clients import Attachments
+from provider_arm.domain.files import MAX_FILE
 from provider_arm.service.context import Workstation
 from provider_arm.service.passwords import Passwords
 from provider_arm.service.procedure import Procedures
@@ -58,8 +59,9 @@ def create_app(
             await node.receive(f"inbox.{settings.code}", handlers.bound(ws), prepares=handlers.prepares(ws))
             yield
 
-    app = node.create_service(lifespan=lifespan, title="АРМ РШЭП: the provider's workstation")
-    for router in (sessions.router, staff.router, tasks.router, cases.router, oversight.router):
+    limits = [(r"/v1/own-cases/[^/]+/attachments/[^/]+", MAX_FILE)]
+    app = node.create_service(lifespan=lifespan, body_limits=limits, title="АРМ РШЭП: the provider's workstation")
+    for router in (sessions.router, staff.router, tasks.router, cases.router, own.router, oversight.router):
         app.include_router(router)
     return app
 
@@ -83,6 +85,7 @@ def _workstation(node: Node, settings: Settings, procedures: Procedures) -> Work
         ids=node.ids,
         journal=node.journal,
         outbox=node.outbox,
+        membership=node.membership,
         trust=node.trust,
         procedures=procedures,
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),

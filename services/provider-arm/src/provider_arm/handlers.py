@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.inbox import Handler, Prepare, Received
 from egovlaw.kinds import message_type
-from provider_arm.service import intake
+from provider_arm.service import handover, intake, queries
 from provider_arm.service.context import Workstation
 
 ArmHandler = Callable[[Workstation, AsyncConnection, Received], Awaitable[None]]
@@ -17,6 +17,14 @@ ArmHandler = Callable[[Workstation, AsyncConnection, Received], Awaitable[None]]
 
 async def case_submitted(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
     await intake.register_application(ws, conn, received)
+
+
+async def case_handed_over(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
+    await handover.record_hand_over(ws, conn, received)
+
+
+async def answer_person(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
+    await queries.take_answer(ws, conn, received)
 
 
 async def envelope_refused(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
@@ -29,6 +37,8 @@ async def envelope_accepted(ws: Workstation, conn: AsyncConnection, received: Re
 
 HANDLERS: Mapping[str, ArmHandler] = {
     message_type("case.submitted"): case_submitted,
+    message_type("case.handed_over"): case_handed_over,
+    message_type("answer.person"): answer_person,
     message_type("envelope.refused"): envelope_refused,
     message_type("envelope.accepted"): envelope_accepted,
 }
@@ -37,6 +47,7 @@ HANDLERS: Mapping[str, ArmHandler] = {
 # Before the transaction: what takes processor time.
 PREPARES: Mapping[str, Callable[[Workstation, Received], Awaitable[object]]] = {
     message_type("case.submitted"): intake.check_application,
+    message_type("case.handed_over"): handover.check_record,
 }
 
 

@@ -162,3 +162,69 @@ incidents = Table(
     Column("problem", JSON, nullable=False),  # as the gateway signed it: clause, hop, clock, remedy in three languages
     Index("ix_incidents_at", "at", "id"),
 )
+
+own_cases = Table(
+    "own_cases",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("regulation", String(80), nullable=False),
+    Column("regulation_version", Integer, nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("provider", String(120), nullable=False),
+    Column("owner", String(36), nullable=False),
+    Column("iin", String(12)),
+    Column("form", JSON, nullable=False),
+    Column("papers", JSON, nullable=False),
+    Column("trail", JSON, nullable=False),  # every local step so far
+    Column("state", String(40), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("document", LargeBinary),  # exact bytes to sign
+    Column("certificate", String(64)),
+    Column("prepared_at", UtcDateTime),
+    Column("number", String(11)),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Index("ix_own_cases_region_opened", "region", "opened_at", "id"),
+)
+
+own_queries = Table(
+    "own_queries",
+    metadata,
+    Column("id", String(36), primary_key=True),  # of the question's envelope
+    Column("case_id", String(36), nullable=False),
+    Column("register", String(80), nullable=False),
+    Column("iin", String(12), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("asked_by", String(36), nullable=False),
+    Column("clause", String(200), nullable=False),
+    Column("limit_s", Integer),
+    Column("answered_at", UtcDateTime),
+    Column("person", JSON(none_as_null=True)),  # of an answer in time: what came late is not kept
+    Column("problem", JSON(none_as_null=True)),  # a gateway's refusal of the question
+    Index("ix_own_queries_case", "case_id", "asked_at", "id"),
+)
+
+own_scans = Table(
+    "own_scans",  # the bytes are in ШЭП's store
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("type", String(40), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+)
+
+hand_overs = Table(
+    "hand_overs",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("handed_over_at", UtcDateTime, nullable=False),
+    Column("capacity", String(20), nullable=False),
+    Column("iin", String(12), nullable=False),
+    Column("status_version", Integer, nullable=False),  # of the status that was handed over
+    Column("document", LargeBinary, nullable=False),  # exact bytes the operator signed
+    Column("signature", LargeBinary, nullable=False),
+    Column("reasons", JSON, nullable=False),  # why the record is not believed: codes
+)

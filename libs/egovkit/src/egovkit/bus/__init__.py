@@ -24,6 +24,8 @@ from egovkit.bus.topology import Topology
 
 DEAD_REASON = "x-egov-dead-reason"  # header of a dead letter: why it was given up
 DEAD_QUEUE = "x-egov-dead-queue"  # header of a dead letter: the queue it lay in, and may go back to
+DEAD_DELIVERIES = "x-egov-dead-deliveries"  # header of a dead letter: how often it was delivered, where that is known
+DEAD_HEADERS = (DEAD_REASON, DEAD_QUEUE, DEAD_DELIVERIES)  # what burying adds; all else is the message's own
 DELIVERY_LIMIT = "delivery_limit"  # the reason of a message that used up its deliveries
 
 
@@ -57,7 +59,7 @@ class Delivery:
         queue = self.headers.get(DEAD_QUEUE)
         if queue is None:
             raise ValueError(f"message {self.message_id!r} is no dead letter: it has no {DEAD_QUEUE}")
-        headers = {name: text for name, text in self.headers.items() if name not in (DEAD_REASON, DEAD_QUEUE)}
+        headers = {name: text for name, text in self.headers.items() if name not in DEAD_HEADERS}
         return Outgoing(queue, self.body, headers, self.message_id)
 
 
@@ -178,6 +180,8 @@ class BusLimits:
 DEFAULT_LIMITS = BusLimits()
 
 __all__ = [
+    "DEAD_DELIVERIES",
+    "DEAD_HEADERS",
     "DEAD_QUEUE",
     "DEAD_REASON",
     "DEFAULT_LIMITS",

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from egovkit.bus import (
+    DEAD_DELIVERIES,
     DEAD_QUEUE,
     DEAD_REASON,
     DEFAULT_LIMITS,
@@ -126,12 +127,13 @@ class MemoryBroker:
         for message in reversed(batch):
             message.returns += 1
             if queue.delivery_limit is not None and message.returns > queue.delivery_limit:
-                self.bury(queue, message, DELIVERY_LIMIT)
+                self.bury(queue, message, DELIVERY_LIMIT, message.returns)
             else:
                 queue.put_back(message)
 
-    def bury(self, queue: _Queue, message: _Message, reason: str) -> None:
-        headers = {**message.headers, DEAD_REASON: reason, DEAD_QUEUE: queue.name}
+    def bury(self, queue: _Queue, message: _Message, reason: str, deliveries: int) -> None:
+        found = {DEAD_REASON: reason, DEAD_QUEUE: queue.name, DEAD_DELIVERIES: str(deliveries)}
+        headers = {**message.headers, **found}
         self._queues[self._dead_letters].put(_Message(message.body, headers, message.message_id, None))
         message.confirmed()
 
@@ -205,7 +207,7 @@ class _MemorySubscription:
         for message, outcome in zip(batch, outcomes, strict=True):
             reason = dead_reason(outcome)
             if reason is not None:
-                self._bus.broker.bury(self._queue, message, reason)
+                self._bus.broker.bury(self._queue, message, reason, message.returns + 1)
             elif outcome is Verdict.ACK:
                 message.confirmed()
             elif delay := self._bus.limits.delay(message.returns + 1):

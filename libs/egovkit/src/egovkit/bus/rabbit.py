@@ -122,7 +122,7 @@ class RabbitBus:
             try:
                 for name in topology.names:
                     await channel.exchange_declare(name, exchange_type="fanout", durable=True)
-                    await channel.queue_declare(name, durable=True, arguments=_arguments(topology, name))
+                    await channel.queue_declare(name, durable=True, arguments=topology.arguments(name))
                     await channel.queue_bind(name, name)
             except ChannelPreconditionFailed as error:
                 raise BusError(f"a queue exists with other settings: delete it first ({error})") from error
@@ -204,19 +204,6 @@ class RabbitBus:
             raise BusUnavailable("the connection was lost") from error
         finally:
             await channel.close()
-
-
-def _arguments(topology: Topology, name: str) -> dict[str, Any]:
-    if name == topology.dead_letters:
-        return {"x-queue-type": "quorum"}
-    return {
-        "x-queue-type": "quorum",
-        "x-delivery-limit": topology.delivery_limit,
-        "x-dead-letter-exchange": topology.dead_letters,
-        "x-dead-letter-strategy": "at-least-once",  # leaves its queue only when it is in the other
-        "x-overflow": "reject-publish",  # required by at-least-once; and a full queue loses nothing
-        "x-max-length": topology.max_length,
-    }
 
 
 def _heartbeat(url: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from egovkit.bus import (
+    DEAD_DELIVERIES,
     DEAD_QUEUE,
     DEAD_REASON,
     BatchHandler,
@@ -230,8 +231,8 @@ class RabbitSubscription:
         letters = []
         for message, reason in dead:
             known = _delivery(self._queue, message)
-            headers = {**known.headers, DEAD_REASON: reason, DEAD_QUEUE: self._queue}
-            letters.append(Outgoing(self._bus.dead_letters, known.body, headers, known.message_id))
+            found = {DEAD_REASON: reason, DEAD_QUEUE: self._queue, DEAD_DELIVERIES: str(known.attempt)}
+            letters.append(Outgoing(self._bus.dead_letters, known.body, {**known.headers, **found}, known.message_id))
         errors = await self._bus.publish(letters)
         for letter, error in zip(letters, errors, strict=True):
             if error is not None:

@@ -55,6 +55,7 @@ class Topology:
     delivery_limit: int = 5  # returns a message survives: it is delivered at most limit + 1 times
     max_length: int = 100_000  # waiting messages; beyond it publishes are rejected, nothing is dropped
     dead_letters: str = "dead-letters"
+    dead_letters_owner: str = ""  # who reads them, keeps them and may put them back
 
     @classmethod
     def load(cls, contracts: Path) -> Topology:
@@ -88,16 +89,40 @@ class Topology:
     def systems(self) -> tuple[str, ...]:
         """Every participant that reads or writes something, sorted."""
         codes = {queue.owner for queue in self.queues}.union(*(queue.writers for queue in self.queues))
+        codes.add(self.dead_letters_owner)
         return tuple(sorted(codes - {""}))
+
+    def written_by(self, system: str) -> tuple[str, ...]:
+        """The queues `system` may write to. Who owns the dead letters puts them back also into queues of its own:
+        that gives it nothing it could not do by reading them."""
+        puts_back = self._keeps_dead_letters(system)
+        return tuple(q.name for q in self.queues if system in q.writers or (puts_back and q.owner == system))
+
+    def arguments(self, name: str) -> dict[str, Any]:
+        """With what RabbitMQ declares the queue: quorum, nothing dropped, what can't be processed kept."""
+        if name == self.dead_letters:
+            return {"x-queue-type": "quorum"}
+        return {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": self.delivery_limit,
+            "x-dead-letter-exchange": self.dead_letters,
+            "x-dead-letter-strategy": "at-least-once",  # leaves its queue only when it is in the other
+            "x-overflow": "reject-publish",  # required by at-least-once; and a full queue loses nothing
+            "x-max-length": self.max_length,
+        }
 
     def permission(self, system: str) -> Permission:
         """What the broker user of `system` may do: declare nothing, write where named, read what it owns.
 
-        Writing to the dead letters is everybody's right (DEAD needs it), reading them the operator's.
+        Writing to the dead letters is everybody's right (DEAD needs it), reading them their owner's.
         """
-        writes = [queue.name for queue in self.queues if system in queue.writers]
         reads = [queue.name for queue in self.queues if queue.owner == system]
-        return Permission("^$", _exactly([*writes, self.dead_letters]), _exactly(reads))
+        if self._keeps_dead_letters(system):
+            reads.append(self.dead_letters)
+        return Permission("^$", _exactly([*self.written_by(system), self.dead_letters]), _exactly(reads))
+
+    def _keeps_dead_letters(self, system: str) -> bool:
+        return system != "" and system == self.dead_letters_owner
 
 
 def _exactly(names: Sequence[str]) -> str:
@@ -108,7 +133,8 @@ def _exactly(names: Sequence[str]) -> str:
 
 def _errors(raw: Mapping[str, Any]) -> list[str]:
     known: Mapping[str, type] = {
-        "vhost": str, "delivery_limit": int, "max_length": int, "dead_letters": str, "queues": list
+        "vhost": str, "delivery_limit": int, "max_length": int, "dead_letters": str, "dead_letters_owner": str,
+        "queues": list,
     }  # fmt: skip
     errors = [f"unknown key {key!r}" for key in raw if key not in known]
     for key, kind in known.items():

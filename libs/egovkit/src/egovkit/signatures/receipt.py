@@ -35,6 +35,7 @@ _NAMES = frozenset(
         "limit",
         "used",
         "step",
+        "refused",
     }
 )
 
@@ -45,7 +46,8 @@ class Receipt:
 
     `writer`, `position`, `head` (hex) are the row of that gateway's journal. `received` and `forwarded` are
     aware, to the millisecond. `limit_s` and `used_s` are the seconds of the act's limit for `step` and how
-    many of them were gone when the envelope left; None where the act sets none.
+    many of them were gone when the envelope left; None where the act sets none. `refused` are earlier caseseq
+    of the same source and case that this gateway refused: who comes after it never sees them, and need not wait.
     """
 
     id: str
@@ -59,6 +61,7 @@ class Receipt:
     limit_s: float | None = None
     used_s: float | None = None
     step: str | None = None
+    refused: tuple[int, ...] = ()
 
 
 def issue_receipt(receipt: Receipt, key: SigningKey) -> str:
@@ -76,6 +79,7 @@ def issue_receipt(receipt: Receipt, key: SigningKey) -> str:
             "limit": receipt.limit_s,
             "used": receipt.used_s,
             "step": receipt.step,
+            "refused": list(receipt.refused),
         },
         key,
         RECEIPT_TYP,
@@ -113,6 +117,7 @@ def read_receipt(token: str, certificate_for: Callable[[str], Certificate | None
         limit_s=payload["limit"],
         used_s=payload["used"],
         step=payload["step"],
+        refused=tuple(payload["refused"]),
     )
 
 
@@ -121,7 +126,8 @@ def _well_formed(payload: dict[str, Any]) -> bool:
     digests = all(isinstance(payload[name], str) and _HEX.fullmatch(payload[name]) for name in ("sha256", "head"))
     seconds = all(payload[name] is None or type(payload[name]) in (int, float) for name in ("limit", "used"))
     step = payload["step"] is None or isinstance(payload["step"], str)
-    return texts and digests and seconds and step and type(payload["position"]) is int
+    refused = isinstance(payload["refused"], list) and all(type(number) is int for number in payload["refused"])
+    return texts and digests and seconds and step and refused and type(payload["position"]) is int
 
 
 def _text(moment: datetime) -> str:

@@ -97,7 +97,7 @@ async def memory_bus() -> AsyncIterator[MemoryBus]:
     await bus.close()
 
 
-def _server(start: Callable[[], Server]) -> Server:
+def server_or_skip(start: Callable[[], Server]) -> Server:
     """Start a private server; a missing one fails the test, or skips it where the developer allowed that."""
     from egovkit.testing.servers import ServerMissing
 
@@ -114,7 +114,7 @@ def rabbit() -> Iterator[PrivateRabbit | GivenRabbit]:
     """A RabbitMQ node of this session, or the server of EGOV_TEST_AMQP_URL."""
     from egovkit.testing.servers import PrivateRabbit
 
-    node = _server(PrivateRabbit.started)
+    node = server_or_skip(PrivateRabbit.started)
     yield node
     node.remove()
 
@@ -127,7 +127,7 @@ def private_rabbit(rabbit: PrivateRabbit | GivenRabbit) -> Iterator[PrivateRabbi
     if isinstance(rabbit, PrivateRabbit):
         yield rabbit
         return
-    node = _server(PrivateRabbit)
+    node = server_or_skip(PrivateRabbit)
     node.start()
     yield node
     node.remove()
@@ -138,7 +138,7 @@ def postgres() -> Iterator[PrivatePostgres | GivenPostgres]:
     """A PostgreSQL cluster of this session, or the server of EGOV_TEST_DB_URL."""
     from egovkit.testing.servers import PrivatePostgres
 
-    cluster = _server(PrivatePostgres.started)
+    cluster = server_or_skip(PrivatePostgres.started)
     yield cluster
     cluster.remove()
 

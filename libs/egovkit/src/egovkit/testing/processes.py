@@ -118,14 +118,14 @@ class PrivateServer:
         known = [helper.pid for helper in self._helpers]
         (self.folder / "groups").write_text(" ".join(str(pid) for pid in (*known, *pids)))
 
-    def _wait_for_port(self, port: int) -> None:
+    def _wait_for_port(self, port: int, host: str = "127.0.0.1") -> None:
         process = self._process
         assert process is not None  # called after _spawn
         for _ in range(int(START_S / POLL_S)):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(POLL_S)
                 raise ServerFailed(f"{self.kind} ended with {process.returncode} at start:\n{self._log_tail()}")
-            if _answers(port):
+            if _answers(host, port):
                 return
         self.kill9()
         raise ServerFailed(f"{self.kind} didn't open its port within {START_S:.0f} s:\n{self._log_tail()}")
@@ -159,8 +159,8 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+def _answers(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False
 

@@ -16,7 +16,8 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -38,6 +39,8 @@ from egovkit.testing.processes import (
 
 AMQP_URL = "EGOV_TEST_AMQP_URL"
 DB_URL = "EGOV_TEST_DB_URL"
+RABBIT = ("/usr/lib/rabbitmq/lib", "rabbitmq_server-*/sbin", "rabbitmq-server", AMQP_URL)
+POSTGRES = ("/usr/lib/postgresql", "*/bin", "initdb", DB_URL)
 DATABASE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 __all__ = [
@@ -47,6 +50,7 @@ __all__ = [
     "PrivateRabbit",
     "ServerFailed",
     "ServerMissing",
+    "installed",
 ]
 
 _Server = TypeVar("_Server", bound=PrivateServer)
@@ -58,10 +62,16 @@ class PrivateRabbit(PrivateServer):
     kind = "rabbit"
     vhost = "egov"
 
-    def __init__(self) -> None:
-        self._sbin = newest("/usr/lib/rabbitmq/lib", "rabbitmq_server-*/sbin", "rabbitmq-server", AMQP_URL)
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """`settings`: lines of rabbitmq.conf; with `load_definitions` the node has the users of that file alone."""
+        self.sbin = newest(*RABBIT)
         super().__init__()
-        self.port, self._dist_port, self._epmd_port = free_ports(3)
+        self.host = host
+        free, self._dist_port, self._epmd_port = free_ports(3)
+        self.port = port or free
+        self._settings = dict(settings or {})
         self._password = SystemIds(SystemClock()).token()
         self._prepare()
 
@@ -77,20 +87,20 @@ class PrivateRabbit(PrivateServer):
         return self.url_of("operator", self._password)
 
     def url_of(self, user: str, password: str) -> str:
-        return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}/{self.vhost}"
+        return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{self.host}:{self.port}/{self.vhost}"
 
     def start(self) -> None:
         if not self._helpers:  # our own epmd, in the foreground: the node would leave a daemon behind
             epmd = ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
-            self._helpers.append(self._spawn(epmd, self._environment()))
-        self._process = self._spawn([str(self._sbin / "rabbitmq-server")], self._environment())
-        self._wait_for_port(self.port)
+            self._helpers.append(self._spawn(epmd, self.environment()))
+        self._process = self._spawn([str(self.sbin / "rabbitmq-server")], self.environment())
+        self._wait_for_port(self.port, self.host)
 
     def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl on this node (1 to 2 seconds a call) and return what it printed."""
-        command = [str(self._sbin / "rabbitmqctl"), "-q", *arguments]
+        command = [str(self.sbin / "rabbitmqctl"), "-q", *arguments]
         done = subprocess.run(
-            command, env=self._environment(), cwd=self.folder, capture_output=True, text=True, check=False
+            command, env=self.environment(), cwd=self.folder, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise ServerFailed(f"rabbitmqctl {' '.join(arguments)}: {done.stderr or done.stdout}")
@@ -121,18 +131,21 @@ class PrivateRabbit(PrivateServer):
             (self.folder / name).mkdir()
         secret(self.folder / "home" / ".erlang.cookie", SystemIds(SystemClock()).token(), 0o400)
         (self.folder / "etc" / "enabled_plugins").write_text("[].")
+        given = any(name.startswith("listeners.") for name in self._settings)
         settings = {
-            "listeners.tcp.1": f"127.0.0.1:{self.port}",
+            **({} if given else {"listeners.tcp.1": f"{self.host}:{self.port}"}),
             "default_vhost": self.vhost,
             "default_user": "operator",
             "default_pass": self._password,
             "log.file.level": "info",
             "disk_free_limit.absolute": "50MB",
+            **self._settings,
         }
         text = "".join(f"{key} = {value}\n" for key, value in settings.items())
         secret(self.folder / "etc" / "rabbitmq.conf", text, 0o600)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """What the node's own programs (rabbitmqctl, rabbitmq-diagnostics) need to find it."""
         etc, data = self.folder / "etc", self.folder / "data"
         keep = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
         return keep | {
@@ -161,14 +174,25 @@ class PrivatePostgres(PrivateServer):
 
     kind = "postgres"
 
-    def __init__(self, *, fsync: bool = False) -> None:
-        """`fsync` off makes tests quick and a benchmark worthless."""
-        self._bin = newest("/usr/lib/postgresql", "*/bin", "initdb", DB_URL)
+    def __init__(
+        self,
+        *,
+        fsync: bool = False,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        owner: tuple[str, str] | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """`fsync` off makes tests quick and a benchmark worthless. `owner` is the superuser and its password;
+        `arguments` follow the server's own, and win."""
+        self.bin = newest(*POSTGRES)
         super().__init__()
         self._fsync = fsync
         self._user = _unprivileged()
-        (self.port,) = free_ports(1)
-        self._password = SystemIds(SystemClock()).token()
+        self.host = host
+        self.port = port or free_ports(1)[0]
+        self.arguments = list(arguments)
+        self._owner, self._password = owner or ("postgres", SystemIds(SystemClock()).token())
         self._databases = 0
         self._data = self.folder / "data"
         self._initdb()
@@ -180,18 +204,27 @@ class PrivatePostgres(PrivateServer):
         return GivenPostgres(given) if given else _started(cls(fsync=fsync))
 
     def start(self) -> None:
-        command = [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port)]
+        command = [str(self.bin / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         settings = {
-            "listen_addresses": "127.0.0.1",
+            "listen_addresses": self.host,
             "unix_socket_directories": str(self.folder),
             "max_connections": "300",
             **({} if self._fsync else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}),
         }
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
+        command += self.arguments
         self._process = self._spawn(command, _plain_environment(), user=self._user)
-        self._wait_for_port(self.port)
+        self._wait_for_port(self.port, self.host)
         _in_thread(_until_ready(self._admin_url))
+
+    def give(self, file: Path) -> Path:
+        """A copy of a file for the user the server runs as, and for nobody else (a TLS key)."""
+        copy = self.folder / file.name
+        secret(copy, file.read_text(), 0o600)
+        if self._user is not None:
+            shutil.chown(copy, self._user, self._user)
+        return copy
 
     def database(self, name: str | None = None) -> str:
         """Make an empty database (replacing one of that name) and return its SQLAlchemy URL for asyncpg."""
@@ -200,7 +233,7 @@ class PrivatePostgres(PrivateServer):
 
     @property
     def _admin_url(self) -> str:
-        return f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://{self._owner}:{self._password}@{self.host}:{self.port}/postgres"
 
     def _stop_signal(self) -> signal.Signals:
         return signal.SIGINT  # PostgreSQL's "fast" shutdown: it doesn't wait for clients
@@ -213,7 +246,7 @@ class PrivatePostgres(PrivateServer):
         if self._user is not None:
             shutil.chown(password, self._user, self._user)
         command = [
-            str(self._bin / "initdb"), "--no-sync", "-D", str(self._data), "-U", "postgres", "-E", "UTF8",
+            str(self.bin / "initdb"), "--no-sync", "-D", str(self._data), "-U", self._owner, "-E", "UTF8",
             "--locale=C.UTF-8", "-A", "scram-sha-256", f"--pwfile={password}",
         ]  # fmt: skip
         process = self._spawn(command, _plain_environment(), user=self._user)
@@ -246,6 +279,12 @@ class GivenPostgres:
 
     def remove(self) -> None:
         """It isn't ours; the databases stay for whoever wants to look at a failure."""
+
+
+def installed() -> None:
+    """ServerMissing where the programs of one of them are not."""
+    for program in (RABBIT, POSTGRES):
+        newest(*program)
 
 
 def _started(server: _Server) -> _Server:

@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request
 
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Idempotent
-from provider_arm.domain import Staff
+from provider_arm.domain.cases import Staff
 from provider_arm.service import staff
 from provider_arm.service.context import Workstation
 from provider_arm.service.staff import Door

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -11,7 +9,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ConfigDict
 
-from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Answer, Attempt, Call
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, etag
 from provider_arm.api.models import (
@@ -27,8 +24,8 @@ from provider_arm.api.models import (
     ResultWish,
 )
 from provider_arm.api.paging import page_of
-from provider_arm.api.render import b64, case_line, case_view, history_item, standing
-from provider_arm.domain import Case, CaseState
+from provider_arm.api.render import b64, case_line, case_view, decoded, history_item, standing
+from provider_arm.domain.cases import Case, CaseState
 from provider_arm.service import decisions, views
 from provider_arm.service.decisions import Prepared, Verdict
 from provider_arm.store.cases import CaseFilter
@@ -124,11 +121,7 @@ async def issue_result(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: ResultWish
 ) -> Response:
     """Takes the detached CMS over the prepared bytes and completes the case."""
-    try:
-        signature = base64.b64decode(wish.signature, validate=True)
-    except binascii.Error:
-        error = FieldError("signature", "wrong_form", "is not base64")
-        raise EgovError("request.invalid", errors=[error]) from None
+    signature = decoded("signature", wish.signature)
 
     async def act(_: Attempt) -> Answer:
         return _stands(await decisions.issue_result(desk.ws, person, case_id, signature, seen))

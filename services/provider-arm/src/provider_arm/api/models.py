@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from provider_arm.domain import CaseState, CheckOutcome, OfficeKind, Role, StepKind, TaskState
+from provider_arm.domain.cases import CaseState, CheckOutcome, OfficeKind, Role, StepKind, TaskState
 
 
-def _plain(value: str) -> str:
+def plain(value: str) -> str:
     """Any letters of any language, tabs and line breaks; no NUL and its kin, which neither store nor show."""
     if any((char < " " and char not in "\n\r\t") or "\ud800" <= char <= "\udfff" for char in value):
         raise ValueError("control characters are not text")
@@ -20,7 +20,7 @@ def _plain(value: str) -> str:
 def _text(value: str) -> str:
     if not value.strip():
         raise ValueError("is empty")
-    return _plain(value)
+    return plain(value)
 
 
 Iin = Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -36,7 +36,7 @@ Base64 = Annotated[str, Field(min_length=4, max_length=136_000, pattern=r"^[A-Za
 ValueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 # Beyond 2**53 JSON readers disagree about the number.
 Value = (
-    bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=1000), AfterValidator(_plain)]
+    bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[str, Field(max_length=1000), AfterValidator(plain)]
 )
 
 
@@ -197,6 +197,19 @@ class CaseTask(Model):
     done_at: datetime | None
 
 
+class HandOverView(Model):
+    """The centre's record that it gave the result to the consumer; `reasons` why it is not believed."""
+
+    at: datetime
+    capacity: str
+    iin: str
+    status_version: int
+    verified: bool
+    reasons: list[Reason]
+    document: str  # base64 of the exact bytes the operator signed
+    signature: str
+
+
 class CaseView(CaseLine):
     applicant: Applicant
     form: dict[str, Any] | None  # null where the reader's role does not need it
@@ -211,6 +224,7 @@ class CaseView(CaseLine):
     changed_by: PersonRef | None
     tasks: list[CaseTask]
     answer: OutgoingDocument | None
+    handed_over: HandOverView | None
 
 
 class CheckWish(Wish):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import binascii
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalRow
 from provider_arm.api.models import (
     Applicant,
@@ -15,6 +17,7 @@ from provider_arm.api.models import (
     CaseStanding,
     CaseTask,
     CaseView,
+    HandOverView,
     HistoryItem,
     IncidentView,
     LimitView,
@@ -25,7 +28,7 @@ from provider_arm.api.models import (
     TaskStanding,
     TaskView,
 )
-from provider_arm.domain import Case, Staff, Task, TaskState, masked_iin, reason_text
+from provider_arm.domain.cases import Case, Staff, Task, TaskState, masked_iin, reason_text
 from provider_arm.service.context import Workstation
 from provider_arm.service.views import CaseFile
 from provider_arm.store.oversight import Incident
@@ -141,6 +144,7 @@ def case_view(ws: Workstation, opened: CaseFile) -> CaseView:
         changed_by=person_ref(opened.names, case.changed_by),
         tasks=[_case_task(task, opened.names) for task in opened.tasks],
         answer=_answer(opened),
+        handed_over=_handed_over(opened),
     )
 
 
@@ -167,6 +171,22 @@ def _answer(opened: CaseFile) -> OutgoingDocument | None:
     kind, document, signature = opened.answer
     return OutgoingDocument(
         kind="result" if kind == "result" else "refusal", document=b64(document), signature=_b64(signature)
+    )
+
+
+def _handed_over(opened: CaseFile) -> HandOverView | None:
+    record = opened.hand_over
+    if record is None:
+        return None
+    return HandOverView(
+        at=record.handed_over_at,
+        capacity=record.capacity,
+        iin=record.iin,
+        status_version=record.status_version,
+        verified=not record.reasons,
+        reasons=[Reason(code=code, text=reason_text(code).ru) for code in record.reasons],
+        document=b64(record.document),
+        signature=b64(record.signature),
     )
 
 
@@ -206,6 +226,13 @@ def incident_view(incident: Incident, lang: str) -> IncidentView:
         detail=str(problem.get(f"detail_{lang}", "")),
         remedy=str(problem.get(f"remedy_{lang}", "")),
     )
+
+
+def decoded(field: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise EgovError("request.invalid", errors=[FieldError(field, "wrong_form", "is not base64")]) from None
 
 
 def b64(content: bytes) -> str:

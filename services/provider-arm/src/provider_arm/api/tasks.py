@@ -13,7 +13,7 @@ from provider_arm.api.access import Cursor, Limit, OfDesk, Person, Seen, etag
 from provider_arm.api.models import Model, ReleaseWish, TaskPage, TaskStanding
 from provider_arm.api.paging import page_of
 from provider_arm.api.render import task_standing, task_view
-from provider_arm.domain import StepKind, TaskState
+from provider_arm.domain.cases import StepKind, TaskState
 from provider_arm.service import work
 from provider_arm.store.tasks import TaskFilter
 

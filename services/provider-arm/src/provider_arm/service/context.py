@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,15 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.clock import Clock
 from egovkit.db import Database
+from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.journal import Journal, JournalEntry, Link
+from egovkit.membership import Membership
 from egovkit.outbox import Draft, Outbox
 from egovkit.signatures.certificates import TrustStore
 from egovlaw.catalogue import FlowItem
 from egovlaw.kinds import message_type
 from provider_arm.clients import Attachments
-from provider_arm.domain import Case
+from provider_arm.domain.cases import Case
 from provider_arm.service.procedure import NOT_MEASURED, Measured, Procedures
 from provider_arm.store import people
 
@@ -32,9 +35,26 @@ class Workstation:
     ids: Ids
     journal: Journal
     outbox: Outbox
+    membership: Membership
     trust: TrustStore
     procedures: Procedures
     attachments: Attachments
+
+    @property
+    def gateway(self) -> str:
+        """ШЭП's code in the member list."""
+        found = self.membership.members.gateway()
+        if found is None:
+            raise EgovError("participant.list_unknown")
+        return found.code
+
+    @property
+    def bin(self) -> str:
+        """Our own БИН, as the member list has it."""
+        found = self.membership.members.get(self.code)
+        if found is None:
+            raise EgovError("participant.list_unknown")
+        return found.bin
 
     async def journal_step(
         self,
@@ -45,10 +65,13 @@ class Workstation:
         states: tuple[str, str],
         outcome: str = "done",
         measured: Measured = NOT_MEASURED,
+        at: datetime | None = None,
         **more: object,
     ) -> Link:
-        """One step of the flow into our own chain, in the transaction of its effect; its link is for the trail."""
-        entry = self._step(case_id, item, states, outcome=outcome, measured=measured, **more)
+        """One step of the flow into our own chain, in the transaction of its effect; its link is for the trail. `at`:
+        a step that happened before the case was born."""
+        body = self._facts(item, states, outcome=outcome, measured=measured, **more)
+        entry = JournalEntry("step", at or self.clock.now(), case_id, body)
         [link] = await self.journal.append(conn, [entry])
         return link
 
@@ -63,19 +86,43 @@ class Workstation:
         **more: object,
     ) -> None:
         """As `journal_step`, for a step that no trail names."""
-        await self.journal.note(conn, [self._step(case_id, item, states, outcome="done", measured=measured, **more)])
+        body = self._facts(item, states, outcome="done", measured=measured, **more)
+        await self.journal.note(conn, [JournalEntry("step", self.clock.now(), case_id, body)])
 
-    def _step(
+    async def note_envelope(
         self,
-        case_id: str,
+        conn: AsyncConnection,
+        envelope: Envelope,
+        item: FlowItem,
+        *,
+        states: tuple[str, str],
+        outcome: str,
+        measured: Measured = NOT_MEASURED,
+        sha256: str | None = None,
+        **more: object,
+    ) -> None:
+        """An envelope that went out or came in, as the step it stands for. `sha256`: of the bytes of one that came;
+        one of our own is hashed as it was signed."""
+        told = {
+            "id": envelope.id,
+            "type": envelope.type,
+            "source": envelope.source,
+            "recipient": envelope.recipient,
+            "sha256": sha256 or hashlib.sha256(envelope.encode()).hexdigest(),
+        }
+        body = self._facts(item, states, outcome=outcome, measured=measured, **(told | more))
+        await self.journal.note(conn, [JournalEntry("envelope", self.clock.now(), envelope.subject, body)])
+
+    def _facts(
+        self,
         item: FlowItem,
         states: tuple[str, str],
         *,
         outcome: str,
         measured: Measured,
         **more: object,
-    ) -> JournalEntry:
-        body = {
+    ) -> dict[str, object]:
+        return {
             "step": item.label,
             "clause": item.clause,
             "service": self.code,
@@ -86,7 +133,6 @@ class Workstation:
             "outcome": outcome,
             **more,
         }
-        return JournalEntry("step", self.clock.now(), case_id, body)
 
     async def journal_action(self, conn: AsyncConnection, action: str, case_id: str | None, **facts: object) -> None:
         """Something people did that is no step of the act: taking work, creating an account."""
@@ -96,17 +142,18 @@ class Workstation:
     async def tell_origin(
         self, conn: AsyncConnection, case: Case, name: str, *, step: str, data: Mapping[str, Any]
     ) -> None:
-        """One fact about a case to the side it came from, by way of its region's gateway."""
+        """One fact about a case to the side it came from, by way of its region's gateway. Of our own cases ШЭП alone
+        is told, for their progress."""
         draft = Draft(
             type=message_type(name),
             case=case.id,
-            recipient=case.source,
+            recipient=self.gateway if case.source == self.code else case.source,
             regulation=case.regulation,
             channel=case.channel,
             step=step,
             region=case.region,
             data=data,
-            queue=f"rshep.{case.region}.ingress",
+            queue=ingress(case.region),
             causation=case.envelope_id,
         )
         await self.outbox.send(conn, draft)
@@ -122,6 +169,11 @@ class Workstation:
             state=case.state.value,
             version=case.version,
         )
+
+
+def ingress(region: str) -> str:
+    """The one queue by which a system of the region writes to the bus (contracts/topology.yaml)."""
+    return f"rshep.{region}.ingress"
 
 
 def stamp(moment: datetime) -> str:

@@ -12,11 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovkit.journal import Link
-from egovkit.signatures.certificates import CertificateFacts, load_certificate
-from egovkit.signatures.cms import verify_cms
-from egovkit.signatures.profiles import EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN
+from egovkit.signatures.certificates import CertificateFacts
 from egovlaw.catalogue import FlowItem
-from provider_arm.domain import (
+from provider_arm.domain.cases import (
     ENDED,
     TRANSITIONS,
     Case,
@@ -32,10 +30,9 @@ from provider_arm.domain import (
 from provider_arm.service import work
 from provider_arm.service.context import Workstation, stamp, trail_step
 from provider_arm.service.procedure import NOT_MEASURED, Procedure
+from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
 from provider_arm.store import cases, tasks
 
-# The result is the organisation's word: a certificate of the person as a private citizen does not carry it.
-OFFICIAL: frozenset[str] = frozenset({EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN})
 MAX_RESULT = 64 * 1024  # bytes; with signature and base64 it has to fit one envelope of 256 KiB
 
 
@@ -93,6 +90,7 @@ class Sitting:
             states=(before.kind.state, item.kind.state),
             outcome=outcome,
             measured=self.procedure.measure(item, started, self.now),
+            at=self.now,
             by=self.person.id,
             **more,
         )
@@ -242,7 +240,8 @@ async def prepare_result(
 ) -> Prepared:
     """The exact bytes to sign, after the signer's certificate was checked; an open task becomes his."""
     work.require_role(person, StepKind.ISSUE_RESULT)
-    certificate = _official_certificate(ws, person, wish.certificate)
+    certificate = chosen_certificate(ws, person, wish.certificate)
+    _require_official(certificate)
     async with ws.db.begin() as conn:
         case, task = await _task_of(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, expected))
         if task.state is TaskState.OPEN:
@@ -276,25 +275,8 @@ def _result(sitting: Sitting, wish: ResultWish, application: bytes, thumbprint: 
     }
 
 
-def _official_certificate(ws: Workstation, person: Staff, text: str) -> CertificateFacts:
-    """Chain, dates, revocation, usage, ИИН of the very person who is logged in, and that he signs for an
-    organisation (cl. 6 12) of act 427 and its like: "ЭЦП уполномоченного лица услугодателя")."""
-    try:
-        raw = text.encode("ascii")
-        certificate = load_certificate(
-            raw if raw.lstrip().startswith(b"-----") else base64.b64decode(raw, validate=True)
-        )
-    except ValueError:  # also UnicodeEncodeError and binascii.Error
-        error = FieldError("certificate", "wrong_form", "is neither PEM nor base64 of DER")
-        raise EgovError("request.invalid", errors=[error]) from None
-    facts = ws.trust.check_person(certificate, ws.clock.now(), person.iin, use="sign")
-    _require_official(facts)
-    return facts
-
-
 def _require_official(facts: CertificateFacts) -> None:
-    if facts.refusal is not None:
-        raise EgovError(facts.refusal)
+    """Cl. 6 12) of act 427 and its like: "ЭЦП уполномоченного лица услугодателя"."""
     if not facts.ekus & OFFICIAL:
         raise EgovError("result.certificate_not_official")
 
@@ -305,11 +287,9 @@ async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: 
     work.require_role(person, StepKind.ISSUE_RESULT)
     async with ws.db.read() as conn:
         case, draft = await _prepared(ws, conn, person, case_id, expected)
-    facts = await verify_cms(draft.document, signature, ws.trust, ws.clock.now(), person.iin)
-    if facts.refusal is not None:
-        raise EgovError(facts.refusal)
-    _require_official(facts.signer)
-    if facts.signer.thumbprint != draft.certificate:
+    signer = await checked_signature(ws, person, draft.document, signature)
+    _require_official(signer)
+    if signer.thumbprint != draft.certificate:
         raise EgovError("result.other_certificate")
     async with ws.db.begin() as conn:
         case, again = await _prepared(ws, conn, person, case_id, case.version)

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.envelope import Envelope
-from egovkit.errors import TRANSIENT, EgovError
 from egovkit.inbox import Received
 from egovkit.log import get_logger
-from egovkit.signatures.cms import verify_cms
 from egovlaw.identifiers import iin_problem
-from provider_arm.domain import (
+from provider_arm.domain.cases import (
     Application,
     Case,
     CaseState,
-    StepKind,
     Submission,
-    Task,
-    TaskState,
     disagreements,
-    human_number,
     read_application,
 )
-from provider_arm.service.context import Workstation, stamp
-from provider_arm.service.procedure import NOT_MEASURED, Procedure
-from provider_arm.store import cases, oversight, tasks
-
-# Kazakhstan keeps one time since 2024-03-01; the year on a number is the year on the official's wall.
-KAZAKHSTAN = timezone(timedelta(hours=5))
+from provider_arm.service import queries
+from provider_arm.service.context import Workstation
+from provider_arm.service.procedure import Procedure
+from provider_arm.service.registration import next_number, register
+from provider_arm.service.signers import Expected, Signed, doubts
+from provider_arm.store import cases, oversight, own
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """The two byte strings an application is made of; None where the base64 is not one."""
-
-    document: bytes | None
-    signature: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +45,7 @@ async def check_application(ws: Workstation, received: Received) -> Checked:
     """The CMS check is the heavy part of registering: it is done for many at once, while no transaction waits."""
     envelope = received.envelope
     procedure = ws.procedures.of(envelope.regulation, envelope.channel)
-    signed = Signed(_decoded(envelope.data["document"]), _decoded(envelope.data["signature"]))
+    signed = Signed.of(envelope.data["document"], envelope.data["signature"])
     submitted_at = min((receipt.received for receipt in received.receipts), default=received.at)
     application = read_application(signed.document or b"")
     reasons = await _reasons(ws, procedure, received, signed, submitted_at)
@@ -69,20 +53,25 @@ async def check_application(ws: Workstation, received: Received) -> Checked:
 
 
 async def register_application(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
-    """P6 of the portal channel and its like: number, case, task, journal step and message in one transaction.
-
-    An application that fails a check is registered too, marked not verified: the consumer is owed a number and a
-    reasoned refusal, not silence.
-    """
+    """P6 of the portal channel and its like. An application that fails a check is registered too, marked not verified:
+    the consumer is owed a number and a reasoned refusal, not silence."""
     envelope = received.envelope
     if await cases.get(conn, envelope.subject) is not None:
         return  # the same case under another envelope id: it has its number
     checked: Checked = received.prepared
     procedure = ws.procedures.of(envelope.regulation, envelope.channel)
     case = await _new_case(ws, conn, received, checked)
-    await cases.add(conn, case, checked.signed.document or b"", checked.signed.signature or b"")
-    await _tell_registered(ws, conn, procedure, case)
-    await tasks.add(conn, _first_task(ws, case))
+    limit = procedure.limit(procedure.register)
+    from_submission = limit is not None and limit.starts_on.kind == "message"
+    started = case.submitted_at if from_submission else None
+    await register(
+        ws,
+        conn,
+        procedure,
+        case,
+        signed=(checked.signed.document or b"", checked.signed.signature or b""),
+        measured=procedure.measure(procedure.register, started, case.registered_at),
+    )
 
 
 async def _reasons(
@@ -93,7 +82,8 @@ async def _reasons(
     1. the ИИН has a valid form
     2. the document tells the same story as the envelope
     3. it follows a version of the regulation that we know
-    4. the CMS is over exactly these bytes, by a certificate good at the moment ШЭП received them, of that ИИН
+    4. the CMS is over exactly these bytes, by a certificate good at the moment ШЭП received them: the applicant's, or,
+       where an official signs for him (cl. 8 6) of act 427, A6), that of an employee of the very sender
     5. that certificate is the one the document names
     """
     envelope = received.envelope
@@ -103,18 +93,10 @@ async def _reasons(
     reasons += disagreements(application, _said(envelope))
     if application is not None and (application.version or 0) > procedure.regulation.version:
         reasons.append("document.unknown_version")
-    if signed.document is None or signed.signature is None:
-        return [*reasons, "signature.malformed"]
-    expected = iin if procedure.signed_by_applicant else None
-    try:
-        facts = await verify_cms(signed.document, signed.signature, ws.trust, signed_at, expected)
-    except EgovError as error:
-        return [*reasons, error.code]  # not a signature at all
-    if facts.refusal in TRANSIENT:
-        raise EgovError(facts.refusal)  # not the applicant's fault: wait for a fresh revocation list
-    if facts.refusal is not None:
-        return [*reasons, facts.refusal]
-    if application is not None and application.certificate != facts.signer.thumbprint:
+    expected = Expected(iin=iin) if procedure.signed_by_applicant else Expected(bin=received.facts.member.bin)
+    found, signer = await doubts(ws, signed, signed_at, expected)
+    reasons += found
+    if application is not None and signer is not None and application.certificate != signer.thumbprint:
         reasons.append("document.other_certificate")
     return reasons
 
@@ -135,12 +117,11 @@ def _said(envelope: Envelope) -> Submission:
 async def _new_case(ws: Workstation, conn: AsyncConnection, received: Received, checked: Checked) -> Case:
     envelope, now, application = received.envelope, ws.clock.now(), checked.application
     provider = envelope.data["provider"]
-    sequence = await cases.next_number(conn, provider)
     version = None if application is None else application.version
     return Case(
         id=envelope.subject,
         provider=provider,
-        number=human_number(now.astimezone(KAZAKHSTAN).year, sequence),
+        number=await next_number(conn, provider, now),
         regulation=envelope.regulation,
         regulation_version=version if version is not None and 0 < version < 2**31 else 0,
         channel=envelope.channel,
@@ -162,53 +143,16 @@ async def _new_case(ws: Workstation, conn: AsyncConnection, received: Received, 
     )
 
 
-async def _tell_registered(ws: Workstation, conn: AsyncConnection, procedure: Procedure, case: Case) -> None:
-    item = procedure.register
-    limit = procedure.limit(item)
-    from_submission = limit is not None and limit.starts_on.kind == "message"
-    measured = procedure.measure(item, case.submitted_at, case.registered_at) if from_submission else NOT_MEASURED
-    await ws.note_step(
-        conn,
-        case.id,
-        item,
-        states=(procedure.state_before_registration, item.kind.state),
-        measured=measured,
-        number=case.number,
-        verified=case.verified,
-        reasons=list(case.reasons),
-    )
-    data = {
-        "number": case.number,
-        "registered_at": stamp(case.registered_at),
-        "version": case.version,
-        "trail": [],
-    }
-    await ws.tell_origin(conn, case, "case.registered", step=item.label, data=data)
-
-
-def _first_task(ws: Workstation, case: Case) -> Task:
-    return Task(
-        id=ws.ids.new(),
-        case_id=case.id,
-        kind=StepKind.CHECK_DOCUMENTS,
-        state=TaskState.OPEN,
-        assignee=None,
-        created_at=case.registered_at,
-        taken_at=None,
-        done_at=None,
-        due_at=None,  # A4: the human check has no limit of its own in any act
-        limit_s=None,
-        limit_clause=None,
-    )
-
-
 async def record_refusal(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
-    """A gateway refused one of our messages: the fact stands, but its origin does not know it. The head has to."""
+    """A gateway refused one of our messages: the fact stands, but its origin does not know it. The head has to. A
+    refused question to a register is told to who asked, and may be asked again."""
     envelope = received.envelope
     refused: Mapping[str, Any] = envelope.data
+    if await queries.refuse(ws, conn, refused["id"], refused["problem"]):
+        return
     if await oversight.incident_of(conn, refused["id"]) is not None:
         return
-    case = await cases.get(conn, envelope.subject)
+    case = await cases.get(conn, envelope.subject) or await own.get(conn, envelope.subject)
     problem = refused["problem"]
     await oversight.record_incident(
         conn,
@@ -231,11 +175,5 @@ async def record_refusal(ws: Workstation, conn: AsyncConnection, received: Recei
 
 
 async def note_acceptance(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
-    """ШЭП accepts submissions only, and this desk sends none of its own yet: the inbox row is all there is."""
-
-
-def _decoded(text: str) -> bytes | None:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return None
+    """ШЭП accepts submissions only, and this desk sends none: its own cases are registered where they are signed. The
+    inbox row is all there is."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from egovkit.errors import EgovError
 from egovlaw.catalogue import Catalogue, Channel, FlowItem, Regulation
 from egovlaw.limits import Limit
-from provider_arm.domain import StepKind
+from provider_arm.domain.cases import StepKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,13 @@ class Procedure:
         """On the portal the consumer signs his own request; elsewhere an official signs it for him (A6)."""
         return self.channel.origin_kind == "portal"
 
-    @property
-    def state_before_registration(self) -> str:
-        """The word for where the case stood when it reached us: the state of the step before registration."""
-        label = self.register.label
-        return next((item.kind.state for item in self.channel.flow if label in item.successors), "new")
+    def state_before(self, item: FlowItem) -> str:
+        """The word for where a case stands before the item: the state of the item that leads to it."""
+        return next((one.kind.state for one in self.channel.flow if item.label in one.successors), "new")
+
+    def may_tell(self, name: str, item: FlowItem) -> bool:
+        """Whether the act's channel has this side message while the case stands on the item (E3)."""
+        return any(side.type == name and item.label in side.during for side in self.channel.side_messages)
 
     def limit(self, item: FlowItem) -> Limit | None:
         return next((limit for limit in self.channel.limits if limit.label == item.label), None)
@@ -61,11 +64,53 @@ class Procedure:
         used = max(0.0, (now - started).total_seconds())
         return Measured(float(limit.max_s), round(used, 3), limit.clause, due)
 
+    def unmeasured(self, item: FlowItem) -> Measured:
+        """The limit alone: nobody saw the step begin."""
+        limit = self.limit(item)
+        return NOT_MEASURED if limit is None else Measured(float(limit.max_s), None, limit.clause, None)
+
     def started_by(self, item: FlowItem, step: FlowItem) -> bool:
         """Whether the limit of `item` runs from the end of the local step `step`."""
         limit = self.limit(item)
         return limit is not None and limit.starts_on.kind == "step" and limit.starts_on.name == step.label
 
+
+@dataclass(frozen=True, slots=True)
+class OwnFlow:
+    """The steps of the provider's own channel that come before registration."""
+
+    procedure: Procedure
+    authenticate: FlowItem
+    choose: FlowItem
+    ask: FlowItem
+    check: FlowItem
+    report: FlowItem
+    sign: FlowItem
+
+    @property
+    def provider(self) -> str:
+        """The act's provider within its region: a setting of the catalogue entry, else the region's own (E7)."""
+        setting = self.procedure.regulation.settings.get("provider")
+        return str(setting.value) if setting is not None and setting.value else self.procedure.regulation.region
+
+    def until_asking(self, trail: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [step for step in trail if self._place(step) < self.ask.n]
+
+    def since_asking(self, trail: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [step for step in trail if self._place(step) > self.ask.n]
+
+    def _place(self, step: Mapping[str, Any]) -> int:
+        return self.procedure.channel.by_label[step["step"]].n
+
+
+_OWN_KINDS = (
+    "authenticate",
+    "choose_and_fill",
+    "query_registers",
+    "check_registers",
+    "report_no_data",
+    "attach_and_sign",
+)
 
 # Where a counter hands the result over, the provider's own work is the same: he signs and sends it.
 _KINDS: Mapping[StepKind, frozenset[str]] = {
@@ -99,6 +144,16 @@ class Procedures:
             refuse=found[StepKind.REFUSE_DOCUMENTS],
             issue=found[StepKind.ISSUE_RESULT],
         )
+
+    def own(self, regulation_code: str) -> OwnFlow | None:
+        """The channel in which this desk itself is the origin; None when the act gives none that it can work."""
+        regulation = self._catalogue.regulation(regulation_code)
+        for channel in () if regulation is None else regulation.channels.values():
+            items = [_first(channel.flow, frozenset({kind})) for kind in _OWN_KINDS]
+            found = [item for item in items if item is not None]
+            if channel.origin_kind == "provider" and len(found) == len(_OWN_KINDS):
+                return OwnFlow(self.of(regulation_code, channel.code), *found)
+        return None
 
 
 def _first(flow: Sequence[FlowItem], names: frozenset[str]) -> FlowItem | None:

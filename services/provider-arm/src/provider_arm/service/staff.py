@@ -14,7 +14,7 @@ from egovkit.log import get_logger
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.identifiers import iin_problem
-from provider_arm.domain import OfficeKind, Role, Staff, login_wait
+from provider_arm.domain.cases import OfficeKind, Role, Staff, login_wait
 from provider_arm.service.context import Workstation
 from provider_arm.service.passwords import Passwords
 from provider_arm.store import people
@@ -197,6 +197,16 @@ async def who(ws: Workstation, door: Door, token: str) -> Staff:
     if person is None or not person.active or person.id != claims.subject:
         raise EgovError("session.invalid")
     return person
+
+
+async def logged_in_at(ws: Workstation, door: Door, token: str) -> datetime:
+    """When the session of a token began: the first step of whatever case is opened in it (E9)."""
+    claims = _claims(ws, door, token)
+    async with ws.db.read() as conn:
+        opened = await people.session_opened(conn, claims.id)
+    if opened is None:
+        raise EgovError("session.invalid")
+    return opened
 
 
 def _claims(ws: Workstation, door: Door, token: str) -> TokenClaims:

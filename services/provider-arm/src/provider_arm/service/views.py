@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
 from egovkit.journal import JournalRow, read_rows
-from provider_arm.domain import SEES_APPLICANT, Application, Case, Staff, Task, TaskState, read_application
+from provider_arm.domain.cases import SEES_APPLICANT, Application, Case, Staff, Task, TaskState, read_application
+from provider_arm.domain.own import OwnCase
 from provider_arm.service import work
 from provider_arm.service.context import Workstation
 from provider_arm.store import cases, oversight, people, tasks
@@ -28,6 +29,7 @@ class CaseFile:
     application: Application | None
     signed: tuple[bytes, bytes] | None  # document, signature
     answer: tuple[str, bytes, bytes | None] | None  # kind, document, signature
+    hand_over: cases.HandOver | None
     tasks: list[Task]
     names: Mapping[str, str]
 
@@ -47,11 +49,11 @@ async def open_case(ws: Workstation, person: Staff, case_id: str, why: str | Non
         ids = {one for task in of_case if (one := task.assignee)} | ({case.changed_by} if case.changed_by else set())
         names = await people.names(conn, ids)
         if not person.roles & SEES_APPLICANT:
-            return CaseFile(case, True, None, None, None, of_case, names)
-        await _record(ws, conn, person, case, ("case", why or _work_at_hand(person, of_case)))
+            return CaseFile(case, True, None, None, None, None, of_case, names)
+        await record_read(ws, conn, person, case, ("case", why or _work_at_hand(person, of_case)))
         signed = await cases.application(conn, case_id)
-        answer = await cases.outgoing_document(conn, case_id)
-        return CaseFile(case, False, read_application(signed[0]), signed, answer, of_case, names)
+        answer, handed = await cases.outgoing_document(conn, case_id), await cases.hand_over(conn, case_id)
+        return CaseFile(case, False, read_application(signed[0]), signed, answer, handed, of_case, names)
 
 
 async def attachment(
@@ -67,7 +69,7 @@ async def attachment(
             raise EgovError("attachment.not_of_case", sha256=sha256)
         # Recorded before the bytes go out: a read that failed half-way was still an attempt to read.
         reason = why or _work_at_hand(person, await tasks.of_case(conn, case_id))
-        await _record(ws, conn, person, case, (f"attachment {sha256[:16]}", reason))
+        await record_read(ws, conn, person, case, (f"attachment {sha256[:16]}", reason))
     return found, await ws.attachments.fetch(case_id, sha256, found["size"])
 
 
@@ -102,7 +104,9 @@ def _work_at_hand(person: Staff, of_case: list[Task]) -> str:
     return f"task {held[0].kind.value}" if held else NO_REASON
 
 
-async def _record(ws: Workstation, conn: AsyncConnection, person: Staff, case: Case, look: tuple[str, str]) -> None:
+async def record_read(
+    ws: Workstation, conn: AsyncConnection, person: Staff, case: Case | OwnCase, look: tuple[str, str]
+) -> None:
     what, why = look
     read = oversight.Read(
         id=ws.ids.new(),

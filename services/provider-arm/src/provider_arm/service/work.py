@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
-from provider_arm.domain import (
+from provider_arm.domain.cases import (
     RELEASES_FOR_OTHERS,
     SEES_OVERSIGHT,
     STATUS_TEXTS,
@@ -89,6 +89,8 @@ async def _begin_consideration(ws: Workstation, conn: AsyncConnection, person: S
     if not await cases.change(conn, case, values):
         raise await ws.conflict(conn, await reloaded(conn, case))
     changed = await reloaded(conn, case)
+    if not procedure.may_tell("case.status", procedure.register):
+        return changed
     text = STATUS_TEXTS[after]
     data = {
         "number": case.number,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,9 +11,9 @@ from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
-from provider_arm.domain import Case, CaseState, Staff
+from provider_arm.domain.cases import Case, CaseState, Staff
 from provider_arm.store.paging import Page, encode, paged
-from provider_arm.tables import cases, documents, provider_numbers, result_drafts
+from provider_arm.tables import cases, documents, hand_overs, provider_numbers, result_drafts
 
 _BLOBS = {"document", "signature"}
 CASE_COLUMNS: Final = [column for column in cases.c if column.name not in _BLOBS]
@@ -41,6 +41,20 @@ class Draft:
     certificate: str
     case_version: int
     prepared_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """A centre's signed record that it gave the result to the consumer or his representative."""
+
+    case_id: str
+    handed_over_at: datetime
+    capacity: str
+    iin: str
+    status_version: int
+    document: bytes
+    signature: bytes
+    reasons: list[str]  # why the record is not believed
 
 
 def case_of(row: RowMapping) -> Case:
@@ -147,3 +161,12 @@ async def draft(conn: AsyncConnection, case_id: str) -> Draft | None:
     if row is None:
         return None
     return Draft(row.staff_id, row.document, row.certificate, row.case_version, row.prepared_at)
+
+
+async def add_hand_over(conn: AsyncConnection, record: HandOver) -> None:
+    await conn.execute(insert(hand_overs).values(**asdict(record)))
+
+
+async def hand_over(conn: AsyncConnection, case_id: str) -> HandOver | None:
+    row = (await conn.execute(select(hand_overs).where(hand_overs.c.case_id == case_id))).mappings().first()
+    return HandOver(**row) if row else None

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Table, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from provider_arm.domain import Staff
+from provider_arm.domain.cases import Staff
 from provider_arm.store.paging import Page, encode, paged
 from provider_arm.tables import incidents, reads
 

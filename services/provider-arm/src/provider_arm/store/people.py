@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import insert_ignore, upsert
-from provider_arm.domain import OfficeKind, Role, Staff
+from provider_arm.domain.cases import OfficeKind, Role, Staff
 from provider_arm.tables import login_failures, staff, staff_sessions
 
 _STAFF_COLUMNS = [column for column in staff.c if column.name != "password_hash"]
@@ -93,6 +93,11 @@ async def session_owner(conn: AsyncConnection, session_id: str, now: datetime) -
         staff_sessions.c.ended_at.is_(None),
         staff_sessions.c.expires_at > now,
     )
+    return (await conn.execute(query)).scalar_one_or_none()
+
+
+async def session_opened(conn: AsyncConnection, session_id: str) -> datetime | None:
+    query = select(staff_sessions.c.created_at).where(staff_sessions.c.id == session_id)
     return (await conn.execute(query)).scalar_one_or_none()
 
 

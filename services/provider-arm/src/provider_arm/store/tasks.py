@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from provider_arm.domain import Case, Staff, StepKind, Task, TaskState
+from provider_arm.domain.cases import Case, Staff, StepKind, Task, TaskState
 from provider_arm.store.cases import CASE_COLUMNS, case_of
 from provider_arm.store.paging import Page, encode, paged
 from provider_arm.tables import cases, tasks

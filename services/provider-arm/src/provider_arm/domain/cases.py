@@ -22,6 +22,7 @@ class CaseState(StrEnum):
     AWAITING_RESULT = "awaiting_result"  # documents are in order; the result waits for its signature
     REFUSED = "refused"  # ended with a reasoned refusal
     COMPLETED = "completed"  # ended with a signed result
+    HANDED_OVER = "handed_over"  # completed, and the counter it came from gave the result to the consumer
 
 
 class CaseEvent(StrEnum):
@@ -29,6 +30,7 @@ class CaseEvent(StrEnum):
     DOCUMENTS_IN_ORDER = "documents_in_order"
     DOCUMENTS_IN_VIOLATION = "documents_in_violation"
     RESULT_ISSUED = "result_issued"
+    RESULT_HANDED_OVER = "result_handed_over"
 
 
 TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingProxyType(
@@ -39,10 +41,12 @@ TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingPro
         (CaseState.UNDER_CONSIDERATION, CaseEvent.DOCUMENTS_IN_ORDER): CaseState.AWAITING_RESULT,
         (CaseState.UNDER_CONSIDERATION, CaseEvent.DOCUMENTS_IN_VIOLATION): CaseState.REFUSED,
         (CaseState.AWAITING_RESULT, CaseEvent.RESULT_ISSUED): CaseState.COMPLETED,
+        (CaseState.COMPLETED, CaseEvent.RESULT_HANDED_OVER): CaseState.HANDED_OVER,
     }
 )
 
-ENDED: Final = frozenset({CaseState.REFUSED, CaseState.COMPLETED})
+# No official decides on it any more.
+ENDED: Final = frozenset({CaseState.REFUSED, CaseState.COMPLETED, CaseState.HANDED_OVER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ STATUS_TEXTS: Final[Mapping[CaseState, StatusText]] = MappingProxyType(
         ),
         CaseState.REFUSED: StatusText("В оказании услуги отказано", "Қызмет көрсетуден бас тартылды"),
         CaseState.COMPLETED: StatusText("Услуга оказана", "Қызмет көрсетілді"),
+        CaseState.HANDED_OVER: StatusText("Результат выдан", "Нәтиже берілді"),
     }
 )
 
@@ -310,13 +315,16 @@ REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
             "Қол қойылған құжат сұратудың ілеспе деректеріне сәйкес келмейді",
         ),
         "signature": StatusText(
-            "Подлинность ЭЦП потребителя не подтверждена", "Тұтынушының ЭЦҚ түпнұсқалығы расталмады"
+            "Подлинность ЭЦП под запросом не подтверждена", "Сұратудағы ЭЦҚ түпнұсқалығы расталмады"
         ),
         "certificate": StatusText(
-            "Регистрационное свидетельство ЭЦП потребителя недействительно",
-            "Тұтынушының ЭЦҚ тіркеу куәлігі жарамсыз",
+            "Регистрационное свидетельство ЭЦП под запросом недействительно", "Сұратудағы ЭЦҚ тіркеу куәлігі жарамсыз"
         ),
         "applicant": StatusText("ИИН потребителя не прошёл проверку", "Тұтынушының ЖСН тексеруден өтпеді"),
+        "operator": StatusText(
+            "Запрос подписан не сотрудником организации, от которой он поступил",
+            "Сұратуға оны жіберген ұйымның қызметкері қол қоймаған",
+        ),
     }
 )
 

@@ -1,0 +1,287 @@
+"""Applications at the counter: chosen, the consumer entered, the form, scans, the page, history, result."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from con_arm.api.base import (
+    PAGE,
+    AtCounter,
+    Cursor,
+    Key,
+    Limit,
+    Shown,
+    Strict,
+    TheCentre,
+    cursor_of,
+    encoded,
+    etag,
+    key_of,
+    model_answer,
+    number_of,
+    once,
+    version_of,
+)
+from con_arm.api.shown import AttachmentShown, CaseLine, CaseShown, attachment_shown, case_line, case_shown
+from con_arm.domain.consumer import Attorney, Representative
+from con_arm.domain.document import read_document
+from con_arm.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE, Paper
+from con_arm.domain.states import CaseState
+from con_arm.service import cases, reading
+from con_arm.store.cases import Case, Wanted
+from egovkit.idempotency import Answer, Attempt
+
+router = APIRouter(prefix="/v1/cases", tags=["applications"])
+
+Iin = Annotated[str, Field(pattern=r"^[0-9]{12}$", description="ИИН")]
+
+
+class NewCase(Strict):
+    regulation: Annotated[str, Field(min_length=1, max_length=80)]
+    ticket: Annotated[str | None, Field(max_length=36, description="the ticket that is being served")] = None
+
+
+class AttorneyEntered(Strict):
+    """`registry_number` and `date` only for a notarised one: ЕНИС knows no other (cl. 8 2) of act 427, A8). Sizes are
+    checked by the workstation itself, so that every wrong field is named."""
+
+    certified: Literal["notary", "other"]
+    registry_number: str | None = None
+    date: Annotated[str | None, Field(description="YYYY-MM-DD")] = None
+    note: str | None = None
+
+
+class RepresentativeEntered(Strict):
+    iin: Iin
+    name: str | None = None
+    attorney: AttorneyEntered
+
+
+class Consumer(Strict):
+    iin: Iin
+    representative: RepresentativeEntered | None = None
+
+
+_VALUE_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "maxLength": MAX_VALUE},
+        {"type": "array", "items": {"type": "string", "maxLength": MAX_VALUE}, "maxItems": MAX_ITEMS},
+        {"type": "integer"},
+        {"type": "boolean"},
+        {"type": "null"},
+    ]
+}
+
+
+class PaperMarked(Strict):
+    """The mark that a document was shown on paper."""
+
+    name: str
+    kind: Literal["original", "copy"]
+    note: str | None = None
+
+
+class FormFilled(Strict):
+    """Kept exactly as typed. Sizes are checked by the workstation itself, so that every wrong field is named."""
+
+    values: Annotated[
+        dict[str, Any],
+        Field(
+            json_schema_extra={
+                "maxProperties": MAX_FIELDS,
+                "propertyNames": {"pattern": FIELD_NAME},
+                "additionalProperties": _VALUE_SCHEMA,
+            }
+        ),
+    ]
+    papers: list[PaperMarked] = Field(default_factory=list)
+
+
+class CaseList(Shown):
+    items: list[CaseLine]
+    next: str | None
+
+
+class RecordShown(Shown):
+    at: datetime
+    event: str
+    step: str | None
+    clause: str | None
+    state_before: str
+    state_after: str
+    applied: bool
+    version: int | None
+    envelope: str | None
+    limit_s: float | None
+    used_s: float | None
+    detail: dict[str, Any] | None
+
+
+class History(Shown):
+    items: list[RecordShown]
+    next: str | None
+
+
+class ResultShown(Shown):
+    """`check` is what was found about the signature when the result came; refusal letters carry none."""
+
+    kind: str
+    document: Annotated[str, Field(description="base64 of the exact bytes")]
+    sha256: str
+    content: dict[str, Any] | None
+    signature: Annotated[str | None, Field(description="base64 of the detached CMS")]
+    reasons: list[dict[str, Any]] | None
+    issued_at: datetime
+    received_at: datetime
+    check: dict[str, Any] | None
+
+
+@router.post("", status_code=201, response_model=CaseShown)
+async def open_case(
+    request: Request, centre: TheCentre, identity: AtCounter, body: NewCase, key: Key = None
+) -> Response:
+    """Chooses a service: the case is born."""
+
+    async def work(attempt: Attempt) -> Answer:
+        answers: list[Answer] = []
+
+        async def keep(conn: AsyncConnection, case: Case) -> None:
+            page = await reading.page_in(conn, centre, identity.operator, case.id)
+            location = f"/v1/cases/{case.id}"
+            shown = model_answer(201, case_shown(page), etag=etag(case.form_version), location=location)
+            answers.append(await attempt.keep(conn, shown))
+
+        await cases.open_case(centre, identity, body.regulation, body.ticket, keep)
+        return answers[0]
+
+    return await once(request, identity, work)
+
+
+@router.get("")
+async def list_cases(
+    *,
+    centre: TheCentre,
+    identity: AtCounter,
+    number: Annotated[str | None, Query(pattern=r"^[0-9]{11}$")] = None,
+    iin: Annotated[str | None, Query(pattern=r"^[0-9]{12}$")] = None,
+    state: CaseState | None = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> CaseList:
+    """The centre's applications, newest first; by number or ИИН it is the check of a status."""
+    wanted = Wanted(identity.operator.centre, number, iin, state)
+    found, more = await reading.case_list(centre, wanted, before=key_of(cursor), limit=limit)
+    lines = [case_line(one, centre.catalogue.regulation(one.regulation)) for one in found]
+    return CaseList(items=lines, next=cursor_of(found[-1].id) if more else None)
+
+
+@router.get("/{case_id}")
+async def show_case(centre: TheCentre, identity: AtCounter, case_id: str, response: Response) -> CaseShown:
+    page = await reading.page(centre, identity.operator, case_id)
+    response.headers["etag"] = etag(page.case.form_version)
+    return case_shown(page)
+
+
+@router.put("/{case_id}/consumer")
+async def enter_consumer(centre: TheCentre, identity: AtCounter, case_id: str, body: Consumer) -> CaseShown:
+    """Who applies, and who speaks for him by which power of attorney."""
+    entered = body.representative
+    representative = None
+    if entered is not None:
+        representative = Representative(entered.iin, Attorney(**entered.attorney.model_dump()), entered.name)
+    await cases.enter_consumer(centre, identity.operator, case_id, body.iin, representative)
+    return case_shown(await reading.page(centre, identity.operator, case_id))
+
+
+@router.put("/{case_id}/form")
+async def save_form(
+    *,
+    centre: TheCentre,
+    identity: AtCounter,
+    case_id: str,
+    body: FormFilled,
+    response: Response,
+    if_match: Annotated[str | None, Header(description="the ETag of the form as it was seen")] = None,
+) -> CaseShown:
+    """Replaces the form's values and the marks of paper documents. With If-Match, of two windows the slower one gets
+    412 and loses nothing of the other's."""
+    papers = [Paper(**paper.model_dump()) for paper in body.papers]
+    filled = (body.values, papers)
+    case = await cases.save_form(centre, identity.operator, case_id, filled, version_of(if_match))
+    response.headers["etag"] = etag(case.form_version)
+    return case_shown(await reading.page(centre, identity.operator, case_id))
+
+
+_FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media: {"schema": {"type": "string", "format": "binary"}}
+            for media in ("application/pdf", "image/jpeg", "image/png")
+        },
+    }
+}
+
+
+@router.put("/{case_id}/attachments/{name}", openapi_extra=_FILE_BODY)
+async def attach(request: Request, centre: TheCentre, identity: AtCounter, case_id: str, name: str) -> AttachmentShown:
+    """Attaches a scan: PDF, JPEG or PNG by its first bytes, 10 MB at most, 50 MB in one application."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    upload = (media_type, await request.body())
+    _, facts = await cases.attach(centre, identity.operator, case_id, name, upload)
+    return attachment_shown(facts)
+
+
+@router.delete("/{case_id}/attachments/{name}", status_code=204)
+async def detach(centre: TheCentre, identity: AtCounter, case_id: str, name: str) -> Response:
+    await cases.detach(centre, identity.operator, case_id, name)
+    return Response(status_code=204)
+
+
+@router.get("/{case_id}/history")
+async def history(
+    centre: TheCentre, identity: AtCounter, case_id: str, cursor: Cursor = None, limit: Limit = PAGE
+) -> History:
+    """Everything that happened to the application, oldest first; `applied` is false for what came too late."""
+    found, more = await reading.history(centre, identity.operator, case_id, after=number_of(cursor), limit=limit)
+    items = [
+        RecordShown(
+            at=one.record.at,
+            event=one.record.event,
+            step=one.record.step,
+            clause=one.record.clause,
+            state_before=one.record.state_before,
+            state_after=one.record.state_after,
+            applied=one.record.applied,
+            version=one.record.version,
+            envelope=one.record.envelope_id,
+            limit_s=one.record.limit_s,
+            used_s=one.record.used_s,
+            detail=one.record.detail,
+        )
+        for one in found
+    ]
+    return History(items=items, next=cursor_of(found[-1].id) if more else None)
+
+
+@router.get("/{case_id}/result")
+async def result(centre: TheCentre, identity: AtCounter, case_id: str) -> ResultShown:
+    """The result, or the reasoned refusal, as the provider's system made it: to be shown and printed."""
+    found = await reading.result(centre, identity.operator, case_id)
+    return ResultShown(
+        kind=found.kind,
+        document=encoded(found.document),
+        sha256=hashlib.sha256(found.document).hexdigest(),
+        content=read_document(found.document),
+        signature=encoded(found.signature) if found.signature else None,
+        reasons=found.reasons,
+        issued_at=found.issued_at,
+        received_at=found.received_at,
+        check=found.check,
+    )

@@ -1,0 +1,72 @@
+"""Refusal to accept an incomplete package, and its receipt (E10)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, encoded, kept, model_answer, once
+from con_arm.domain.document import read_document
+from con_arm.service import ending
+from con_arm.service.parts import Keep
+from con_arm.store.counter import Receipt
+
+router = APIRouter(prefix="/v1/cases", tags=["acceptance"])
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+
+
+class Missing(Strict):
+    name: Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
+    note: Annotated[str | None, Field(max_length=1000, pattern=PRINTABLE)] = None
+
+
+class Refusal(Strict):
+    missing: Annotated[list[Missing], Field(min_length=1, max_length=50)]
+    note: Annotated[str | None, Field(max_length=1000, pattern=PRINTABLE)] = None
+
+
+class ReceiptShown(Shown):
+    number: str
+    at: datetime
+    operator: str
+    missing: list[dict[str, Any]]
+    note: str | None
+    document: Annotated[str, Field(description="base64 of the exact bytes")]
+    sha256: str
+    content: dict[str, Any] | None
+
+
+@router.post("/{case_id}/refuse-acceptance", response_model=ReceiptShown)
+async def refuse(
+    *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: Refusal, key: Key = None
+) -> Response:
+    """The package is not complete: the case ends before anything is sent, the consumer gets a receipt."""
+    wanting = ([one.model_dump() for one in body.missing], body.note)
+
+    async def work(keep: Keep[Receipt]) -> object:
+        return await ending.refuse_acceptance(centre, identity.operator, case_id, wanting, keep)
+
+    return await once(request, identity, kept(lambda receipt: model_answer(200, _shown(receipt)), work))
+
+
+@router.get("/{case_id}/receipt")
+async def receipt(centre: TheCentre, identity: AtCounter, case_id: str) -> ReceiptShown:
+    return _shown(await ending.receipt_of(centre, identity.operator, case_id))
+
+
+def _shown(one: Receipt) -> ReceiptShown:
+    return ReceiptShown(
+        number=one.number,
+        at=one.at,
+        operator=one.operator_id,
+        missing=one.missing,
+        note=one.note,
+        document=encoded(one.document),
+        sha256=hashlib.sha256(one.document).hexdigest(),
+        content=read_document(one.document),
+    )

@@ -1,0 +1,102 @@
+"""The services of the acts that are given through centres."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from con_arm.api.base import Shown, SignedIn, TheCentre
+from con_arm.domain import files, forms
+from con_arm.domain.steps import centre_flow, limit_of
+from con_arm.service.cases import form_fields
+from con_arm.service.parts import Centre
+from egovlaw.catalogue import Regulation
+
+router = APIRouter(prefix="/v1/services", tags=["services"])
+
+
+class Title(Shown):
+    kk: str
+    ru: str
+
+
+class StepShown(Shown):
+    label: str
+    kind: str
+    clause: str
+    text_ru: str
+    min_s: int | None
+    max_s: int | None
+
+
+class FormShown(Shown):
+    """What the form takes. `fields` is empty where the act prints no form (A15): any well-named field is taken."""
+
+    fields: list[str]
+    field_name: str = forms.FIELD_NAME
+    max_fields: int = forms.MAX_FIELDS
+    max_length: int = forms.MAX_VALUE
+    max_papers: int = forms.MAX_PAPERS
+    max_bytes: int = forms.MAX_FORM
+
+
+class FilesShown(Shown):
+    types: list[str]
+    max_file: int = files.MAX_FILE
+    max_case: int = files.MAX_CASE
+    max_files: int = files.MAX_FILES
+
+
+class ServiceShown(Shown):
+    regulation: str
+    version: int
+    title: Title
+    region: str
+    provider_ru: str
+    in_force: bool
+    registers: list[str]  # that the act has asked
+    term: Any | None  # of the whole service; null where only the Standard has it (A4)
+    steps: list[StepShown]
+    form: FormShown
+    attachments: FilesShown
+
+
+class ServiceList(Shown):
+    items: list[ServiceShown]
+
+
+@router.get("")
+async def list_services(centre: TheCentre, identity: SignedIn) -> ServiceList:
+    shown = (_shown(centre, one) for one in centre.catalogue.regulations)
+    return ServiceList(items=[one for one in shown if one is not None])
+
+
+def _shown(centre: Centre, regulation: Regulation) -> ServiceShown | None:
+    flow = centre_flow(regulation)
+    if flow is None:
+        return None
+    return ServiceShown(
+        regulation=regulation.code,
+        version=regulation.version,
+        title=Title(kk=regulation.title_kk, ru=regulation.title_ru),
+        region=regulation.region,
+        provider_ru=regulation.provider_ru,
+        in_force=regulation.in_force(centre.today()),
+        registers=list(flow.registers),
+        term=regulation.service_term,
+        steps=[
+            StepShown(
+                label=item.label,
+                kind=item.kind.name,
+                clause=item.clause,
+                text_ru=item.text_ru,
+                min_s=limit.min_s if limit else None,
+                max_s=limit.max_s if limit else None,
+            )
+            for item in flow.channel.flow
+            for limit in (limit_of(flow.channel, item),)
+        ],
+        form=FormShown(fields=sorted(form_fields(regulation))),
+        attachments=FilesShown(types=sorted(files.MAGIC)),
+    )

@@ -1,0 +1,254 @@
+"""How an application looks from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from con_arm.api.base import Shown, Text
+from con_arm.domain import texts
+from con_arm.domain.files import Attachment
+from con_arm.domain.states import EDITABLE, ENDED, REPEATABLE, CaseEvent, after
+from con_arm.service.reading import CasePage, QuerySeen, StepSeen
+from con_arm.store.cases import Case
+from egovlaw.catalogue import Regulation
+
+
+class AttachmentShown(Shown):
+    name: str
+    type: str
+    size: int
+    sha256: str
+
+
+class ServiceName(Shown):
+    regulation: str
+    version: int
+    title_kk: str
+    title_ru: str
+    region: str
+
+
+class StatusShown(Shown):
+    """`code` is the workstation's state; `owner` what the provider said last of it, in its own words."""
+
+    code: str
+    text: Text
+    ended: bool
+    owner: dict[str, Any] | None
+
+
+class ApplicantShown(Shown):
+    iin: str
+
+
+class FactShown(Shown):
+    code: str
+    ru: str
+    kk: str
+
+
+class Why(Shown):
+    kk: str
+    ru: str
+
+
+class QueryShown(Shown):
+    """One question to a register; `used_s` runs on while it waits."""
+
+    id: str
+    register_: Annotated[str, Field(alias="register")]
+    state: str
+    asked_at: datetime
+    answered_at: datetime | None
+    limit_s: float | None
+    used_s: float
+    clause: str
+    repeatable: bool
+    why: Why
+    reason: str | None  # code: why it is no data, or no answer
+    problem: dict[str, Any] | None
+
+
+class QueryWithAnswer(QueryShown):
+    answer: dict[str, Any] | None
+
+
+class TermShown(Shown):
+    """`service`: the act's term of the whole service, null where only the Standard has it (A4); `until`: after an
+    extension."""
+
+    service: Any | None
+    until: datetime | None
+
+
+class ProgressShown(Shown):
+    step: str
+    type: str
+    clause: str
+    text_ru: str
+    at: datetime | None
+    outcome: str | None
+    limit_s: float | None
+    used_s: float | None
+    share: float | None
+
+
+class CaseLine(Shown):
+    """A case in a list: the ИИН is masked there."""
+
+    id: str
+    number: str | None
+    state: str
+    status: StatusShown
+    service: ServiceName
+    applicant: ApplicantShown | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class CaseShown(CaseLine):
+    representative: dict[str, Any] | None
+    ticket: str | None
+    facts: list[FactShown]
+    queries: list[QueryShown]
+    message: Why | None  # what the consumer is told when the registers have no data
+    version: int
+    form: dict[str, Any]
+    papers: list[dict[str, Any]]
+    form_version: int
+    attachments: list[AttachmentShown]
+    editable: bool
+    may_ask: bool
+    may_prepare: bool
+    may_hand_over: bool
+    has_result: bool
+    term: TermShown
+    registered_at: datetime | None
+    submitted_at: datetime | None
+    accepted_at: datetime | None
+    envelope: str | None
+    receipt: str | None
+    problem: dict[str, Any] | None
+    progress: list[ProgressShown]
+
+
+def case_line(case: Case, regulation: Regulation | None) -> CaseLine:
+    applicant = None if case.iin is None else ApplicantShown(iin=masked(case.iin))
+    return CaseLine(**_line(case, regulation), applicant=applicant)
+
+
+def case_shown(page: CasePage) -> CaseShown:
+    case = page.case
+    told = case.problem if case.problem is not None and "text_ru" in case.problem else None
+    return CaseShown(
+        **_line(case, page.regulation),
+        applicant=None if case.iin is None else ApplicantShown(iin=case.iin),
+        representative=case.representative,
+        ticket=case.ticket_id,
+        facts=[FactShown(**fact) for fact in case.facts],
+        queries=[QueryShown(**_query(one)) for one in page.queries],
+        message=None if told is None else Why(kk=told["text_kk"], ru=told["text_ru"]),
+        version=case.owner_version,
+        form=case.form,
+        papers=case.papers,
+        form_version=case.form_version,
+        attachments=[attachment_shown(one) for one in page.attachments],
+        editable=case.state in EDITABLE,
+        may_ask=after(case.state, CaseEvent.ASKED) is not None,
+        may_prepare=after(case.state, CaseEvent.PREPARED) is not None,
+        may_hand_over=after(case.state, CaseEvent.HANDED_OVER) is not None,
+        has_result=page.has_result,
+        term=TermShown(service=page.regulation.service_term, until=case.term_until),
+        registered_at=case.registered_at,
+        submitted_at=case.submitted_at,
+        accepted_at=case.accepted_at,
+        envelope=case.envelope_id,
+        receipt=case.receipt,
+        problem=case.problem,
+        progress=[_progress(step) for step in page.steps],
+    )
+
+
+def query_with_answer(seen: QuerySeen) -> QueryWithAnswer:
+    return QueryWithAnswer(**_query(seen), answer=seen.query.answer)
+
+
+def attachment_shown(one: Attachment) -> AttachmentShown:
+    return AttachmentShown(name=one.name, type=one.type, size=one.size, sha256=one.sha256)
+
+
+def masked(iin: str) -> str:
+    """First four digits and the last two: enough to tell two rows apart, not enough to name a person."""
+    return f"{iin[:4]}******{iin[-2:]}"
+
+
+def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
+    text = texts.STATE_TEXTS[case.state]
+    return {
+        "id": case.id,
+        "number": case.number,
+        "state": case.state.value,
+        "status": StatusShown(
+            code=case.state.value,
+            text=Text(kk=text.kk, ru=text.ru, en=text.en),
+            ended=case.state in ENDED,
+            owner=case.status,
+        ),
+        "service": ServiceName(
+            regulation=case.regulation,
+            version=case.regulation_version,
+            title_kk=regulation.title_kk if regulation else case.regulation,
+            title_ru=regulation.title_ru if regulation else case.regulation,
+            region=case.region,
+        ),
+        "created_at": case.created_at,
+        "changed_at": case.changed_at,
+    }
+
+
+def _query(seen: QuerySeen) -> dict[str, Any]:
+    query = seen.query
+    return {
+        "id": query.id,
+        "register": query.register,
+        "state": seen.state.value,
+        "asked_at": query.asked_at,
+        "answered_at": query.answered_at,
+        "limit_s": query.limit_s,
+        "used_s": seen.used_s,
+        "clause": query.clause,
+        "repeatable": seen.state in REPEATABLE,
+        "why": _why(seen),
+        "reason": query.reason,
+        "problem": query.problem,
+    }
+
+
+def _why(seen: QuerySeen) -> Why:
+    """What became of the question, then the reason, where there is one."""
+    parts = [texts.QUERY_TEXTS[seen.state]]
+    if seen.query.reason is not None:
+        parts.append(texts.REASON_TEXTS[seen.query.reason])
+    kk, ru = [one.kk for one in parts], [one.ru for one in parts]
+    if seen.query.problem is not None:
+        kk.append(seen.query.problem["title_kk"])
+        ru.append(seen.query.problem["title_ru"])
+    return Why(kk=": ".join(kk), ru=": ".join(ru))
+
+
+def _progress(step: StepSeen) -> ProgressShown:
+    share = round(step.used_s / step.limit_s, 4) if step.used_s is not None and step.limit_s else None
+    return ProgressShown(
+        step=step.item.label,
+        type=step.item.type,
+        clause=step.item.clause,
+        text_ru=step.item.text_ru,
+        at=step.at,
+        outcome=step.outcome,
+        limit_s=step.limit_s,
+        used_s=step.used_s,
+        share=share,
+    )

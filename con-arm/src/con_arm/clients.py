@@ -1,0 +1,90 @@
+"""Calls out: the attachment store of ШЭП."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+import httpx
+
+from con_arm.domain.files import Attachment
+from egovkit.clock import Clock
+from egovkit.errors import EgovError
+from egovkit.ids import Ids
+from egovkit.membership import NATIONAL_GATEWAY
+from egovkit.signatures.jws import sign_compact
+from egovkit.signatures.keys import SigningKey
+
+ACCESS_TYP: Final = "egov-access+jwt"
+ACCESS_SECONDS: Final = 60  # the longest ШЭП accepts; a token is made for each call
+
+
+class AttachmentStore(Protocol):
+    """Where files go before the application that names them is sent."""
+
+    async def put(self, case: str, recipient: str, facts: Attachment, content: bytes) -> None:
+        """Stores the bytes under their SHA-256, readable for the recipient in this case. Putting them again changes
+        nothing. EgovError("attachment.store_unavailable") when it cannot be done now,
+        EgovError("attachment.store_refused") when it never will."""
+
+
+class GatewayAttachments:
+    """ШЭП's attachment API, entered with a token signed by the workstation's own system key."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        key: SigningKey,
+        clock: Clock,
+        ids: Ids,
+        *,
+        base_url: str,
+        source: str,
+        timeout_s: float,
+    ) -> None:
+        self._http = http
+        self._base = base_url.rstrip("/")
+        self._timeout = timeout_s
+        self._key = key
+        self._clock = clock
+        self._ids = ids
+        self._source = source
+
+    async def put(self, case: str, recipient: str, facts: Attachment, content: bytes) -> None:
+        try:
+            answer = await self._http.put(
+                f"{self._base}/v1/attachments/{facts.sha256}",
+                params={"case": case, "recipient": recipient},
+                content=content,
+                headers={
+                    "authorization": f"Bearer {access_token(self._key, self._clock, self._ids, source=self._source)}",
+                    "content-type": facts.type,
+                },
+                timeout=self._timeout,
+            )
+        except httpx.HTTPError as error:
+            raise EgovError("attachment.store_unavailable", reason=type(error).__name__) from error
+        if answer.is_success:
+            return
+        if answer.status_code >= 500 or answer.status_code in (401, 408, 429):
+            raise EgovError("attachment.store_unavailable", reason=str(answer.status_code))
+        raise EgovError("attachment.store_refused", name=facts.name, reason=_code(answer))
+
+
+def access_token(key: SigningKey, clock: Clock, ids: Ids, *, source: str) -> str:
+    """Who calls, for one call to ШЭП."""
+    now = int(clock.now().timestamp())
+    claims = {
+        "iss": source,
+        "aud": NATIONAL_GATEWAY,
+        "iat": now,
+        "exp": now + ACCESS_SECONDS,
+        "jti": ids.new(),
+    }
+    return sign_compact(claims, key, ACCESS_TYP)
+
+
+def _code(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["code"])[:100]
+    except (ValueError, KeyError, TypeError):
+        return str(answer.status_code)

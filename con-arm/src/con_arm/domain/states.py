@@ -1,0 +1,159 @@
+"""The state machine of an application as the centre sees it, and that of one question to a register."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class CaseState(StrEnum):
+    OPENED = "opened"  # the service is chosen; nobody has been entered yet
+    CONSUMER_ENTERED = "consumer_entered"  # the consumer, and who speaks for him, are known by number
+    DATA_REQUESTED = "data_requested"  # the registers are asked; not every needed answer is here
+    DATA_CHECKED = "data_checked"  # the registers know him; the form is filled in, papers are scanned
+    PREPARED = "prepared"  # the operator's certificate is good; the document to sign is fixed, byte by byte
+    SUBMITTED = "submitted"  # signed and handed to the outbox; ШЭП has not answered yet
+    ACCEPTED = "accepted"  # ШЭП took responsibility; the provider has not registered it yet
+    REJECTED = "rejected"  # a gateway refused the envelope; may be prepared and sent again
+    GATEWAY_CLOSED = "gateway_closed"  # ended: a gateway refused it for a reason no repetition can cure
+    REGISTERED = "registered"  # has a number; the provider owns the case from here
+    PAUSED = "paused"  # the provider stopped the term of the service
+    REFUSED = "refused"  # ended: the provider's reasoned refusal
+    COMPLETED = "completed"  # the result is here and waits at the counter
+    HANDED_OVER = "handed_over"  # ended: the result was handed over, with a record
+    NO_DATA = "no_data"  # ended: a register has no data of the consumer or of the power of attorney (A9)
+    ACCEPTANCE_REFUSED = "acceptance_refused"  # ended: the package was not accepted at the counter (E10)
+
+
+class CaseEvent(StrEnum):
+    CONSUMER_ENTERED = "consumer_entered"
+    ASKED = "asked"
+    DATA_IN_ORDER = "data_in_order"
+    DATA_MISSING = "data_missing"
+    EDITED = "edited"
+    PREPARED = "prepared"
+    SUBMITTED = "submitted"
+    GATEWAY_ACCEPTED = "gateway_accepted"
+    GATEWAY_REFUSED = "gateway_refused"
+    GATEWAY_CLOSED = "gateway_closed"
+    REGISTERED = "registered"
+    STATUS = "status"
+    EXTENDED = "extended"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    REFUSED = "refused"
+    COMPLETED = "completed"
+    HANDED_OVER = "handed_over"
+    HAND_OVER_REFUSED = "hand_over_refused"
+    ACCEPTANCE_REFUSED = "acceptance_refused"
+
+
+S, E = CaseState, CaseEvent
+
+# What the owner says of a case he has not ended. Messages may overtake one another, so each is possible at once.
+_FACTS: Final[Mapping[CaseEvent, CaseState]] = {
+    E.REGISTERED: S.REGISTERED,
+    E.STATUS: S.REGISTERED,
+    E.EXTENDED: S.REGISTERED,
+    E.PAUSED: S.PAUSED,
+    E.RESUMED: S.REGISTERED,
+    E.REFUSED: S.REFUSED,
+    E.COMPLETED: S.COMPLETED,
+}
+
+# From the first sending on the provider's word decides, whatever the gateways have said meanwhile.
+_SENT: Final = (S.SUBMITTED, S.ACCEPTED, S.REJECTED, S.REGISTERED, S.PAUSED)
+
+# Nothing has been sent yet: the operator may still say that the package is not complete.
+_AT_THE_COUNTER: Final = (S.OPENED, S.CONSUMER_ENTERED, S.DATA_REQUESTED, S.DATA_CHECKED, S.PREPARED)
+
+TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingProxyType(
+    {
+        # The applicant stays who he is; the power of attorney may be another one than an hour ago.
+        **{(before, E.CONSUMER_ENTERED): S.CONSUMER_ENTERED for before in _AT_THE_COUNTER},
+        (S.CONSUMER_ENTERED, E.ASKED): S.DATA_REQUESTED,
+        (S.DATA_REQUESTED, E.ASKED): S.DATA_REQUESTED,
+        # The registers are asked anew: a power of attorney may have run out while papers were scanned.
+        (S.DATA_CHECKED, E.ASKED): S.DATA_REQUESTED,
+        (S.PREPARED, E.ASKED): S.DATA_REQUESTED,
+        (S.DATA_REQUESTED, E.DATA_IN_ORDER): S.DATA_CHECKED,
+        (S.DATA_REQUESTED, E.DATA_MISSING): S.NO_DATA,
+        (S.DATA_CHECKED, E.EDITED): S.DATA_CHECKED,
+        (S.DATA_CHECKED, E.PREPARED): S.PREPARED,
+        # Changing a prepared application makes its document void: it has to be prepared again.
+        (S.PREPARED, E.EDITED): S.DATA_CHECKED,
+        (S.PREPARED, E.PREPARED): S.PREPARED,
+        (S.PREPARED, E.SUBMITTED): S.SUBMITTED,
+        (S.SUBMITTED, E.GATEWAY_ACCEPTED): S.ACCEPTED,
+        (S.SUBMITTED, E.GATEWAY_REFUSED): S.REJECTED,
+        (S.SUBMITTED, E.GATEWAY_CLOSED): S.GATEWAY_CLOSED,
+        # ШЭП accepted and the regional gateway refused: the later hop's word counts.
+        (S.ACCEPTED, E.GATEWAY_REFUSED): S.REJECTED,
+        (S.ACCEPTED, E.GATEWAY_CLOSED): S.GATEWAY_CLOSED,
+        (S.REJECTED, E.EDITED): S.REJECTED,
+        # As at the counter: a power of attorney may have run out since.
+        (S.REJECTED, E.CONSUMER_ENTERED): S.CONSUMER_ENTERED,
+        (S.REJECTED, E.ASKED): S.DATA_REQUESTED,
+        (S.REJECTED, E.PREPARED): S.PREPARED,
+        **{(before, event): after for before in _SENT for event, after in _FACTS.items()},
+        # A paused case may be told things without being resumed.
+        (S.PAUSED, E.STATUS): S.PAUSED,
+        (S.PAUSED, E.EXTENDED): S.PAUSED,
+        (S.COMPLETED, E.STATUS): S.COMPLETED,
+        (S.REFUSED, E.STATUS): S.REFUSED,
+        (S.COMPLETED, E.HANDED_OVER): S.HANDED_OVER,
+        (S.HANDED_OVER, E.STATUS): S.HANDED_OVER,
+        # A gateway did not take the record: it is signed and sent again.
+        (S.HANDED_OVER, E.HAND_OVER_REFUSED): S.COMPLETED,
+        **{(before, E.ACCEPTANCE_REFUSED): S.ACCEPTANCE_REFUSED for before in _AT_THE_COUNTER},
+    }
+)
+
+ENDED: Final = frozenset({S.GATEWAY_CLOSED, S.REFUSED, S.HANDED_OVER, S.NO_DATA, S.ACCEPTANCE_REFUSED})
+EDITABLE: Final = frozenset(before for before, event in TRANSITIONS if event is E.EDITED)
+
+# Refusals no repetition can cure; every other refusal of a gateway leaves the application to be sent again.
+_FOR_GOOD: Final = frozenset({"order.case_ended", "order.step_not_allowed"})
+_FOR_GOOD_AREAS: Final = frozenset({"route"})
+
+
+class QueryState(StrEnum):
+    WAITING = "waiting"  # asked; the act's limit has not run out
+    EXPIRED = "expired"  # asked, no answer by the limit (E1); never stored, it follows from the time
+    ANSWERED = "answered"  # answered in time, and the answer counts
+    LATE_ANSWER = "late_answer"  # answered after the limit: recorded and not applied (E1)
+    UNUSABLE = "unusable"  # answered with something that is no answer to this question (E1)
+    REFUSED = "refused"  # a gateway did not take the question
+    SUPERSEDED = "superseded"  # asked again, or not needed any more, before an answer came
+
+
+# A question in one of these may be asked again; in the first two an answer may still come.
+REPEATABLE: Final = frozenset(
+    {
+        QueryState.EXPIRED,
+        QueryState.SUPERSEDED,
+        QueryState.LATE_ANSWER,
+        QueryState.UNUSABLE,
+        QueryState.REFUSED,
+    }
+)
+
+
+def after(state: CaseState, event: CaseEvent) -> CaseState | None:
+    """The state after the event; None when the event means nothing in this state."""
+    return TRANSITIONS.get((state, event))
+
+
+def may_send_again(code: str) -> bool:
+    """Whether an application refused by a gateway with this code may be prepared and sent once more.
+
+    A late, unverifiable or unroutable-for-now envelope may; an envelope the regulation has no place for may not.
+    """
+    return code not in _FOR_GOOD and code.split(".", 1)[0] not in _FOR_GOOD_AREAS
+
+
+def is_newer(version: int, known: int) -> bool:
+    """The owner numbers his statuses; what is not newer is remembered and not applied."""
+    return version > known

@@ -1,0 +1,145 @@
+"""The two ends of a case at the counter: the registers have no data, or the package is not complete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from con_arm.domain.document import document_bytes, stamp
+from con_arm.domain.people import Operator
+from con_arm.domain.states import CaseEvent
+from con_arm.domain.steps import Moment, used
+from con_arm.domain.texts import ACCEPTANCE_REFUSED, filled, no_data_text
+from con_arm.service.cases import NOT_PREPARED, record, require_after, visible
+from con_arm.service.parts import INGRESS, KAZAKHSTAN, Centre, Keep
+from con_arm.service.steps import Taken, act, envelope_facts, note, step_facts, take, trail_of
+from con_arm.store import cases as store
+from con_arm.store import counter, queries, records
+from con_arm.store.cases import Case
+from con_arm.store.counter import Receipt
+from con_arm.store.records import Record
+from egovkit.envelope import Envelope
+from egovkit.errors import EgovError
+from egovkit.outbox import Draft
+from egovlaw.kinds import message_type
+
+
+async def end_without_data(conn: AsyncConnection, centre: Centre, case: Case, codes: list[str]) -> None:
+    """A9: the case ends before registration, with a message and its reasons; no number, no signed document. ШЭП hears
+    of it."""
+    _, flow = centre.regulation(case.regulation)
+    item, check, now = flow.report_no_data, flow.check_registers, centre.clock.now()
+    moments: dict[Moment, datetime] = {(check.label, "end"): now, (item.label, "end"): now}
+    await take(conn, centre, case, [Taken(check, "violation", now, {"codes": codes})], moments)
+    envelope = await _report(conn, centre, case, codes[0])
+    spent = used(flow.channel, item, moments)
+    measured = {"limit_s": spent.limit_s, "used_s": spent.used_s}
+    body = {**step_facts(centre, case, flow, item), **measured, "outcome": "refusal", "code": codes[0]}
+    await note(conn, centre, "envelope", case, {**body, **envelope_facts(envelope)})
+    text = no_data_text(codes)
+    problem = {"code": codes[0], "codes": codes, "clause": item.clause, "text_ru": text.ru, "text_kk": text.kk}
+    state, sent = require_after(case, CaseEvent.DATA_MISSING), envelope.id
+    ended = await store.change_case(conn, case, now, state=state, step=item.label, envelope_id=sent, problem=problem)
+    line = Record(
+        case_id=case.id,
+        at=now,
+        event="no_data",
+        state_before=case.state.value,
+        state_after=ended.state.value,
+        step=item.label,
+        clause=item.clause,
+        envelope_id=envelope.id,
+        limit_s=spent.limit_s,
+        used_s=spent.used_s,
+        detail={"codes": codes},
+    )
+    await records.add_record(conn, line)
+
+
+async def _report(conn: AsyncConnection, centre: Centre, case: Case, code: str) -> Envelope:
+    _, flow = centre.regulation(case.regulation)
+    gateway = centre.membership.members.gateway("national_gateway")
+    if gateway is None:
+        raise EgovError("participant.list_unknown")
+    label = flow.report_no_data.label
+    report = Draft(
+        type=message_type("steps.reported"),
+        case=case.id,
+        recipient=gateway.code,
+        regulation=case.regulation,
+        channel=flow.channel.code,
+        step=label,
+        region=case.region,
+        data={
+            "trail": await trail_of(conn, case.id, flow.after_query),
+            "outcome": {"step": label, "code": code},
+        },
+        queue=INGRESS,
+    )
+    return await centre.outbox.send(conn, report)
+
+
+async def refuse_acceptance(
+    centre: Centre,
+    operator: Operator,
+    case_id: str,
+    wanting: tuple[Sequence[Mapping[str, Any]], str | None],
+    keep: Keep[Receipt],
+) -> Receipt:
+    """The package is not complete: nothing is sent, the consumer gets a receipt that names what is missing (E10).
+    `wanting`: the missing papers and a remark."""
+    async with centre.db.begin() as conn:
+        case = await visible(conn, operator, case_id, lock=True)
+        state, now = require_after(case, CaseEvent.ACCEPTANCE_REFUSED), centre.clock.now()
+        year = now.astimezone(KAZAKHSTAN).year
+        number = f"{year}-{await counter.next_number(conn, f'receipt/{year}'):06d}"
+        receipt = _receipt(centre, operator, case, number, wanting)
+        await counter.add_receipt(conn, receipt)
+        await queries.supersede(conn, case_id)
+        ended = await store.change_case(conn, case, now, state=state, **NOT_PREPARED)
+        await record(conn, ended, now, "acceptance_refused", case.state.value, detail={"receipt": number})
+        await act(conn, centre, "acceptance.refused", case, by=operator.id, receipt=number)
+        await keep(conn, receipt)
+    return receipt
+
+
+def _receipt(
+    centre: Centre,
+    operator: Operator,
+    case: Case,
+    number: str,
+    wanting: tuple[Sequence[Mapping[str, Any]], str | None],
+) -> Receipt:
+    now, missing = centre.clock.now(), [dict(one) for one in wanting[0]]
+    regulation, _ = centre.regulation(case.regulation)
+    text = filled(ACCEPTANCE_REFUSED, missing="; ".join(one["name"] for one in missing))
+    body = {
+        "kind": "acceptance-refusal",
+        "number": number,
+        "case": case.id,
+        "regulation": case.regulation,
+        "version": case.regulation_version,
+        "title_ru": regulation.title_ru,
+        "title_kk": regulation.title_kk,
+        "centre": case.centre,
+        "operator": operator.id,
+        "applicant": None if case.iin is None else {"iin": case.iin},
+        "missing": missing,
+        "note": wanting[1],
+        "text_ru": text.ru,
+        "text_kk": text.kk,
+        "at": stamp(now),
+    }
+    return Receipt(case.id, number, operator.id, now, missing, wanting[1], document_bytes(body))
+
+
+async def receipt_of(centre: Centre, operator: Operator, case_id: str) -> Receipt:
+    async with centre.db.read() as conn:
+        await visible(conn, operator, case_id)
+        receipt = await counter.receipt_of(conn, case_id)
+    if receipt is None:
+        raise EgovError("receipt.not_found")
+    return receipt

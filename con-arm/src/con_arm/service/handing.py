@@ -1,0 +1,139 @@
+"""The result at the counter: handed over to the consumer or his representative, by a record the operator signs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from con_arm.domain.document import Signing, hand_over_bytes, stamp
+from con_arm.domain.people import Operator
+from con_arm.domain.states import CaseEvent
+from con_arm.service.cases import law_of, record, require_after, visible
+from con_arm.service.parts import INGRESS, Centre, Keep
+from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate, sending
+from con_arm.service.steps import envelope_facts, note, step_facts
+from con_arm.store import cases as store
+from con_arm.store import files, records
+from con_arm.store.cases import Case
+from con_arm.store.files import HandOver
+from egovkit.envelope import Envelope
+from egovkit.errors import EgovError
+from egovkit.outbox import Draft
+from egovlaw.kinds import message_type
+
+APPLICANT, REPRESENTATIVE = "applicant", "representative"
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    capacity: str
+    iin: str
+
+
+async def prepare_hand_over(
+    centre: Centre, operator: Operator, case_id: str, wish: tuple[Receiver, bytes], keep: Keep[Prepared]
+) -> Prepared:
+    """The bytes of the record, for the operator to sign. `wish`: who receives, and the operator's certificate."""
+    receiver, certificate = wish
+    facts = operators_certificate(centre, operator, certificate)
+    async with centre.db.begin() as conn:
+        case = await visible(conn, operator, case_id, lock=True)
+        require_after(case, CaseEvent.HANDED_OVER)
+        regulation, _ = law_of(centre, case)
+        _require_party(case, receiver)
+        result = await files.result_of(conn, case_id)
+        if result is None or case.number is None:
+            raise EgovError("result.not_ready", state=case.state.value)
+        now = centre.clock.now()
+        document = hand_over_bytes(
+            facts_of_case(case, regulation),
+            Signing(operator.id, operator.centre, facts.thumbprint, now),
+            number=case.number,
+            status_version=case.owner_version,
+            result=hashlib.sha256(result.document).hexdigest(),
+            received_by={"capacity": receiver.capacity, "iin": receiver.iin},
+        )
+        draft = HandOver(case_id, operator.id, receiver.capacity, receiver.iin, facts.thumbprint, document, now)
+        await files.put_hand_over(conn, draft)
+        await record(conn, case, now, "hand_over_prepared", case.state.value, detail={"capacity": receiver.capacity})
+        prepared = Prepared(case, document, facts)
+        await keep(conn, prepared)
+    return prepared
+
+
+def _require_party(case: Case, receiver: Receiver) -> None:
+    """The result is handed to the consumer, or to the representative who applied for him, and to nobody else."""
+    speaker = case.speaker
+    parties = {APPLICANT: case.iin, REPRESENTATIVE: None if speaker is None else speaker.iin}
+    if parties.get(receiver.capacity) != receiver.iin:
+        raise EgovError("hand_over.not_a_party", capacity=receiver.capacity)
+
+
+async def hand_over(centre: Centre, operator: Operator, case_id: str, signature: bytes, keep: Keep[Sent]) -> Sent:
+    """Takes the operator's signature over the record and tells the provider. The case ends."""
+    async with centre.db.read() as conn:
+        case = await visible(conn, operator, case_id)
+        require_after(case, CaseEvent.HANDED_OVER)
+        draft = await files.hand_over_of(conn, case_id)
+    if draft is None:
+        raise EgovError("hand_over.not_prepared")
+    _, flow = law_of(centre, case)
+    await check_signature(centre, operator, case, flow.hand_over, (draft.document, signature, draft.certificate))
+    async with centre.db.begin() as conn:
+        current = await visible(conn, operator, case_id, lock=True)
+        if await files.hand_over_of(conn, case_id) != draft:
+            raise EgovError("case.changed_meanwhile")
+        sent = await _send(conn, centre, current, draft, signature)
+        await keep(conn, sent)
+    return sent
+
+
+async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Sent:
+    state, now = require_after(case, CaseEvent.HANDED_OVER), centre.clock.now()
+    _, flow = centre.regulation(case.regulation)
+    envelope = await _enclose(conn, centre, case, draft, signature)
+    body = {
+        **step_facts(centre, case, flow, flow.hand_over),
+        "state_before": case.state.value,
+        "state_after": state.value,
+        "by": draft.operator_id,
+        "limit_s": None,  # the act's limit of this step is the provider's: it ends with the result
+        "used_s": None,
+        "outcome": "done",
+        **envelope_facts(envelope),
+    }
+    await note(conn, centre, "envelope", case, body)
+    signed = {name: getattr(draft, name) for name in HandOver.__slots__}
+    await files.put_hand_over(conn, HandOver(**{**signed, "signature": signature, "handed_over_at": now}))
+    changed = await store.change_case(
+        conn, case, now, state=state, step=flow.hand_over.label, envelope_id=envelope.id, problem=None
+    )
+    await records.add_record(conn, sending(case, changed, "handed_over", body))
+    return Sent(changed, envelope)
+
+
+async def _enclose(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Envelope:
+    _, flow = centre.regulation(case.regulation)
+    told = Draft(
+        type=message_type("case.handed_over"),
+        case=case.id,
+        recipient=case.recipient or "",
+        regulation=case.regulation,
+        channel=flow.channel.code,
+        step=flow.hand_over.label,
+        region=case.region,
+        data={
+            "number": case.number,
+            "handed_over_at": stamp(centre.clock.now()),
+            "received_by": {"capacity": draft.capacity, "iin": draft.iin},
+            "document": base64.b64encode(draft.document).decode(),
+            "signature": base64.b64encode(signature).decode(),
+            "version": case.owner_version,
+            "trail": [],
+        },
+        queue=INGRESS,
+    )
+    return await centre.outbox.send(conn, told)

@@ -1,0 +1,64 @@
+"""What the use cases work with, put together once by the application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from con_arm.clients import AttachmentStore
+from con_arm.domain.keyring import Keyring
+from con_arm.domain.steps import CentreFlow, centre_flow
+from con_arm.service.passwords import Passwords
+from con_arm.settings import Settings
+from egovkit.clock import Clock
+from egovkit.db import Database
+from egovkit.errors import EgovError
+from egovkit.ids import Ids
+from egovkit.journal import Journal
+from egovkit.membership import Membership
+from egovkit.outbox import Outbox
+from egovkit.signatures.certificates import TrustStore
+from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.sealing import Sealer
+from egovlaw.catalogue import Catalogue, Regulation
+
+KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # a power of attorney runs out, and tickets start anew, by the country's calendar
+INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topology.yaml)
+
+T = TypeVar("T")
+# Called inside the transaction with its outcome: an answer kept there survives any crash after it.
+Keep = Callable[[AsyncConnection, T], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    settings: Settings
+    db: Database
+    clock: Clock
+    ids: Ids
+    catalogue: Catalogue
+    key: SigningKey  # the workstation's system key
+    journal: Journal
+    outbox: Outbox
+    membership: Membership
+    trust: TrustStore
+    sealer: Sealer
+    keyring: Keyring
+    passwords: Passwords
+    attachments: AttachmentStore
+
+    def regulation(self, code: str) -> tuple[Regulation, CentreFlow]:
+        """The regulation and the centre's part in it, or EgovError service.not_at_centre."""
+        regulation = self.catalogue.regulation(code)
+        flow = None if regulation is None else centre_flow(regulation)
+        if regulation is None or flow is None:
+            raise EgovError("service.not_at_centre", regulation=code[:80])
+        return regulation, flow
+
+    def today(self) -> date:
+        return self.clock.now().astimezone(KAZAKHSTAN).date()

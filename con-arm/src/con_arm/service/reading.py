@@ -1,0 +1,152 @@
+"""What the operator sees: the case, its questions with their answers side by side, history and result; and, for the
+senior, who looked at which person's data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from con_arm.domain.files import Attachment
+from con_arm.domain.people import Operator
+from con_arm.domain.states import QueryState
+from con_arm.domain.steps import CentreFlow, limit_of
+from con_arm.service.cases import visible
+from con_arm.service.parts import Centre
+from con_arm.service.queries import seen_state
+from con_arm.store import cases, files, queries, records
+from con_arm.store.cases import Case, Wanted
+from con_arm.store.files import Result
+from con_arm.store.queries import Query, Read
+from con_arm.store.records import Record, StoredRecord
+from egovkit.errors import EgovError
+from egovlaw.catalogue import FlowItem, Regulation
+
+ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
+
+
+@dataclass(frozen=True, slots=True)
+class StepSeen:
+    """One item of the act's flow, and what the workstation knows of it in this case."""
+
+    item: FlowItem
+    limit_s: float | None
+    at: datetime | None
+    outcome: str | None
+    used_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySeen:
+    """A question as it stands now: expired follows from the time. `used_s` runs on while it waits."""
+
+    query: Query
+    state: QueryState
+    used_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    case: Case
+    regulation: Regulation
+    attachments: Sequence[Attachment]
+    queries: Sequence[QuerySeen]
+    steps: Sequence[StepSeen]
+    has_result: bool
+
+
+async def page(centre: Centre, operator: Operator, case_id: str) -> CasePage:
+    async with centre.db.begin() as conn:
+        return await page_in(conn, centre, operator, case_id)
+
+
+async def page_in(conn: AsyncConnection, centre: Centre, operator: Operator, case_id: str) -> CasePage:
+    """The case; whoever is shown facts from a register about a person leaves a trace of having looked."""
+    case = await visible(conn, operator, case_id)
+    attached = await files.attachments_of(conn, case_id)
+    asked = await queries.queries_of(conn, case_id)
+    happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
+    result = await files.result_of(conn, case_id)
+    if case.facts:
+        await _looked(conn, centre, operator, case, "facts")
+    regulation, flow = centre.regulation(case.regulation)
+    seen = [_query_seen(centre, one) for one in asked]
+    return CasePage(case, regulation, attached, seen, _steps(flow, happened), result is not None)
+
+
+async def answers(centre: Centre, operator: Operator, case_id: str) -> list[QuerySeen]:
+    """The questions of a case with what the registers said, side by side."""
+    async with centre.db.begin() as conn:
+        case = await visible(conn, operator, case_id)
+        asked = await queries.queries_of(conn, case_id)
+        if any(one.answer is not None for one in asked):
+            await _looked(conn, centre, operator, case, "answers")
+    return [_query_seen(centre, one) for one in asked]
+
+
+async def _looked(conn: AsyncConnection, centre: Centre, operator: Operator, case: Case, what: str) -> None:
+    read = Read(centre.ids.new(), centre.clock.now(), operator.id, operator.centre, case.id, what)
+    await queries.add_read(conn, read)
+
+
+def _query_seen(centre: Centre, query: Query) -> QuerySeen:
+    now = centre.clock.now()
+    running = round(max(0.0, (now - query.asked_at).total_seconds()), 3)
+    return QuerySeen(query, seen_state(query, now), running if query.used_s is None else query.used_s)
+
+
+def _steps(flow: CentreFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]:
+    last: dict[str, Record] = {}
+    for one in happened:
+        record = one.record
+        # A side message stands for the step the case is on; only the message of the step itself reaches it.
+        if record.step is not None and record.applied and record.event not in _SIDE_EVENTS:
+            last[record.step] = record
+    return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
+
+
+_SIDE_EVENTS = frozenset({"status", "extended", "paused", "resumed"})
+
+
+def _seen(flow: CentreFlow, item: FlowItem, record: Record | None) -> StepSeen:
+    limit = limit_of(flow.channel, item)
+    limit_s = None if limit is None else float(limit.max_s)
+    if record is None:
+        return StepSeen(item, limit_s, None, None, None)
+    return StepSeen(item, record.limit_s or limit_s, record.at, record.event.removeprefix("step."), record.used_s)
+
+
+async def case_list(centre: Centre, wanted: Wanted, *, before: str | None, limit: int) -> tuple[list[Case], bool]:
+    """One page, newest first, and whether there is another."""
+    async with centre.db.read() as conn:
+        found = await cases.cases_of(conn, wanted, before=before, limit=limit + 1)
+    return found[:limit], len(found) > limit
+
+
+async def history(
+    centre: Centre, operator: Operator, case_id: str, *, after: int, limit: int
+) -> tuple[list[StoredRecord], bool]:
+    async with centre.db.read() as conn:
+        await visible(conn, operator, case_id)
+        found = await records.records_of(conn, case_id, after=after, limit=limit + 1)
+    return found[:limit], len(found) > limit
+
+
+async def result(centre: Centre, operator: Operator, case_id: str) -> Result:
+    async with centre.db.read() as conn:
+        case = await visible(conn, operator, case_id)
+        found = await files.result_of(conn, case_id)
+    if found is None:
+        raise EgovError("result.not_ready", state=case.state.value)
+    return found
+
+
+async def reads(
+    centre: Centre, senior: Operator, case_id: str | None, *, before: str | None, limit: int
+) -> tuple[list[Read], bool]:
+    """Who looked, newest first: the senior's, of his own centre."""
+    async with centre.db.read() as conn:
+        found = await queries.reads_of(conn, senior.centre, case_id=case_id, before=before, limit=limit + 1)
+    return found[:limit], len(found) > limit

@@ -1,0 +1,127 @@
+"""Local steps: written to our own journal and into the case's trail, in the transaction of their effect."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from con_arm.domain.document import stamp
+from con_arm.domain.steps import CentreFlow, Moment, Outcome, used
+from con_arm.service.parts import Centre
+from con_arm.store import cases, records
+from con_arm.store.cases import Case, Step
+from con_arm.store.records import Record
+from egovkit.envelope import Envelope
+from egovkit.journal import JournalEntry, Kind
+from egovlaw.catalogue import FlowItem
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A local step that has just happened. `extra` is what else the journal should say of it."""
+
+    item: FlowItem
+    outcome: Outcome
+    at: datetime
+    extra: Mapping[str, Any] | None = None
+
+
+async def take(
+    conn: AsyncConnection,
+    centre: Centre,
+    case: Case,
+    steps: Sequence[Taken],
+    moments: Mapping[Moment, datetime],
+) -> None:
+    """Journals the steps and puts them into the trail; `moments` tell when each limit began."""
+    _, flow = centre.regulation(case.regulation)
+    entries = [JournalEntry("step", one.at, case.id, _body(centre, case, flow, one, moments)) for one in steps]
+    links = await centre.journal.append(conn, entries)
+    trail = [
+        Step(case.id, one.item.label, one.item.n, one.outcome, one.at, link.writer, link.position, link.hash)
+        for one, link in zip(steps, links, strict=True)
+    ]
+    await cases.put_steps(conn, trail)
+    for one, entry in zip(steps, entries, strict=True):
+        await records.add_record(
+            conn,
+            Record(
+                case_id=case.id,
+                at=one.at,
+                event=f"step.{one.outcome}",
+                state_before=case.state,
+                state_after=case.state,
+                step=one.item.label,
+                clause=one.item.clause,
+                limit_s=entry.body["limit_s"],
+                used_s=entry.body["used_s"],
+            ),
+        )
+
+
+def _body(
+    centre: Centre, case: Case, flow: CentreFlow, one: Taken, moments: Mapping[Moment, datetime]
+) -> dict[str, Any]:
+    spent = used(flow.channel, one.item, moments)
+    return {
+        **step_facts(centre, case, flow, one.item),
+        "limit_s": spent.limit_s,
+        "used_s": spent.used_s,
+        "outcome": one.outcome,
+        **(one.extra or {}),
+    }
+
+
+def step_facts(centre: Centre, case: Case, flow: CentreFlow, item: FlowItem) -> dict[str, Any]:
+    """What every journal body says of a step of the flow, in the flow's own words."""
+    return {
+        "step": item.label,
+        "step_kind": item.kind.name,
+        "clause": item.clause,
+        "service": centre.settings.code,
+        "regulation": case.regulation,
+        "channel": flow.channel.code,
+        "state_before": flow.state_before(item),
+        "state_after": item.kind.state,
+    }
+
+
+def envelope_facts(envelope: Envelope, sha256: str | None = None) -> dict[str, Any]:
+    """What a journal body of kind envelope says of it; an envelope of our own is hashed as it was signed."""
+    return {
+        "id": envelope.id,
+        "type": envelope.type,
+        "source": envelope.source,
+        "recipient": envelope.recipient,
+        "sha256": sha256 or hashlib.sha256(envelope.encode()).hexdigest(),
+    }
+
+
+async def note(conn: AsyncConnection, centre: Centre, kind: Kind, case: Case, body: Mapping[str, Any]) -> None:
+    """One journal row about a case that is not a step of its trail."""
+    await centre.journal.note(conn, [JournalEntry(kind, centre.clock.now(), case.id, body)])
+
+
+async def act(conn: AsyncConnection, centre: Centre, action: str, case: Case, **facts: object) -> None:
+    """One journal row about something people did at the counter that is no step of the act."""
+    await note(conn, centre, "admin", case, {"action": action, "service": centre.settings.code, **facts})
+
+
+async def trail_of(conn: AsyncConnection, case_id: str, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """Those of the case's local steps that belong to the next envelope, in the flow's order."""
+    return [
+        {
+            "step": step.step,
+            "outcome": step.outcome,
+            "at": stamp(step.at),
+            "writer": step.writer,
+            "position": step.position,
+            "hash": step.hash,
+        }
+        for step in await cases.steps_of(conn, case_id, labels)
+    ]

@@ -1,0 +1,1 @@
+"""The people of an empty register: synthetic, the same in every installation."""

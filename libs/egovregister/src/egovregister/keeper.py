@@ -1,0 +1,58 @@
+"""What a register does beside answering: keeps its intake as the fault says, sends what is late on purpose."""
+
+from __future__ import annotations
+
+from egovkit.inbox import Inbox
+from egovkit.log import get_logger
+from egovregister.answering import Answering
+from egovregister.domain import Fault, FaultKind
+
+EVERY = 1.0  # seconds between two looks; the control API of another replica may have changed the fault
+
+_log = get_logger("egovregister.keeper")
+
+
+class Keeper:
+    def __init__(self, answering: Answering, inbox: Inbox) -> None:
+        self._answering = answering
+        self._inbox = inbox
+        self._paused = False  # by us: a sandbox may hold the same subscription for its own reasons
+
+    async def run(self) -> None:
+        """For ever, until cancelled."""
+        while True:
+            try:
+                await self.once()
+            except Exception as error:  # a database that is away now is there in a moment
+                _log.warning("register.round_failed", error=type(error).__name__)
+            await self._answering.node.clock.sleep(EVERY)
+
+    async def once(self) -> None:
+        await self._keep_intake()
+        await self._answering.leave_due()
+
+    async def fault(self) -> Fault | None:
+        async with self._answering.node.db.read() as conn:
+            return await self._answering.store.fault(conn)
+
+    async def set_fault(self, fault: Fault | None) -> None:
+        """Takes effect at once here, within a second in other replicas."""
+        answering = self._answering
+        facts = {} if fault is None else {"kind": fault.kind.value, "seconds": fault.seconds, "times": fault.left}
+        async with answering.node.db.begin() as conn:
+            await answering.store.set_fault(conn, fault)
+            await answering.note_action(conn, "fault.deleted" if fault is None else "fault.set", None, **facts)
+        await self._keep_intake()
+
+    async def _keep_intake(self) -> None:
+        """ "down" takes nothing from the queue. Before the node has joined there is no subscription to pause; what
+        slips through until the next look is put back by the handler."""
+        fault, subscription = await self.fault(), self._inbox.subscription
+        down = fault is not None and fault.kind is FaultKind.DOWN
+        if subscription is None:
+            return
+        if down:
+            await subscription.pause()  # in every round: who held it for a while may have let it go
+        elif self._paused:
+            await subscription.resume()
+        self._paused = down

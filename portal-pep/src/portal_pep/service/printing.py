@@ -1,0 +1,74 @@
+"""The result or the reasoned refusal as a PDF to keep (act 427, cl. 10)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from egovkit.pdf import qr_svg
+from portal_pep.domain.document import read_document
+from portal_pep.domain.printing import Both, PageFacts, code_of, page_of
+from portal_pep.service.cases import KAZAKHSTAN
+from portal_pep.service.parts import Portal
+from portal_pep.service.reading import result
+from portal_pep.store.accounts import Account
+from portal_pep.store.cases import Case
+from portal_pep.store.files import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is to be printed. `etag` is that of the bytes: they depend on nothing else."""
+
+    kind: str
+    number: str | None
+    data: Mapping[str, Any]
+    at: datetime
+    etag: str
+
+
+async def page(portal: Portal, account: Account, case_id: str) -> Page:
+    facts = _facts(portal, *await result(portal, account, case_id, "pdf"))
+    data = {**page_of(facts), "code": code_of(facts), "qr": qr_svg(code_of(facts))}
+    text = json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    etag = hashlib.sha256(portal.result_page.digest.encode() + text).hexdigest()
+    return Page(facts.kind, facts.number, data, facts.issued_at, etag)
+
+
+async def pdf(portal: Portal, page: Page) -> bytes:
+    """EgovError pdf.not_rendered."""
+    return await portal.result_page.render(page.data, page.at)
+
+
+def _facts(portal: Portal, case: Case, found: Result) -> PageFacts:
+    signed_at = (found.check or {}).get("signed_at")
+    return PageFacts(
+        kind=found.kind,
+        number=case.number,
+        iin=case.iin,
+        service=_service(portal, case.regulation),
+        provider=_provider(portal, case.regulation),
+        content=read_document(found.document),
+        sha256=hashlib.sha256(found.document).hexdigest(),
+        reasons=found.reasons or (),
+        issued_at=found.issued_at.astimezone(KAZAKHSTAN),
+        check=found.check,
+        signed_at=datetime.fromisoformat(signed_at).astimezone(KAZAKHSTAN) if signed_at else None,
+    )
+
+
+def _service(portal: Portal, code: str) -> Both:
+    regulation = portal.catalogue.regulation(code)
+    return {"kk": regulation.title_kk, "ru": regulation.title_ru} if regulation else {"kk": code, "ru": code}
+
+
+def _provider(portal: Portal, code: str) -> Both:
+    """The act's provider; Russian twice where the catalogue has no Kazakh."""
+    regulation = portal.catalogue.regulation(code)
+    russian = regulation.provider_ru if regulation else code
+    kazakh = regulation.provider_kk if regulation else None
+    return {"kk": kazakh.text if kazakh else russian, "ru": russian}

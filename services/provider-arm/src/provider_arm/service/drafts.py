@@ -1,0 +1,294 @@
+"""A case of the provider's own channel on its way to registration: opened, filled in, given up."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.errors import EgovError, FieldError
+from egovlaw.catalogue import FlowItem
+from egovlaw.identifiers import iin_problem
+from provider_arm.domain import files
+from provider_arm.domain.cases import Staff
+from provider_arm.domain.files import Scan
+from provider_arm.domain.own import OWN_TRANSITIONS, WORKS_AT_DESK, OwnCase, OwnEvent, OwnState
+from provider_arm.service.context import Workstation, trail_step
+from provider_arm.service.procedure import NOT_MEASURED, Measured, OwnFlow
+from provider_arm.store import own, people
+
+T = TypeVar("T")
+# Called inside the transaction with its outcome: an answer kept there survives any crash after it.
+Keep = Callable[[AsyncConnection, T], Awaitable[object]]
+
+NOTHING_PREPARED: Mapping[str, None] = {"document": None, "certificate": None, "prepared_at": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing happening to one draft, in one transaction, at one moment. `by`: the official, None for the bus."""
+
+    ws: Workstation
+    conn: AsyncConnection
+    draft: OwnCase
+    flow: OwnFlow
+    now: datetime
+    by: str | None
+
+    @staticmethod
+    def of(ws: Workstation, conn: AsyncConnection, draft: OwnCase, by: str | None) -> Turn:
+        return Turn(ws, conn, draft, flow_of(ws, draft), ws.clock.now(), by)
+
+    @property
+    def by_whom(self) -> dict[str, str]:
+        return {} if self.by is None else {"by": self.by}
+
+    async def step(
+        self,
+        item: FlowItem,
+        outcome: str = "done",
+        *,
+        measured: Measured = NOT_MEASURED,
+        at: datetime | None = None,
+        **more: object,
+    ) -> dict[str, Any]:
+        """A local step into our chain; what the trail says of it."""
+        states = (self.flow.procedure.state_before(item), item.kind.state)
+        link = await self.ws.journal_step(
+            self.conn,
+            self.draft.id,
+            item,
+            states=states,
+            outcome=outcome,
+            measured=measured,
+            at=at,
+            **self.by_whom,
+            **more,
+        )
+        return trail_step(item, outcome, at or self.now, link)
+
+    async def move(self, event: OwnEvent, **values: Any) -> OwnCase:
+        """Compare-and-set to the state the table gives, with what else changes."""
+        after = OWN_TRANSITIONS.get((self.draft.state, event))
+        if after is None:
+            raise EgovError("own_case.wrong_state", state=self.draft.state.value)
+        return await self.change(state=after.value, **values)
+
+    async def change(self, **values: Any) -> OwnCase:
+        if not await own.change(self.conn, self.draft, {"changed_at": self.now, **values}):
+            raise _changed(self.draft)
+        found = await own.get(self.conn, self.draft.id)
+        assert found is not None, "a draft is never deleted"
+        return found
+
+
+def flow_of(ws: Workstation, draft: OwnCase) -> OwnFlow:
+    """The law a draft began with."""
+    flow = own_flow(ws, draft.regulation)
+    now = flow.procedure.regulation.version
+    if now != draft.regulation_version:
+        raise EgovError("case.regulation_changed", began=draft.regulation_version, now=now)
+    return flow
+
+
+def own_flow(ws: Workstation, regulation: str) -> OwnFlow:
+    flow = ws.procedures.own(regulation)
+    if flow is None:
+        raise EgovError("own_case.service_unknown", regulation=regulation[:80])
+    return flow
+
+
+def require_desk(person: Staff) -> None:
+    if not person.roles & WORKS_AT_DESK:
+        raise EgovError("staff.role_not_enough", needed=sorted(WORKS_AT_DESK), have=sorted(person.roles))
+
+
+async def visible(conn: AsyncConnection, person: Staff, case_id: str, *, lock: bool = False) -> OwnCase:
+    require_desk(person)
+    draft = await own.get(conn, case_id, lock=lock)
+    if draft is None or not draft.seen_by(person):
+        raise EgovError("own_case.unknown")
+    return draft
+
+
+async def at_work(
+    ws: Workstation, conn: AsyncConnection, person: Staff, case_id: str, expected: int | None = None
+) -> Turn:
+    """The turn of who the draft belongs to; the head takes it over first."""
+    draft = await owned(conn, person, case_id, lock=True)
+    if expected is not None and expected != draft.version:
+        raise _changed(draft)
+    return Turn.of(ws, conn, draft, person.id)
+
+
+async def owned(conn: AsyncConnection, person: Staff, case_id: str, *, lock: bool = False) -> OwnCase:
+    draft = await visible(conn, person, case_id, lock=lock)
+    if draft.owner != person.id:
+        names = await people.names(conn, {draft.owner})
+        raise EgovError("own_case.of_another", by=names.get(draft.owner, "-"))
+    return draft
+
+
+def _changed(draft: OwnCase) -> EgovError:
+    return EgovError("own_case.changed_meanwhile", state=draft.state.value, version=draft.version)
+
+
+async def open_case(
+    ws: Workstation, person: Staff, regulation: str, logged_in_at: datetime, keep: Keep[OwnCase]
+) -> OwnCase:
+    """P2 begins: the service is chosen, the case is born (E9), and the login of this session is its first step."""
+    require_desk(person)
+    flow = own_flow(ws, regulation)
+    law = flow.procedure.regulation
+    if not person.sees(law.region, flow.provider):
+        raise EgovError("own_case.service_unknown", regulation=regulation[:80])
+    now = ws.clock.now()
+    new = OwnCase(
+        id=ws.ids.new(),
+        regulation=law.code,
+        regulation_version=law.version,
+        channel=flow.procedure.channel.code,
+        region=law.region,
+        provider=flow.provider,
+        owner=person.id,
+        iin=None,
+        form={},
+        papers=(),
+        trail=(),
+        state=OwnState.OPENED,
+        version=1,
+        certificate=None,
+        prepared_at=None,
+        number=None,
+        opened_at=now,
+        changed_at=now,
+    )
+    async with ws.db.begin() as conn:
+        login = Turn(ws, conn, new, flow, now, person.id)
+        measured = flow.procedure.unmeasured(flow.authenticate)
+        draft = replace(new, trail=(await login.step(flow.authenticate, measured=measured, at=logged_in_at),))
+        await own.add(conn, draft)
+        await keep(conn, draft)
+    return draft
+
+
+async def enter_consumer(ws: Workstation, person: Staff, case_id: str, iin: str, expected: int | None) -> OwnCase:
+    """P2 ends. Another consumer makes void what was found out about the first one."""
+    if (problem := iin_problem(iin)) is not None:
+        raise EgovError("request.invalid", errors=[FieldError("iin", "wrong_form", problem)])
+    async with ws.db.begin() as conn:
+        turn = await at_work(ws, conn, person, case_id, expected)
+        if turn.draft.iin == iin:
+            return turn.draft
+        await require_nothing_pending(turn)
+        item = turn.flow.choose
+        began = turn.draft.opened_at if turn.draft.iin is None else None
+        procedure = turn.flow.procedure
+        measured = procedure.unmeasured(item) if began is None else procedure.measure(item, began, turn.now)
+        chosen = await turn.step(item, measured=measured)
+        login = [step for step in turn.draft.trail if step["step"] == turn.flow.authenticate.label]
+        return await turn.move(OwnEvent.CONSUMER_ENTERED, iin=iin, trail=[*login, chosen], **NOTHING_PREPARED)
+
+
+async def require_nothing_pending(turn: Turn) -> None:
+    for query in await own.queries_of(turn.conn, turn.draft.id):
+        if query.pending(turn.now):
+            raise EgovError("own_case.query_pending", limit_s=query.limit_s, asked_at=query.asked_at.isoformat())
+
+
+async def save_form(
+    ws: Workstation,
+    person: Staff,
+    case_id: str,
+    form: tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]],
+    expected: int | None,
+) -> OwnCase:
+    """P5: the form's values and the marks of papers shown on the desk, kept exactly as they were typed."""
+    values, papers = form
+    async with ws.db.begin() as conn:
+        turn = await at_work(ws, conn, person, case_id, expected)
+        forms = [one for one in turn.flow.procedure.regulation.forms if one.kind == "application"]
+        known = {field.name for one in forms for field in one.fields}
+        if known and (unknown := sorted(set(values) - known)):  # a form the act does not print takes any field (A15)
+            errors = [FieldError(f"values.{name}", "unknown", "the act's form has no such field") for name in unknown]
+            raise EgovError("form.invalid", errors=errors)
+        changes = {"form": dict(values), "papers": [dict(one) for one in papers], **NOTHING_PREPARED}
+        return await turn.move(OwnEvent.EDITED, **changes)
+
+
+async def attach(ws: Workstation, person: Staff, case_id: str, name: str, upload: tuple[str, bytes]) -> Scan:
+    """P5: a scan, stored by ШЭП under its hash; one of the same name is replaced."""
+    media_type, content = upload
+    if files.name_problem(name):
+        raise EgovError("attachment.name_invalid")
+    if (code := files.content_problem(media_type, content)) is not None:
+        raise EgovError(
+            code,
+            name=name,
+            type=media_type[:100] or "-",
+            allowed=", ".join(sorted(files.MAGIC)),
+            size=len(content),
+            limit=files.MAX_FILE,
+        )
+    scan = Scan(name, media_type, len(content), hashlib.sha256(content).hexdigest())
+    async with ws.db.read() as conn:
+        await _require_room(conn, await owned(conn, person, case_id), scan)
+    await ws.attachments.put(case_id, scan, content)  # before the row that names it
+    async with ws.db.begin() as conn:
+        turn = await at_work(ws, conn, person, case_id)
+        await _require_room(conn, turn.draft, scan)
+        await own.put_scan(conn, case_id, scan)
+        await turn.move(OwnEvent.EDITED, **NOTHING_PREPARED)
+    return scan
+
+
+async def _require_room(conn: AsyncConnection, draft: OwnCase, scan: Scan) -> None:
+    if (draft.state, OwnEvent.EDITED) not in OWN_TRANSITIONS:
+        raise EgovError("own_case.wrong_state", state=draft.state.value)
+    problem = files.case_problem(await own.scans_of(conn, draft.id), scan)
+    if problem is not None:
+        raise EgovError(problem[0], name=scan.name, limit=problem[1])
+
+
+async def detach(ws: Workstation, person: Staff, case_id: str, name: str) -> None:
+    """The application names the scan no more; ШЭП keeps bytes that nothing names, and shows them to nobody else."""
+    async with ws.db.begin() as conn:
+        turn = await at_work(ws, conn, person, case_id)
+        if not await own.remove_scan(conn, case_id, name):
+            raise EgovError("attachment.not_found")
+        await turn.move(OwnEvent.EDITED, **NOTHING_PREPARED)
+
+
+async def take_over(ws: Workstation, person: Staff, case_id: str) -> OwnCase:
+    """The head goes on with a draft of somebody else."""
+    async with ws.db.begin() as conn:
+        draft = await visible(conn, person, case_id, lock=True)
+        if draft.owner == person.id:
+            return draft
+        if (draft.state, OwnEvent.ABANDONED) not in OWN_TRANSITIONS:
+            raise EgovError("own_case.wrong_state", state=draft.state.value)
+        turn = Turn.of(ws, conn, draft, person.id)
+        await ws.journal_action(conn, "own_case.taken_over", draft.id, by=person.id, holder=draft.owner)
+        return await turn.change(owner=person.id, **_void_signing(draft))
+
+
+def _void_signing(draft: OwnCase) -> dict[str, Any]:
+    """What one official prepared another one does not sign: the document names who fills it in."""
+    if draft.state is not OwnState.PREPARED:
+        return {}
+    return {"state": OWN_TRANSITIONS[draft.state, OwnEvent.EDITED].value, **NOTHING_PREPARED}
+
+
+async def abandon(ws: Workstation, person: Staff, case_id: str) -> OwnCase:
+    """A draft nobody will send. ШЭП is not told: no act has a message for it."""
+    async with ws.db.begin() as conn:
+        turn = await at_work(ws, conn, person, case_id)
+        if turn.draft.state is OwnState.ABANDONED:
+            return turn.draft
+        draft = await turn.move(OwnEvent.ABANDONED, **NOTHING_PREPARED)
+        await ws.journal_action(conn, "own_case.abandoned", draft.id, by=person.id)
+        return draft

@@ -1,0 +1,71 @@
+"""Registration: an application becomes a case with a number, wherever it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from provider_arm.domain.cases import Case, StepKind, Task, TaskState, human_number
+from provider_arm.service.context import Workstation, stamp
+from provider_arm.service.procedure import Measured, Procedure
+from provider_arm.store import cases, tasks
+
+# Kazakhstan keeps one time since 2024-03-01; the year on a number is the year on the official's wall.
+KAZAKHSTAN = timezone(timedelta(hours=5))
+
+
+async def next_number(conn: AsyncConnection, provider: str, now: datetime) -> str:
+    """The provider's next number; given back when the transaction rolls back."""
+    return human_number(now.astimezone(KAZAKHSTAN).year, await cases.next_number(conn, provider))
+
+
+async def register(
+    ws: Workstation,
+    conn: AsyncConnection,
+    procedure: Procedure,
+    case: Case,
+    *,
+    signed: tuple[bytes, bytes],
+    measured: Measured,
+    trail: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """P6 of the portal channel and its like: case, journal step, message and first task in one transaction."""
+    item = procedure.register
+    await cases.add(conn, case, *signed)
+    await ws.note_step(
+        conn,
+        case.id,
+        item,
+        states=(procedure.state_before(item), item.kind.state),
+        measured=measured,
+        number=case.number,
+        verified=case.verified,
+        reasons=list(case.reasons),
+    )
+    data = {
+        "number": case.number,
+        "registered_at": stamp(case.registered_at),
+        "version": case.version,
+        "trail": list(trail),
+    }
+    await ws.tell_origin(conn, case, "case.registered", step=item.label, data=data)
+    await tasks.add(conn, _first_task(ws, case))
+
+
+def _first_task(ws: Workstation, case: Case) -> Task:
+    return Task(
+        id=ws.ids.new(),
+        case_id=case.id,
+        kind=StepKind.CHECK_DOCUMENTS,
+        state=TaskState.OPEN,
+        assignee=None,
+        created_at=case.registered_at,
+        taken_at=None,
+        done_at=None,
+        due_at=None,  # A4: the human check has no limit of its own in any act
+        limit_s=None,
+        limit_clause=None,
+    )

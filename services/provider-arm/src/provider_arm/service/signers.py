@@ -1,0 +1,90 @@
+"""Whose signature is whose: certificates an official signs with, and signatures that came from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+
+from egovkit.errors import TRANSIENT, EgovError, FieldError
+from egovkit.signatures.certificates import CertificateFacts, load_certificate
+from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.profiles import EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN
+from provider_arm.domain.cases import Staff
+from provider_arm.service.context import Workstation
+
+# Who speaks for an organisation: a certificate of the person as a private citizen does not.
+OFFICIAL: frozenset[str] = frozenset({EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN})
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A document and the detached CMS over it, as an envelope brings them; None where the base64 is not one."""
+
+    document: bytes | None
+    signature: bytes | None
+
+    @staticmethod
+    def of(document: str, signature: str) -> Signed:
+        return Signed(_decoded(document), _decoded(signature))
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Who should have signed: the person of this ИИН, or somebody who signs for the organisation of this БИН."""
+
+    iin: str | None = None
+    bin: str | None = None
+
+
+def chosen_certificate(ws: Workstation, person: Staff, text: str) -> CertificateFacts:
+    """PEM or base64 of DER; its chain, dates, revocation, usage, and the ИИН of the very person who is logged in."""
+    try:
+        raw = text.encode("ascii")
+        pem = raw.lstrip().startswith(b"-----")
+        certificate = load_certificate(raw if pem else base64.b64decode(raw, validate=True))
+    except ValueError:  # also UnicodeEncodeError and binascii.Error
+        error = FieldError("certificate", "wrong_form", "is neither PEM nor base64 of DER")
+        raise EgovError("request.invalid", errors=[error]) from None
+    facts = ws.trust.check_person(certificate, ws.clock.now(), person.iin, use="sign")
+    if facts.refusal is not None:
+        raise EgovError(facts.refusal)
+    return facts
+
+
+async def checked_signature(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> CertificateFacts:
+    """Who signed: this person, over exactly these bytes, with a certificate that is good now; else EgovError."""
+    facts = await verify_cms(document, signature, ws.trust, ws.clock.now(), person.iin)
+    if facts.refusal is not None:
+        raise EgovError(facts.refusal)
+    return facts.signer
+
+
+async def doubts(
+    ws: Workstation, signed: Signed, at: datetime, expected: Expected
+) -> tuple[list[str], CertificateFacts | None]:
+    """Why not to believe a signature that was made elsewhere, by the moment `at`, as reason codes; and whose it is,
+    when it is believed."""
+    if signed.document is None or signed.signature is None:
+        return ["signature.malformed"], None
+    try:
+        facts = await verify_cms(signed.document, signed.signature, ws.trust, at, expected.iin)
+    except EgovError as error:
+        return [error.code], None  # not a signature at all
+    if facts.refusal in TRANSIENT:
+        raise EgovError(facts.refusal)  # not the signer's fault: wait for a fresh revocation list
+    if facts.refusal is not None:
+        return [facts.refusal], None
+    if expected.bin is not None and not facts.signer.ekus & OFFICIAL:
+        return ["operator.not_employee"], None
+    if expected.bin is not None and facts.signer.bin != expected.bin:
+        return ["operator.other_organisation"], None
+    return [], facts.signer
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return None
