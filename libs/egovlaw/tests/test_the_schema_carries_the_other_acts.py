@@ -269,6 +269,10 @@ def copy(copy: Path) -> Path:
 
 @pytest.fixture
 def all_acts(copy: Path) -> Catalogue:
+    """The short entries beside the one complete file; those that are written whole by now step aside."""
+    for path in copy.glob("*/*.yaml"):
+        if path.parent.name != "atyrau":
+            path.unlink()
     for make in ENTRIES:
         write(copy, make())
     return load_catalogue(copy)
