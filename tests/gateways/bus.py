@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from egovkit.bus import Delivery, Outgoing, Verdict
+from egovkit.bus import Delivery, Outgoing, Subscription, Verdict
 from egovkit.bus.rabbit import RabbitBus
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.signatures.jws import sign_detached
@@ -38,18 +38,20 @@ class Gateways(ProductionWorld):
     keys: dict[str, SigningKey]
     arrived: dict[str, dict[tuple[str, str], Envelope]]
     copies: dict[tuple[str, str], set[bytes]]
+    listening: dict[str, Subscription]
 
     async def start(self) -> None:
         await super().start()
         self.keys = {code: await self.key(code) for code in MEMBERS}
         self.arrived = {code: {} for code in MEMBERS}
+        self.listening = {}
         self.copies = defaultdict(set)
         self.changed = asyncio.Event()
         self.mouth = RabbitBus(self.amqp_url())
         await self.mouth.start()
         self._stack.push_async_callback(self.mouth.close)
         for code in MEMBERS:
-            await self.mouth.consume(f"inbox.{code}", self._collector(code))
+            await self.listen(code)
         self._engines = {code: create_async_engine(self.database_url(code)) for code in (SHEP, RSHEP)}
         for engine in self._engines.values():
             self._stack.push_async_callback(engine.dispose)
@@ -67,6 +69,10 @@ class Gateways(ProductionWorld):
 
     def restarts(self, code: str) -> int:
         return sum(child.restarts for child in self.supervisor.children if child.service.code == code)
+
+    async def listen(self, code: str) -> None:
+        """Be this member: take what comes to its inbox."""
+        self.listening[code] = await self.mouth.consume(f"inbox.{code}", self._collector(code))
 
     def _collector(self, code: str) -> Any:
         async def collect(deliveries: Sequence[Delivery]) -> list[Verdict]:

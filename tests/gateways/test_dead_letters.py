@@ -27,12 +27,12 @@ from egovkit.bus.rabbit import RabbitBus
 from egovkit.contracts import contracts_dir
 from egovkit.testing.servers import PrivateRabbit
 from sandbox.bootstrap import bearer
-from sandbox.composition import PORTAL, PROVIDER, SHEP
+from sandbox.composition import ATTORNEYS, PORTAL, PROVIDER, SHEP
 
 from .bus import PATIENCE, Gateways
 
 pytestmark = [pytest.mark.connected, pytest.mark.asyncio(loop_scope="session")]
-QUEUE = "inbox.enis-mock"  # of a system that does not run here: the test is its consumer
+QUEUE = f"inbox.{ATTORNEYS}"  # of a system that does not run here: the test is its consumer
 PATH = "/v1/dead-letters"
 NOTE = {"note": "the consumer was mended"}
 WAY = (("P1", "done"), ("C1", "ok"), ("P3", "done"), ("C2", "ok"))
@@ -62,9 +62,11 @@ async def consumer(gateways: Gateways) -> AsyncIterator[Consumer]:
     bus = RabbitBus(gateways.amqp_url(), limits=BusLimits(retry_delay=0.0))
     await bus.start()
     made = Consumer(bus)
+    await gateways.listening[ATTORNEYS].cancel()
     await bus.consume(QUEUE, made)
     yield made
     await bus.close()
+    await gateways.listen(ATTORNEYS)
 
 
 async def until(gateways: Gateways, what: str, found: Callable[[], Awaitable[Any]]) -> Any:

@@ -99,7 +99,7 @@ def demo(
     home: HomeOption = None,
     ports: Annotated[PortChoice | None, typer.Option("--ports", help="auto with --once, else fixed")] = None,
 ) -> None:
-    """One application issued, one refused; a line per hop, compared with what the act says."""
+    """A result of every channel and one refusal; a line per hop, compared with what the act says."""
     from sandbox.demo import run_demo
 
     raise typer.Exit(
