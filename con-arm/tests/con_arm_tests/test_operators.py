@@ -158,7 +158,7 @@ async def test_guessing_is_slowed_down_and_the_right_password_waits_too(world: A
 
 async def test_the_login_is_the_first_step_of_a_case_with_its_place_in_the_journal(world: Any, operator: Any) -> None:
     login = next(one for one in await world.journal(None) if one.get("step_kind") == "authenticate")
-    assert login["step"] == "P1" and login["clause"] is None  # every act numbers it differently, and no service is chosen
+    assert (login["step"], login["clause"]) == ("P1", None)  # no service is chosen yet, and every act numbers it anew
     case = await operator.open()
     [first] = [one for one in await world.journal(case) if one["step"] == "P1"]
     assert (first["clause"], first["limit_s"]) == ("8 1)", 60)
