@@ -273,6 +273,15 @@ def bench_start(as_json: JsonOption = False) -> None:
     print_json(run_start()) if as_json else typer.echo(run_start())
 
 
+@bench_app.command("catalogue")
+def bench_catalogue(as_json: JsonOption = False) -> None:
+    """Seconds to read and check the whole law, cold, again and as kept in memory."""
+    from sandbox.bench import run_catalogue
+
+    found = run_catalogue()
+    print_json(found) if as_json else typer.echo(found)
+
+
 @bench_app.command("gateway")
 def bench_gateway(
     as_json: JsonOption = False,
