@@ -8,7 +8,7 @@ from typing import Any
 
 from egovlaw.catalogue import Branch, Cited, Duration, FlowItem, InternalStep, Kazakh, Published
 from egovlaw.limits import Event, Limit
-from egovlaw.pages.markdown import bullet, escape, link, quote
+from egovlaw.pages.markdown import bullet, escape, link, own, quote
 from egovlaw.pages.words import UNITS, Words
 
 
@@ -84,7 +84,7 @@ def onward(words: Words, channel: str, item: FlowItem) -> str:
 
 def remarks(words: Words, *, lost: Sequence[str], decisions: Sequence[str], uncertain: Sequence[str] = ()) -> list[str]:
     """The bullets that close an entry."""
-    found = [bullet(words("lost"), escape("; ".join(lost)))] if lost else []
+    found = [bullet(words("lost"), own("; ".join(lost)))] if lost else []
     if uncertain:
         found.append(bullet(words("uncertain"), ", ".join(f"`{column}`" for column in uncertain)))
     return [*found, bullet(words("decisions"), decision_links(decisions))] if decisions else found

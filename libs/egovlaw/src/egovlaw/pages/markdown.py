@@ -16,6 +16,11 @@ def escape(text: str) -> str:
     return _BULLET.sub(r"\1\\\2", _LIST.sub(r"\1\2\\\3", line))
 
 
+def own(text: str) -> str:
+    """Our own note, whose backticks are meant as such."""
+    return " ".join(text.split())
+
+
 def quote(text: str) -> list[str]:
     """A quotation with the line breaks of the text."""
     lines = [escape(line) for line in text.split("\n") if line.strip()]

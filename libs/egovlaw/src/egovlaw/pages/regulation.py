@@ -19,7 +19,7 @@ from egovlaw.pages.facts import (
     total,
     value,
 )
-from egovlaw.pages.markdown import bullet, document, escape, heading, link, quote, table
+from egovlaw.pages.markdown import bullet, document, escape, heading, link, own, quote, table
 from egovlaw.pages.words import NAMES, OTHER, Words
 
 DIAGRAMS = "../diagrams"
@@ -192,7 +192,7 @@ def _rules(words: Words, regulation: Regulation) -> list[str]:
             defined = "".join(f" ({escape(short)})" for short in (rule.short_ru,) if short)
             term = f"; {words('defines')} {escape(rule.term_ru)}{defined}" if rule.term_ru else ""
             omitted = f"; {words('omitted')}" if rule.omitted else ""
-            reason = f": {escape(rule.reason)}" if rule.reason else ""
+            reason = f": {own(rule.reason)}" if rule.reason else ""
             kind = f"{words.name(rule.kind)}{reason}{term}{omitted}"
             lines += [f"**{clause(words, rule.clause)}** · {kind}", "", *quote(rule.text_ru), ""]
             lines += [*remarks(words, lost=rule.lost, decisions=rule.decisions), ""]
@@ -202,7 +202,7 @@ def _rules(words: Words, regulation: Regulation) -> list[str]:
 def _settings(words: Words, regulation: Regulation) -> list[str]:
     lines = heading(2, words("settings"), "settings")
     for name, one in regulation.settings.items():
-        note = f": {escape(one.note)}" if one.note else ""
+        note = f": {own(one.note)}" if one.note else ""
         lines.append(f"- `{name}` = {value(one.value)} ({decision_links([one.decision])}){note}")
     return lines
 
@@ -210,5 +210,5 @@ def _settings(words: Words, regulation: Regulation) -> list[str]:
 def _decisions(words: Words, regulation: Regulation, decisions: Mapping[str, Decision]) -> list[str]:
     lines = heading(2, words("decisions"), "decisions")
     for decision in regulation.decisions:
-        lines += [*heading(3, decision, f"decision-{decision.lower()}"), escape(decisions[decision].text)]
+        lines += [*heading(3, decision, f"decision-{decision.lower()}"), own(decisions[decision].text)]
     return lines if regulation.decisions else [*lines, words("no_decisions")]

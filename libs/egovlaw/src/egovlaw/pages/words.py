@@ -79,8 +79,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "limits": ("Limits", "Сроки шагов"),
     "limits_intro": (
-        "Times of systems and counters; the term of the service is another clock (D1).",
-        "Время систем и окон; срок оказания услуги – другие часы (D1).",
+        "Times of systems and counters; the term of the service is another clock (D1). When late, a submission is "
+        "refused at the door, a request expires, a fact is recorded, work of staff is escalated, what a citizen does "
+        "is only measured.",
+        "Время систем и окон; срок оказания услуги – другие часы (D1). При опоздании подачу не принимают, запрос "
+        "истекает, факт записывают, о работе сотрудника докладывают, действия гражданина только измеряют.",
     ),
     "step": ("step", "шаг"),
     "time": ("time", "время"),
