@@ -21,11 +21,11 @@ def run() -> CliRunner:
 
 def test_pages_are_written_where_they_are_wanted(run: CliRunner, tmp_path: Path) -> None:
     (tmp_path / "diagrams").mkdir()
-    (tmp_path / "diagrams" / "atyrau-housing-queue-portal.svg").write_text("<svg/>")
+    (tmp_path / "diagrams" / "atyrau-housing-queue.portal.svg").write_text("<svg/>")
     answered = run.invoke(app, ["regulations", "pages", str(tmp_path)])
     assert (answered.exit_code, answered.stdout) == (0, f"{PAGES} pages in {tmp_path}\n")
     page = (tmp_path / "en" / "atyrau-housing-queue.md").read_text(encoding="utf-8")
-    assert "(../diagrams/atyrau-housing-queue-portal.svg)" in page
+    assert "(../diagrams/atyrau-housing-queue.portal.svg)" in page
 
 
 def test_a_file_that_is_no_yaml_gets_no_list_of_digests(run: CliRunner, tmp_path: Path) -> None:

@@ -152,8 +152,13 @@ def test_tables_have_short_cells_only(pages: dict[str, str]) -> None:
         assert max(map(len, cells), default=0) <= 80, name
 
 
-@pytest.mark.parametrize(("language", "label"), [("en", "Computed, not the legal term (D2)"),
-                                                 ("ru", "Вычислено; это не срок по закону (D2)")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [
+        ("en", "Computed for a case lodged here, not the legal term (D2)"),
+        ("ru", "Вычислено для поданного здесь обращения; это не срок по закону (D2)"),
+    ],
+)
 def test_the_sum_of_an_internal_procedure_is_called_computed_and_is_no_term(
     pages: dict[str, str], language: str, label: str
 ) -> None:
@@ -192,10 +197,10 @@ def test_a_channel_without_a_flow_says_so(pages: dict[str, str]) -> None:
 
 def test_a_diagram_is_shown_only_where_its_file_is(catalogue: Catalogue, pages: dict[str, str]) -> None:
     assert not [name for name, page in pages.items() if "![" in page]
-    drawn = render_pages(catalogue, {f"{HOUSING}-portal.svg"})
-    assert f"![Diagram: portal](../diagrams/{HOUSING}-portal.svg)" in drawn[f"en/{HOUSING}.md"]
-    assert f"](../diagrams/{HOUSING}-portal.svg)" in drawn[f"ru/{HOUSING}.md"]
-    assert "centre.svg" not in drawn[f"en/{HOUSING}.md"]
+    drawn = render_pages(catalogue, {f"{HOUSING}.portal.svg"})
+    assert f"![Diagram: portal](../diagrams/{HOUSING}.portal.svg)" in drawn[f"en/{HOUSING}.md"]
+    assert f"](../diagrams/{HOUSING}.portal.svg)" in drawn[f"ru/{HOUSING}.md"]
+    assert "[BPMN" not in drawn[f"en/{HOUSING}.md"] and "centre.svg" not in drawn[f"en/{HOUSING}.md"]
     assert drawn[f"en/{ORALMAN}.md"] == pages[f"en/{ORALMAN}.md"]
 
 

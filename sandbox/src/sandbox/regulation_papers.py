@@ -37,7 +37,7 @@ def write_pages(catalogue: Catalogue, folder: Path) -> int:
 
 
 def diagrams_in(folder: Path) -> set[str]:
-    return {path.name for path in (folder / DIAGRAMS).glob("*.svg")}
+    return {path.name for path in (folder / DIAGRAMS).glob("*.*")}
 
 
 def digest(

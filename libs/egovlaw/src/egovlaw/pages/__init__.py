@@ -15,8 +15,8 @@ from egovlaw.pages.words import LANGUAGES, NAMES, OTHER, Words
 
 
 def render_pages(catalogue: Catalogue, diagrams: Collection[str] = ()) -> dict[str, str]:
-    """Relative path -> text. `diagrams`: the files of the folder `diagrams` beside the languages' folders; a page
-    shows those that are there."""
+    """Relative path -> text. `diagrams`: the files of the folder `diagrams` beside the languages' folders, as
+    `egov regulations diagram --all` names them; a page shows those that are there."""
     pages: dict[str, str] = {}
     for language in LANGUAGES:
         words = Words(language)

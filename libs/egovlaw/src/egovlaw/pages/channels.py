@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from egovlaw.catalogue import Channel, FlowItem, TableRow
 from egovlaw.pages.facts import (
     clause,
@@ -13,17 +15,19 @@ from egovlaw.pages.facts import (
     step_anchor,
     step_link,
 )
-from egovlaw.pages.markdown import bullet, escape, heading, quote, table
+from egovlaw.pages.markdown import bullet, escape, heading, link, quote, table
 from egovlaw.pages.words import Words
 
 
-def channel_part(words: Words, channel: Channel, diagram: str | None) -> list[str]:
+def channel_part(words: Words, channel: Channel, drawn: Mapping[str, str]) -> list[str]:
     name, places = words.name(channel.code), ", ".join(channel.clauses)
     lines = heading(2, f"{words('channel')}: {name}", channel.code)
     lines += [f"{clause(words, places)}:", "", *quote(channel.title_ru), ""]
     lines += remarks(words, lost=(), decisions=channel.decisions)
-    if diagram is not None:
-        lines += ["", f"![{words('diagram')}: {name}]({diagram})"]
+    if "svg" in drawn:
+        lines += ["", f"![{words('diagram')}: {name}]({drawn['svg']})"]
+    if "bpmn" in drawn:
+        lines += ["", link("BPMN 2.0", drawn["bpmn"])]
     if not channel.has_flow:
         return [*lines, "", words("says_no_flow"), "", *_table(words, channel)]
     lines += heading(3, words("flow"), f"{channel.code}-flow")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from egovlaw.catalogue import Decision, Form, FormField, InternalBranch, Regulation
+from egovlaw.catalogue import Cited, Decision, Form, FormField, InternalBranch, Regulation
 from egovlaw.pages.channels import channel_part
 from egovlaw.pages.facts import (
     clause,
@@ -22,7 +22,7 @@ from egovlaw.pages.facts import (
 from egovlaw.pages.markdown import bullet, document, escape, heading, link, own, quote, table
 from egovlaw.pages.words import NAMES, OTHER, Words
 
-DIAGRAMS = "../diagrams"
+DIAGRAM_FORMS = ("svg", "bpmn")
 
 
 def regulation_page(
@@ -34,15 +34,12 @@ def regulation_page(
     lines += [words("generated"), "", words("ours")]
     lines += [*_service(words, regulation), *_participants(words, regulation), *_channels(words, regulation)]
     for channel in regulation.channels.values():
-        drawn = diagram_name(regulation.code, channel.code)
-        lines += channel_part(words, channel, f"{DIAGRAMS}/{drawn}" if drawn in diagrams else None)
+        names = {form: f"{regulation.code}.{channel.code}.{form}" for form in DIAGRAM_FORMS}
+        drawn = {form: f"../diagrams/{name}" for form, name in names.items() if name in diagrams}
+        lines += channel_part(words, channel, drawn)
     lines += [*_internal(words, regulation), *_terms(words, regulation), *_forms(words, regulation)]
     lines += [*_rules(words, regulation), *_settings(words, regulation)]
     return document([*lines, *_decisions(words, regulation, decisions)])
-
-
-def diagram_name(code: str, channel: str) -> str:
-    return f"{code}-{channel}.svg"
 
 
 def _service(words: Words, regulation: Regulation) -> list[str]:
@@ -115,6 +112,7 @@ def _internal(words: Words, regulation: Regulation) -> list[str]:
 
 
 def _sums(words: Words, regulation: Regulation, branch: InternalBranch) -> list[str]:
+    """Of a case lodged here: what an akim took in goes on at the Centre, and its steps count too (D3)."""
     granted, refused = regulation.internal_steps(branch), regulation.internal_steps(branch, refused=True)
     if granted == refused:
         return [f"**{words('computed')}**: {total(words, granted)}", ""]
@@ -128,8 +126,7 @@ def _terms(words: Words, regulation: Regulation) -> list[str]:
         where = f", {words.name(term.channel)}" if term.channel else ""
         starts = f"; {words('starts')}: {escape(term.starts_ru)}" if term.starts_ru else ""
         said = f"{escape(term.limit_ru)}; {words('as_data')} {duration(words, term.limit)}{starts}"
-        more = [clause(words, term.clause), decision_links(term.decisions)]
-        lines.append(bullet(words.name(term.kind) + where, f"{said} ({'; '.join(part for part in more if part)})"))
+        lines.append(bullet(words.name(term.kind) + where, said + source(words, Cited(term.clause, term.decisions))))
     return lines if regulation.terms else [*lines, words("no_terms")]
 
 
@@ -189,8 +186,8 @@ def _rules(words: Words, regulation: Regulation) -> list[str]:
     for topic in dict.fromkeys(rule.topic for rule in regulation.rules):
         lines += heading(3, words.name(topic), f"rules-{topic}")
         for rule in (one for one in regulation.rules if one.topic == topic):
-            defined = "".join(f" ({escape(short)})" for short in (rule.short_ru,) if short)
-            term = f"; {words('defines')} {escape(rule.term_ru)}{defined}" if rule.term_ru else ""
+            short = f" ({escape(rule.short_ru)})" if rule.short_ru else ""
+            term = f"; {words('defines')} {escape(rule.term_ru)}{short}" if rule.term_ru else ""
             omitted = f"; {words('omitted')}" if rule.omitted else ""
             reason = f": {own(rule.reason)}" if rule.reason else ""
             kind = f"{words.name(rule.kind)}{reason}{term}{omitted}"

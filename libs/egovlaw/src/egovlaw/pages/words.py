@@ -114,8 +114,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "only_for": ("only for", "только для"),
     "gives": ("result", "результат"),
     "computed": (
-        "Computed, not the legal term (D2)",
-        "Вычислено; это не срок по закону (D2)",
+        "Computed for a case lodged here, not the legal term (D2)",
+        "Вычислено для поданного здесь обращения; это не срок по закону (D2)",
     ),
     "granted": ("with a result", "при положительном решении"),
     "refused": ("with a refusal", "при отказе"),
