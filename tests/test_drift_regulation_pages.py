@@ -8,7 +8,7 @@ import pytest
 
 from egovlaw.loader import load_catalogue
 from egovlaw.pages import render_pages
-from sandbox.regulation_papers import diagrams_in, write_pages
+from sandbox.regulation_papers import diagrams_in, pages_in, write_pages
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference" / "regulations"
@@ -21,7 +21,7 @@ def made() -> dict[str, str]:
 
 
 def test_the_committed_pages_are_those_the_generator_makes(made: dict[str, str]) -> None:
-    committed = {path.relative_to(PAGES).as_posix(): path.read_text(encoding="utf-8") for path in PAGES.glob("*/*.md")}
+    committed = {path.relative_to(PAGES).as_posix(): path.read_text(encoding="utf-8") for path in pages_in(PAGES)}
     assert set(committed) == set(made), AGAIN
     assert [name for name, text in made.items() if committed[name] != text] == [], AGAIN
 
@@ -36,7 +36,10 @@ def test_the_page_of_a_regulation_that_is_gone_goes_too(tmp_path: Path, made: di
     stale = tmp_path / "en" / "old-service.md"
     stale.parent.mkdir()
     stale.write_text("# gone")
-    (tmp_path / "notes.md").write_text("# somebody's own")
+    others = [tmp_path / "notes.md", tmp_path / "howto" / "notes.md"]
+    others[1].parent.mkdir()
+    for path in others:
+        path.write_text("# somebody's own")
     assert write_pages(load_catalogue(ROOT / "contracts"), tmp_path) == len(made)
-    assert not stale.exists() and (tmp_path / "notes.md").exists()
+    assert not stale.exists() and all(path.exists() for path in others)
     assert (tmp_path / "ru" / "README.md").is_file()

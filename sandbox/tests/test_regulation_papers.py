@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,20 @@ def test_pages_are_written_where_they_are_wanted(run: CliRunner, tmp_path: Path)
     assert (answered.exit_code, answered.stdout) == (0, f"{PAGES} pages in {tmp_path}\n")
     page = (tmp_path / "en" / "atyrau-housing-queue.md").read_text(encoding="utf-8")
     assert "(../diagrams/atyrau-housing-queue.portal.svg)" in page
+
+
+def test_pages_of_a_spoiled_catalogue_are_not_written(
+    run: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contracts = tmp_path / "contracts"
+    shutil.copytree(ROOT / "contracts", contracts)
+    spoiled = contracts / "regulations" / "wko" / "wheelchairs.yaml"
+    spoiled.write_text(spoiled.read_text(encoding="utf-8").replace("next: P6", "next: P66"), encoding="utf-8")
+    monkeypatch.setenv("EGOV_CONTRACTS", str(contracts))
+    answered = run.invoke(app, ["regulations", "pages", str(tmp_path / "pages")])
+    assert (answered.exit_code, answered.stdout) == (1, "")
+    assert "wko/wheelchairs.yaml:" in answered.stderr and "leads to P66" in answered.stderr
+    assert not (tmp_path / "pages").exists()
 
 
 def test_a_file_that_is_no_yaml_gets_no_list_of_digests(run: CliRunner, tmp_path: Path) -> None:

@@ -16,9 +16,13 @@ DIAGRAMS = "diagrams"
 def pages(folder: Annotated[Path, typer.Argument(help="docs/reference/regulations")]) -> None:
     """Write a page per regulation in English and Russian; pages of regulations that are gone are removed."""
     from egovkit.contracts import contracts_dir
-    from egovlaw.loader import load_catalogue
+    from egovlaw.loader import CatalogueInvalid, load_catalogue
 
-    written = write_pages(load_catalogue(contracts_dir()), folder)
+    try:
+        written = write_pages(load_catalogue(contracts_dir()), folder)
+    except CatalogueInvalid as invalid:
+        typer.echo(str(invalid), err=True)
+        raise typer.Exit(1) from None
     typer.echo(f"{written} pages in {folder}")
 
 
@@ -27,13 +31,20 @@ def write_pages(catalogue: Catalogue, folder: Path) -> int:
     from egovlaw.pages import render_pages
 
     made = render_pages(catalogue, diagrams_in(folder))
-    for path in folder.glob("*/*.md"):
+    for path in pages_in(folder):
         if path.relative_to(folder).as_posix() not in made:
             path.unlink()
     for name, text in made.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     return len(made)
+
+
+def pages_in(folder: Path) -> list[Path]:
+    """Those of the languages' folders alone: whatever else is there is somebody else's."""
+    from egovlaw.pages.words import LANGUAGES
+
+    return [path for language in LANGUAGES for path in (folder / language).glob("*.md")]
 
 
 def diagrams_in(folder: Path) -> set[str]:
