@@ -36,8 +36,9 @@ test-full: $(STAMP) ## the same with the long variants (whole negative matrix, m
 check: $(STAMP) ## style, types, import rules, locks without addresses
 	@BIN=$(BIN) sh tools/check.sh $(SOURCES)
 
-bench: $(STAMP) ## measure start, gateway, end to end and queries on private servers (ratios of one run, never tests)
+bench: $(STAMP) ## measure start, catalogue, gateway, end to end and queries on private servers (ratios of one run, never tests)
 	@$(BIN)/egov bench start --json
+	@$(BIN)/egov bench catalogue --json
 	@$(BIN)/egov bench gateway --json
 	@$(BIN)/egov bench e2e --json
 	@$(BIN)/egov bench query --json

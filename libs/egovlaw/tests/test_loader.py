@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from egovlaw.catalogue import Catalogue
 from egovlaw.loader import CatalogueError, CatalogueInvalid, load_catalogue
 
 FILE = "atyrau/housing-queue.yaml"
@@ -100,6 +101,25 @@ def duplicate_key(file: Spoiled) -> tuple[int, str]:
 def missing_clause(file: Spoiled) -> tuple[int, str]:
     line = file.drop('clause: "6 5)"')
     return line - 1, '"clause" is a required property'
+
+
+def empty_clause(file: Spoiled) -> tuple[int, str]:
+    return file.replace('clause: "6 5)"', 'clause: ""'), "shorter than 1 character"
+
+
+def limit_of_no_clause(file: Spoiled) -> tuple[int, str]:
+    line = file.replace("- label: P5", "- label: P5 ", nth=2)
+    assert "clause" in file.lines[line]
+    del file.lines[line]
+    return line, '"clause" is a required property'
+
+
+def limit_that_nothing_starts(file: Spoiled) -> tuple[int, str]:
+    return file.replace("starts_on: {step: C2, outcome: ok}", "starts_on: {}"), "names either a step or a message"
+
+
+def unknown_class(file: Spoiled) -> tuple[int, str]:
+    return file.replace("class: submission", "class: whim"), "is not one of"
 
 
 def unresolved_decision(file: Spoiled) -> tuple[int, str]:
@@ -215,7 +235,8 @@ def second_document(file: Spoiled) -> tuple[int, str]:
 
 FAULTS: list[Callable[[Spoiled], tuple[int, str]]] = [
     unknown_key, unknown_top_key, dangling_next, dangling_branch, unreachable, duplicate_label, duplicate_key,
-    missing_clause, unresolved_decision, unresolved_setting, limit_without_start, limit_from_nowhere,
+    missing_clause, empty_clause, limit_of_no_clause, limit_that_nothing_starts, unknown_class,
+    unresolved_decision, unresolved_setting, limit_without_start, limit_from_nowhere,
     limit_by_unsent_message, limit_on_both, limit_unlike_the_table, unknown_unit, two_units, bounds_reversed,
     unknown_kind, kind_of_other_type, wrong_count, ends_without_outcome, side_message_nowhere,
     unknown_side_message, row_to_nowhere, silent_empty_cell, reason_missing, wrong_folder, wrong_type,
@@ -248,6 +269,37 @@ def test_all_faults_are_reported_at_once(spoiled: Spoiled) -> None:
         assert any(e.line == line and text in e.message for e in errors), text
     assert any(e.file == "decisions.yaml" and "decision D7 is missing" in e.message for e in errors)
     assert list(errors) == sorted(errors)
+
+
+def test_faults_of_every_sort_in_several_files_are_reported_together(copy: Path) -> None:
+    """The whole list of what a lawyer may get wrong, spread over three files of three regions."""
+    semey, wko = Spoiled(copy, "semey/housing-queue.yaml"), Spoiled(copy, "wko/oralman-status.yaml")
+    atyrau = Spoiled(copy)
+    expected = {
+        FILE: [unknown_unit(atyrau), unresolved_decision(atyrau), unreachable(atyrau)],
+        "semey/housing-queue.yaml": [
+            (semey.insert(semey.find("region: semey"), "tariff: 5"), "unknown key tariff"),
+            (semey.replace("code: semey-housing-queue", "code: atyrau-housing-queue"), "is already used by"),
+            (semey.replace("measured_by: con-arm", "measured_by: the-clerk"), "measured_by"),
+        ],
+        "wko/oralman-status.yaml": [
+            (wko.replace("next: P6", "next: P16"), "P5 leads to P16, which is not in the flow"),
+            (wko.replace('clause: "10 4)"', "clause: null"), "is not of type"),
+            (wko.replace("starts_on: {message: query.person}", "starts_on: {}"), "names either a step or a message"),
+        ],
+    }
+    for file in (semey, wko):
+        file.path.write_text("\n".join(file.lines), encoding="utf-8")
+    errors = atyrau.errors()
+    for name, faults in expected.items():
+        for line, text in faults:
+            assert [e for e in errors if (e.file, e.line) == (name, line) and text in e.message], (name, text)
+
+
+def test_every_decision_is_about_regulations_or_regions_that_exist(catalogue: Catalogue) -> None:
+    known = {"all", *catalogue.regions, *catalogue.by_code}
+    unknown = {one.id: set(one.applies_to) - known for one in catalogue.decisions.values()}
+    assert {key: names for key, names in unknown.items() if names} == {}
 
 
 def test_one_code_belongs_to_one_file(spoiled: Spoiled) -> None:

@@ -66,6 +66,24 @@ def time_start(home: str) -> tuple[float, float]:
     return round(seconds, 2), round(memory, 1)
 
 
+def run_catalogue() -> dict[str, Any]:
+    """Reading and checking the whole law: in a new process with its imports, again without them, and as kept."""
+    clock = SystemClock()
+    began = clock.monotonic()
+    from egovkit.contracts import contracts_dir, read_once
+    from egovlaw.loader import load_catalogue
+
+    contracts = contracts_dir()
+    found = read_once(load_catalogue, contracts)
+    cold = clock.monotonic()
+    read_once(load_catalogue, contracts)
+    kept = clock.monotonic()
+    load_catalogue(contracts)
+    again = clock.monotonic()
+    times = {"cold_s": cold - began, "kept_s": kept - cold, "again_s": again - kept}
+    return {"regulations": len(found.regulations), **{name: round(taken, 4) for name, taken in times.items()}}
+
+
 class GatewayWorld(ProductionWorld):
     """НУЦ's twin and ШЭП alone: what it forwards stays on the trunk and is counted there."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
+regulations_app.command("pages")(regulation_papers.pages)
+regulations_app.command("digest")(regulation_papers.digest)
 
 
 class PortChoice(StrEnum):
@@ -271,6 +274,15 @@ def bench_start(as_json: JsonOption = False) -> None:
     from sandbox.bench import run_start
 
     print_json(run_start()) if as_json else typer.echo(run_start())
+
+
+@bench_app.command("catalogue")
+def bench_catalogue(as_json: JsonOption = False) -> None:
+    """Seconds to read and check the whole law, cold, again and as kept in memory."""
+    from sandbox.bench import run_catalogue
+
+    found = run_catalogue()
+    print_json(found) if as_json else typer.echo(found)
 
 
 @bench_app.command("gateway")

@@ -12,6 +12,7 @@ from egovlaw.catalogue import (
     Act,
     Branch,
     Channel,
+    Cited,
     Duration,
     FlowItem,
     Form,
@@ -31,6 +32,8 @@ from egovlaw.limits import Event, Limit
 
 Raw = Mapping[str, Any]
 
+_HEADINGS = ("title", "standard", "provider", "form", "result")
+
 
 def build_regulation(raw: Raw) -> Regulation:
     title, channels = raw["title"], [_channel(entry) for entry in raw["channels"]]
@@ -47,13 +50,17 @@ def build_regulation(raw: Raw) -> Regulation:
         provider_ru=raw["provider"]["ru"],
         provider_kk=_kazakh(raw["provider"].get("kk")),
         form_ru=raw["form"]["ru"],
+        form_kind_ru=raw["form"].get("kind_ru"),
+        result_ru=raw["result"]["ru"] if "result" in raw else None,
         participants=tuple(entry["name_ru"] for entry in raw["participants"]),
+        participants_cited=tuple(_citation(entry) for entry in raw["participants"]),
+        cited={heading: _citation(raw[heading]) for heading in _HEADINGS if heading in raw},
         channels={channel.code: channel for channel in channels},
         internal_procedure=tuple(_internal(entry) for entry in raw["internal_procedure"]),
         terms=tuple(_term(entry) for entry in raw["terms"]),
         forms=tuple(_form(entry) for entry in raw["forms"]),
         rules=tuple(_rule(entry) for entry in raw["rules"]),
-        settings={name: Setting(entry["value"], entry["decision"]) for name, entry in raw["settings"].items()},
+        settings={name: _setting(entry) for name, entry in raw["settings"].items()},
         decisions=tuple(sorted(set(_cited(raw)), key=decision_order)),
     )
 
@@ -81,6 +88,18 @@ def _decisions(raw: Raw) -> tuple[str, ...]:
     return tuple(raw.get("decisions", ()))
 
 
+def _lost(raw: Raw) -> tuple[str, ...]:
+    return tuple(raw.get("lost", ()))
+
+
+def _citation(raw: Raw) -> Cited:
+    return Cited(raw.get("clause"), _decisions(raw))
+
+
+def _setting(raw: Raw) -> Setting:
+    return Setting(raw["value"], raw["decision"], raw.get("note"))
+
+
 def _duration(raw: Raw | None) -> Duration | None:
     return None if raw is None else Duration(**raw)
 
@@ -100,8 +119,9 @@ def _act(raw: Raw) -> Act:
         body_ru=raw["body_ru"],
         registered=_published(raw["registered"]),
         repealed=_published(raw["repealed"]),
+        title_ru=raw.get("title_ru"),
         amends=_published(raw.get("amends")),
-        lost=tuple(raw.get("lost", ())),
+        lost=_lost(raw),
         decisions=_decisions(raw),
     )
 
@@ -138,6 +158,7 @@ def _item(n: int, raw: Raw) -> FlowItem:
         entering=entering,
         standing=standing,
         restored=raw.get("restored", False),
+        lost=_lost(raw),
         decisions=_decisions(raw),
     )
 
@@ -155,7 +176,8 @@ def _row(raw: Raw) -> TableRow:
         on_ok=raw["next"]["on_ok"],
         on_violation=raw["next"]["on_violation"],
         limit_by_branch={name: Duration(**entry) for name, entry in raw.get("limit_by_branch", {}).items()},
-        lost=tuple(raw.get("lost", ())),
+        lost=_lost(raw),
+        uncertain=tuple(raw.get("uncertain", ())),
         decisions=_decisions(raw),
     )
 
@@ -171,6 +193,7 @@ def _limit(raw: Raw) -> Limit:
         measured_by=raw["measured_by"],
         cls=raw["class"],
         table_row=raw.get("row"),
+        text_wins=raw.get("text_wins"),
         decisions=_decisions(raw),
     )
 
@@ -207,6 +230,7 @@ def _term(raw: Raw) -> ServiceTerm:
         clause=raw["clause"],
         limit_ru=raw["limit_ru"],
         limit=Duration(**raw["limit"]),
+        starts_ru=raw.get("starts_ru"),
         decisions=_decisions(raw),
     )
 
@@ -224,6 +248,11 @@ def _form(raw: Raw) -> Form:
         free_form=raw.get("free_form", False),
         sent_on=tuple(raw.get("sent_on", ())),
         name_kk=_kazakh(raw.get("name_kk")),
+        text_kk=_kazakh(raw.get("text_kk")),
+        languages=tuple(raw.get("languages", ())),
+        validity_ru=raw.get("validity_ru"),
+        lost=_lost(raw),
+        omitted=raw.get("omitted"),
         decisions=_decisions(raw),
     )
 
@@ -238,6 +267,8 @@ def _field(raw: Raw) -> FormField:
         required=raw.get("required", False),
         label_kk=_kazakh(raw.get("label_kk")),
         options_kk=tuple(Kazakh(text, kazakh["status"]) for text in kazakh["texts"]),
+        per=raw.get("per"),
+        decisions=_decisions(raw),
     )
 
 
@@ -251,5 +282,6 @@ def _rule(raw: Raw) -> Rule:
         short_ru=raw.get("short_ru"),
         reason=raw.get("reason"),
         omitted=raw.get("omitted"),
+        lost=_lost(raw),
         decisions=_decisions(raw),
     )

@@ -61,6 +61,7 @@ class FlowItem:
     entering: tuple[str, ...]  # messages that reach this step; empty = local
     standing: tuple[str, ...]  # further messages while the case stands here
     restored: bool = False  # the text is ours, because the scan lost it
+    lost: tuple[str, ...] = ()
     decisions: tuple[str, ...] = ()
 
     @property
@@ -88,6 +89,7 @@ class TableRow:
     on_violation: int | None
     limit_by_branch: Mapping[str, Duration] = field(default_factory=dict)  # Tayynsha: 7 days, the akim 22 (A17)
     lost: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()  # columns that the scan ran together
     decisions: tuple[str, ...] = ()
 
 
@@ -143,8 +145,17 @@ class Act:
     body_ru: str
     registered: Published | None
     repealed: Published | None
+    title_ru: str | None = None
     amends: Published | None = None
     lost: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """Where the act says it, and the decisions its reading rests on."""
+
+    clause: str | None
     decisions: tuple[str, ...] = ()
 
 
@@ -176,7 +187,7 @@ class Kazakh:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """`options_kk` has one text for each of `options_ru`, or none at all."""
+    """`options_kk` has one text for each of `options_ru`, or none at all. `per`: asked once for each of them."""
 
     name: str
     label_ru: str
@@ -185,6 +196,8 @@ class FormField:
     required: bool = False
     label_kk: Kazakh | None = None
     options_kk: tuple[Kazakh, ...] = ()
+    per: Literal["case", "child", "spouse"] | None = None
+    decisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +213,11 @@ class Form:
     free_form: bool = False  # a letter with reasons, no template
     sent_on: tuple[str, ...] = ()  # notifications: status_change, extension
     name_kk: Kazakh | None = None
+    text_kk: Kazakh | None = None
+    languages: tuple[str, ...] = ()  # those the act prints the form in, where it says so
+    validity_ru: str | None = None
+    lost: tuple[str, ...] = ()
+    omitted: Literal["person"] | None = None
     decisions: tuple[str, ...] = ()
 
 
@@ -215,6 +233,7 @@ class Rule:
     short_ru: str | None = None
     reason: str | None = None
     omitted: str | None = None
+    lost: tuple[str, ...] = ()
     decisions: tuple[str, ...] = ()
 
 
@@ -224,6 +243,7 @@ class Setting:
 
     value: Any
     decision: str
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +257,7 @@ class ServiceTerm:
     clause: str
     limit_ru: str
     limit: Duration
+    starts_ru: str | None = None
     decisions: tuple[str, ...] = ()
 
 
@@ -254,7 +275,11 @@ class Regulation:
     provider_ru: str
     provider_kk: Kazakh | None
     form_ru: str
+    form_kind_ru: str | None
+    result_ru: str | None
     participants: tuple[str, ...]
+    participants_cited: tuple[Cited, ...]  # one for each of them
+    cited: Mapping[str, Cited]  # of title, standard, provider, form and result
     channels: Mapping[str, Channel]
     internal_procedure: tuple[InternalStep, ...]
     terms: tuple[ServiceTerm, ...]

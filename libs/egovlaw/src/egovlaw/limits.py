@@ -53,6 +53,7 @@ class Limit:
     measured_by: str
     cls: LimitClass
     table_row: int | None
+    text_wins: Literal["table", "flow"] | None = None  # where flow and table differ
     decisions: tuple[str, ...] = ()
 
 
