@@ -1,4 +1,4 @@
-"""Every channel's BPMN against the XSD of BPMN 2.0, which is not ours: npm's bpmn-moddle has it, by its lock's hashes."""
+"""Every channel's BPMN against the XSD of BPMN 2.0. It is not ours: npm's bpmn-moddle carries it, locked by hash."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def show_differences(out: Console, one: Regulation, other: Regulation, found: Se
     for area, members in groupby(found, key=lambda difference: difference.area):
         rows = [(each.where, _or_dash(each.one), _or_dash(each.other)) for each in members]
         _table(out, area, ("where", one.code, other.code), rows, (2, 3, 3))
-    out.print(f"{len(found)} differences")
+    out.print(f"{len(found)} difference{'s' if len(found) != 1 else ''}")
 
 
 def _heading(out: Console, text: str) -> None:

@@ -39,15 +39,15 @@ class Difference:
 def compare(one: Regulation, other: Regulation, *, texts: bool = False) -> tuple[Difference, ...]:
     """Every difference, in the order of AREAS; empty when the two are equal but for their names."""
     found = [
-        *_mapped("participants", "", _participants(one), _participants(other)),
+        *_participants(one, other),
         *_mapped("channels", "", _channels(one), _channels(other)),
         *_mapped("internal", "", _internal(one), _internal(other)),
-        *_mapped("forms", "", _forms(one), _forms(other)),
+        *_compare_forms(one, other),
         *_mapped("terms", "", _terms(one), _terms(other)),
         *_mapped("settings", "", _settings(one), _settings(other)),
     ]
     for code, channel in one.channels.items():
-        if (twin := other.channels.get(code)) is not None:
+        if channel.has_flow and (twin := other.channels.get(code)) is not None and twin.has_flow:
             found += _channel(channel, twin)
     if texts:
         found += _mapped("texts", "", _texts(one), _texts(other))
@@ -89,8 +89,11 @@ def _numbered(keys: Iterable[Hashable]) -> list[tuple[Any, int]]:
     return found
 
 
-def _participants(regulation: Regulation) -> dict[str, str]:
-    return {_same(name): "takes part" for name in regulation.participants}
+def _participants(one: Regulation, other: Regulation) -> Iterator[Difference]:
+    here, there = ({_same(name): name for name in regulation.participants} for regulation in (one, other))
+    for key, name in {**there, **here}.items():
+        if key not in here or key not in there:
+            yield Difference("participants", name, here.get(key), there.get(key))
 
 
 def _channels(regulation: Regulation) -> dict[str, str]:
@@ -166,19 +169,34 @@ def _step(step: InternalStep) -> str:
     return f"{_same(step.actor_ru)}, {_duration(step.limit)}" + (f", only {step.only_for}" if step.only_for else "")
 
 
-def _forms(regulation: Regulation) -> dict[tuple[str, int], str]:
+def _compare_forms(one: Regulation, other: Regulation) -> Iterator[Difference]:
+    """Forms one by one, then the fields of those that both have."""
+    here, there = _forms(one), _forms(other)
+    yield from _mapped("forms", "", _facts(here), _facts(there))
+    for key, form in here.items():
+        if key in there:
+            yield from _mapped("forms", _name(key), _fields(form), _fields(there[key]))
+
+
+def _forms(regulation: Regulation) -> dict[tuple[str, int], Form]:
     keys = _numbered(f"{form.kind} {form.variant}" if form.variant else form.kind for form in regulation.forms)
-    return {key: _form(form) for key, form in zip(keys, regulation.forms, strict=True)}
+    return dict(zip(keys, regulation.forms, strict=True))
+
+
+def _facts(forms: Mapping[tuple[str, int], Form]) -> dict[tuple[str, int], str]:
+    return {key: _form(form) for key, form in forms.items()}
 
 
 def _form(form: Form) -> str:
-    fields = ", ".join(f"{field.name}:{field.type}{'!' if field.required else ''}" for field in form.fields)
-    parts = [f"fields {fields or '-'}"]
-    parts += ["free form"] if form.free_form else []
+    parts = ["free form" if form.free_form else "a form"]
     parts += [f"valid {form.validity}"] if form.validity else []
     parts += [f"sent on {', '.join(form.sent_on)}"] if form.sent_on else []
     parts += [f"{len(form.attachments_ru)} attachments"] if form.attachments_ru else []
     return "; ".join(parts)
+
+
+def _fields(form: Form) -> dict[str, str]:
+    return {field.name: f"{field.type}, required" if field.required else field.type for field in form.fields}
 
 
 def _terms(regulation: Regulation) -> dict[str, str]:

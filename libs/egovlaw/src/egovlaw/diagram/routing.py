@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 from egovlaw.catalogue import Branch, Channel, FlowItem
 from egovlaw.diagram.parts import Box, Edge, EdgeKind, Node, Point, Pool
@@ -11,7 +11,7 @@ from egovlaw.flow import LOCAL_REPORT
 
 PORT = 28.0  # beside the middle of a task: a second line up or down
 ASKED, ABREAST = 20.0, 16.0  # question and answer left and right of the middle, further registers outside of them
-DETOUR = 10.0  # above a pool's lower border
+DETOUR, APART = 14.0, 5.0  # from the pool's lower border and from where the target's timers are
 
 YES, NO = "да", "нет"
 
@@ -24,6 +24,7 @@ class Router:
         self._pools = {pool.name: pool for pool in pools}
         self._pool_of = {pool.id: pool for pool in pools}
         self._nodes = {node.id: node for node in nodes}
+        self._detours = cycle(range(3))
 
     def edges(self) -> tuple[Edge, ...]:
         found: list[Edge] = []
@@ -84,9 +85,10 @@ class Router:
         return path if self._free(path, source, target) else None
 
     def _around(self, source: Node, target: Node) -> tuple[Point, ...]:
-        """Along the lower border of the pool: back, or past what stands between."""
-        x, track = source.box.centre[0], self._pool_of[source.pool].box.bottom - DETOUR
-        before = target.box.x - DETOUR
+        """Along the lower border of the pool, each on a line of its own: back, or past what stands between."""
+        apart = APART * next(self._detours)
+        x, track = source.box.centre[0], self._pool_of[source.pool].box.bottom - DETOUR + apart
+        before = target.box.x - DETOUR - apart
         return (x, source.box.bottom), (x, track), (before, track), (before, target.axis), (target.box.x, target.axis)
 
     def _free(self, path: Sequence[Point], *ends: Node) -> bool:
