@@ -29,6 +29,7 @@ _TAGS = {
     "message_start": "startEvent",
     "refusal_end": "endEvent",
     "result_end": "endEvent",
+    "sent_end": "endEvent",
 }
 _DEFINITIONS: Mapping[str, tuple[str, dict[str, str]]] = {
     "message_start": ("messageEventDefinition", {}),
@@ -72,19 +73,23 @@ def _process(root: ElementTree.Element, diagram: Diagram, pool: Pool) -> None:
             _boundary(process, node, timer)
     for flow in flows:
         named = {"name": flow.name} if flow.name else {}
-        _add(process, "sequenceFlow", id=flow.id, sourceRef=flow.source, targetRef=flow.target, **named)
+        element = _add(process, "sequenceFlow", id=flow.id, sourceRef=flow.source, targetRef=flow.target, **named)
+        if flow.name:
+            _add(element, "conditionExpression", flow.name)
 
 
 def _flow_node(process: ElementTree.Element, node: Node, flows: Sequence[Edge]) -> None:
+    leaving = [flow for flow in flows if flow.source == node.id]
     element = _add(process, _TAGS[node.shape], id=node.id, name=node.name)
+    if node.shape == "task" and any(flow.name for flow in leaving):
+        element.set("default", next(flow.id for flow in leaving if not flow.name))
     if node.item is not None:
         _add(element, "documentation", node.item.text_ru)
     for flow in flows:
         if flow.target == node.id:
             _add(element, "incoming", flow.id)
-    for flow in flows:
-        if flow.source == node.id:
-            _add(element, "outgoing", flow.id)
+    for flow in leaving:
+        _add(element, "outgoing", flow.id)
     if node.shape in _DEFINITIONS:
         tag, attributes = _DEFINITIONS[node.shape]
         _add(element, tag, id=f"{node.id}_definition", **attributes)

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from egovlaw.catalogue import Branch, Channel, FlowItem, Regulation
-from egovlaw.diagram.parts import Box, Diagram, Node, Pool, Shape, Timer
+from egovlaw.diagram.parts import POOL_LABEL, TIMER_LINE, Box, Diagram, Node, Pool, Shape, Timer
 from egovlaw.diagram.routing import Router
 from egovlaw.diagram.words import APPLICANTS, CHANNEL_WORDS, KIND_WORDS, clause_words, limit_lines, wrap
 
 MARGIN, HEADING, LEGEND = 16.0, 46.0, 56.0
-POOL_LABEL, POOL_GAP, CLOSED_POOL, POOL_PAD = 44.0, 30.0, 34.0, 20.0
-TASK_W, TASK_HEAD, TIMER_LINE, TIMER_PAD = 164.0, 76.0, 13.0, 6.0
+POOL_GAP, CLOSED_POOL, OPEN_POOL, POOL_PAD = 30.0, 34.0, 130.0, 20.0
+TASK_W, TASK_HEAD, TIMER_PAD = 164.0, 76.0, 6.0
 AXIS = TASK_HEAD / 2  # below a task's upper edge, so that timers never meet an edge
 GATEWAY, GATEWAY_GAP, EVENT, EVENT_GAP, TIMER = 44.0, 26.0, 26.0, 14.0, 18.0
 COLUMN_GAP, ROW_GAP, START_COLUMN = 58.0, 34.0, 70.0
@@ -125,7 +125,7 @@ def _pools(
                 axes[name, refusal] = y + AXIS
             if items:
                 y += max(_height(item, channel) for item in items) + ROW_GAP
-        height = CLOSED_POOL if closed else max(y - ROW_GAP + POOL_PAD - top, 130.0)
+        height = CLOSED_POOL if closed else max(y - ROW_GAP + POOL_PAD - top, OPEN_POOL)
         lines = wrap(name, width if closed else height, TEXT)
         pools.append(Pool(identity, name, Box(MARGIN, top, width, height), lines, closed))
         top += height + POOL_GAP
@@ -170,12 +170,14 @@ def _nodes(
         if isinstance(item.next, Branch):
             gate = Box(box.right + GATEWAY_GAP, axis - GATEWAY / 2, GATEWAY, GATEWAY)
             nodes.append(Node(f"gate_{item.label}", "gateway", pool, item.label, f"{item.label}?", gate, axis))
-        if item.next is None:
-            shape: Shape = "refusal_end" if place.refusal else "result_end"
-            nodes.append(_event(shape, pool, item.label, box.right + EVENT_GAP, axis))
-        if item.next is None and any(p.refusal and item.label in p.item.successors for p in places):
-            refused = axes[place.pool, True]  # D17: what the item hands over may be the refusal that led to it
-            nodes.append(_event("refusal_end", pool, item.label, box.right + EVENT_GAP, refused))
+        end = nodes[-1].box.right + EVENT_GAP
+        onward = [other.pool for other in places if other.item.label in item.successors]
+        if place.pool not in onward:  # the case ends, or goes on in another pool
+            shape: Shape = "sent_end" if onward else "refusal_end" if place.refusal else "result_end"
+            nodes.append(_event(shape, pool, item.label, end, axis))
+        refused = [other for other in places if other.refusal and item.label in other.item.successors]
+        if item.next is None and any(other.pool == place.pool for other in refused):  # D17: it hands over either
+            nodes.append(_event("refusal_end", pool, item.label, end, axes[place.pool, True]))
     return tuple(nodes)
 
 
@@ -195,7 +197,13 @@ def _task(item: FlowItem, channel: Channel, pool: str, box: Box, axis: float) ->
     )
 
 
-_EVENT_NAMES = {"start": "Начало", "message_start": "Получено", "refusal_end": "Отказ", "result_end": "Результат"}
+_EVENT_NAMES = {
+    "start": "Начало",
+    "message_start": "Получено",
+    "refusal_end": "Отказ",
+    "result_end": "Результат",
+    "sent_end": "Передано",
+}
 
 
 def _event(shape: Shape, pool: str, label: str, x: float, axis: float) -> Node:

@@ -9,9 +9,12 @@ from typing import Literal
 from egovlaw.catalogue import FlowItem
 from egovlaw.limits import Limit
 
-Shape = Literal["task", "gateway", "start", "message_start", "refusal_end", "result_end"]
+Shape = Literal["task", "gateway", "start", "message_start", "refusal_end", "result_end", "sent_end"]
 EdgeKind = Literal["flow", "message"]
 Point = tuple[float, float]
+
+POOL_LABEL = 44.0  # the strip at an open pool's left, for its name
+TIMER_LINE = 13.0  # of a limit's words
 
 
 @dataclass(frozen=True, slots=True)

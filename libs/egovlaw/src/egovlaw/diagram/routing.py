@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle, pairwise
 
 from egovlaw.catalogue import Branch, Channel, FlowItem
-from egovlaw.diagram.parts import Box, Edge, EdgeKind, Node, Point, Pool
+from egovlaw.diagram.parts import Box, Edge, Node, Point, Pool
 from egovlaw.flow import LOCAL_REPORT
 
 PORT = 28.0  # beside the middle of a task: a second line up or down
 ASKED, ABREAST = 20.0, 16.0  # question and answer left and right of the middle, further registers outside of them
 DETOUR, APART = 14.0, 5.0  # from the pool's lower border and from where the target's timers are
 
-YES, NO = "да", "нет"
+YES, NO, REFUSED = "да", "нет", "отказ"
 
 
 class Router:
@@ -21,8 +21,8 @@ class Router:
 
     def __init__(self, channel: Channel, pools: Sequence[Pool], nodes: Sequence[Node]) -> None:
         self._channel = channel
-        self._pools = {pool.name: pool for pool in pools}
-        self._pool_of = {pool.id: pool for pool in pools}
+        self._by_name = {pool.name: pool for pool in pools}
+        self._by_id = {pool.id: pool for pool in pools}
         self._nodes = {node.id: node for node in nodes}
         self._detours = cycle(range(3))
 
@@ -38,9 +38,7 @@ class Router:
         for shape in ("start", "message_start"):
             if (start := self._nodes.get(f"{shape}_{item.label}")) is not None:
                 yield self._flow(start, task)
-        source = task
-        if isinstance(item.next, Branch):
-            source = self._nodes[f"gate_{item.label}"]
+        if (source := self._last(item)) is not task:
             yield self._flow(task, source)
         for label in dict.fromkeys(item.successors):
             target = self._nodes[f"item_{label}"]
@@ -53,9 +51,14 @@ class Router:
         return YES if label == item.next.ok else NO
 
     def _ends(self, item: FlowItem) -> Iterator[Edge]:
-        for shape in ("result_end", "refusal_end"):
-            if (end := self._nodes.get(f"{shape}_{item.label}")) is not None:
-                yield self._flow(self._nodes[f"item_{item.label}"], end)
+        """The last is named where an item has two: it may hand over a refusal."""
+        found = [self._nodes.get(f"{shape}_{item.label}") for shape in ("sent_end", "result_end", "refusal_end")]
+        for n, end in enumerate(filter(None, found)):
+            yield self._flow(self._last(item), end, REFUSED if n else "")
+
+    def _last(self, item: FlowItem) -> Node:
+        """Where the item is left: at its gateway, or else its task."""
+        return self._nodes.get(f"gate_{item.label}") or self._nodes[f"item_{item.label}"]
 
     def _flow(self, source: Node, target: Node, name: str = "") -> Edge:
         points = next(
@@ -87,7 +90,7 @@ class Router:
     def _around(self, source: Node, target: Node) -> tuple[Point, ...]:
         """Along the lower border of the pool, each on a line of its own: back, or past what stands between."""
         apart = APART * next(self._detours)
-        x, track = source.box.centre[0], self._pool_of[source.pool].box.bottom - DETOUR + apart
+        x, track = source.box.centre[0], self._by_id[source.pool].box.bottom - DETOUR + apart
         before = target.box.x - DETOUR - apart
         return (x, source.box.bottom), (x, track), (before, track), (before, target.axis), (target.box.x, target.axis)
 
@@ -98,12 +101,12 @@ class Router:
     def _messages(self, item: FlowItem) -> Iterator[Edge]:
         """What leaves the pool: through the systems the act names, in their order, to the item that it reaches."""
         task = self._nodes[f"item_{item.label}"]
-        own = self._pool_of[task.pool]
+        own = self._by_id[task.pool]
         away = [self._nodes[f"item_{label}"] for label in item.successors]
         starts = {node.pool: self._nodes[f"message_start_{node.label}"] for node in away if node.pool != task.pool}
-        names = [name for name in item.systems if name != own.name] if self._speaks(item) else []
-        stops = [self._pools[name] for name in names]
-        stops += [self._pool_of[pool] for pool in starts if self._pool_of[pool] not in stops]
+        speaks = item.kind.message not in (None, LOCAL_REPORT)
+        stops = [self._by_name[name] for name in item.systems if speaks and name != own.name]
+        stops += [self._by_id[pool] for pool in starts if self._by_id[pool] not in stops]
         if item.kind.name == "query_registers":
             yield from self._questions(item, task, stops)
             return
@@ -112,9 +115,6 @@ class Router:
             there = starts[stop.id].id if stop.id in starts else stop.id
             yield self._message(item, here, there, x)
             here = stop.id
-
-    def _speaks(self, item: FlowItem) -> bool:
-        return item.kind.message not in (None, LOCAL_REPORT)
 
     def _questions(self, item: FlowItem, task: Node, stops: Sequence[Pool]) -> Iterator[Edge]:
         """To the registers and back, both times through the gateway that the act names first."""
@@ -131,11 +131,10 @@ class Router:
         one, other = self._box(source), self._box(target)
         down = other.y >= one.bottom
         points = ((x, one.bottom if down else one.y), (x, other.y if down else other.bottom))
-        kind: EdgeKind = "message"
-        return Edge(f"message_{item.label}_{source}_{target}", kind, source, target, points)
+        return Edge(f"message_{item.label}_{source}_{target}", "message", source, target, points)
 
     def _box(self, identity: str) -> Box:
-        return self._nodes[identity].box if identity in self._nodes else self._pool_of[identity].box
+        return self._nodes[identity].box if identity in self._nodes else self._by_id[identity].box
 
 
 def crosses(a: Point, b: Point, box: Box) -> bool:

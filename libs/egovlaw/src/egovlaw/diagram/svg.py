@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 
-from egovlaw.diagram.parts import Box, Diagram, Edge, Node, Pool, Timer
+from egovlaw.diagram.parts import POOL_LABEL, TIMER_LINE, Box, Diagram, Edge, Node, Pool, Timer
 from egovlaw.diagram.words import clause_words, wrap
 
 NAMESPACE = "http://www.w3.org/2000/svg"
@@ -19,7 +19,7 @@ GROUNDS: Mapping[str, tuple[str, str]] = {  # outcome of an item -> ground, bord
     "result": ("#e8f5e9", "#1b5e20"),
 }
 CONDITION_GROUND, CONDITION_LINE = "#fff8e1", "#7a5200"
-TIMER_LINE = "#5b2a86"
+TIMER_INK = "#5b2a86"
 DASHES = "6 4"  # of a message
 FONT = "'Segoe UI', 'Noto Sans', 'DejaVu Sans', Arial, sans-serif"
 
@@ -101,11 +101,12 @@ def _pool(root: ElementTree.Element, pool: Pool) -> None:
     if pool.closed:
         _text(root, box.x + 12, box.centre[1] + 4, pool.name, font_weight="bold")
         return
-    _rect(root, Box(box.x, box.y, 44, box.h), LABEL_GROUND, QUIET)
-    group = _add(root, "g", transform=f"rotate(-90 {box.x + 22:g} {box.centre[1]:g})", font_weight="bold")
+    _rect(root, Box(box.x, box.y, POOL_LABEL, box.h), LABEL_GROUND, QUIET)
+    middle = box.x + POOL_LABEL / 2
+    group = _add(root, "g", transform=f"rotate(-90 {middle:g} {box.centre[1]:g})", font_weight="bold")
     first = box.centre[1] + 4 - 7 * (len(pool.lines) - 1)
     for n, line in enumerate(pool.lines):
-        _text(group, box.x + 22, first + 14 * n, line, text_anchor="middle")
+        _text(group, middle, first + 14 * n, line, text_anchor="middle")
 
 
 def _edge(root: ElementTree.Element, edge: Edge) -> None:
@@ -155,11 +156,11 @@ def _task(group: ElementTree.Element, node: Node) -> None:
 def _timer(group: ElementTree.Element, timer: Timer) -> None:
     inner = _add(group, "g", id=timer.id)
     _add(inner, "title", f"{', '.join(timer.lines)} · {timer.limit.measured_by}")
-    _circle(inner, timer.box, PAPER, TIMER_LINE, 1.3)
+    _circle(inner, timer.box, PAPER, TIMER_INK, 1.3)
     x, y = timer.box.centre
-    _path(inner, f"M{x:g} {y - 5:g} V{y:g} L{x + 4:g} {y + 2:g}", TIMER_LINE, stroke_width=1.3)
+    _path(inner, f"M{x:g} {y - 5:g} V{y:g} L{x + 4:g} {y + 2:g}", TIMER_INK, stroke_width=1.3)
     for n, line in enumerate(timer.lines):
-        _text(inner, timer.box.right + 4, y + 4 + 13 * n, line, font_size=10, fill=TIMER_LINE)
+        _text(inner, timer.box.right + 4, y + 4 + TIMER_LINE * n, line, font_size=10, fill=TIMER_INK)
 
 
 def _event(group: ElementTree.Element, node: Node) -> None:
@@ -174,7 +175,7 @@ def _event(group: ElementTree.Element, node: Node) -> None:
         _path(group, f"M{x - 6:g} {y:g} l4 5 l8 -10", line, stroke_width=2)
     else:
         line = INK
-        _circle(group, node.box, PAPER, line, 1.3)
+        _circle(group, node.box, PAPER, line, 3 if node.shape == "sent_end" else 1.3)
         if node.shape == "message_start":
             _path(group, f"M{x - 7:g} {y - 5:g} h14 v10 h-14 z l7 6 l7 -6", line)
     _text(group, x, node.box.bottom + 13, node.name, font_size=10, text_anchor="middle", fill=line)
@@ -194,8 +195,8 @@ def _legend(root: ElementTree.Element, diagram: Diagram) -> None:
         _rect(group, Box(x, y - 9, 18, 13), fill, line, rx=3)
         _text(group, x + 24, y + 2, text)
         x += 44 + 7 * len(text)
-    _circle(group, Box(x, y - 11, 18, 18), PAPER, TIMER_LINE, 1.3)
-    _path(group, f"M{x + 9:g} {y - 7:g} v5 l4 2", TIMER_LINE, stroke_width=1.3)
+    _circle(group, Box(x, y - 11, 18, 18), PAPER, TIMER_INK, 1.3)
+    _path(group, f"M{x + 9:g} {y - 7:g} v5 l4 2", TIMER_INK, stroke_width=1.3)
     _text(group, x + 24, y + 2, "срок действия и его пункт")
     x += 220
     for kind, text in (("flow", "порядок действий"), ("message", "сообщение между системами")):
