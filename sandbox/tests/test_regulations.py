@@ -107,6 +107,15 @@ def test_an_internal_procedure_is_shown_by_branch() -> None:
     assert "describes no steps" in page
 
 
+def test_forms_are_shown_with_fields_options_validity_and_text() -> None:
+    page = unfolded(egov("show", "semey-minor-funds-certificate").output)
+    assert "· bank [A14, A28, A30, E11, E12]" in page
+    assert "- (название банка) (text, required)" in page
+    assert "valid 1 month" in page
+    survey = unfolded(egov("show", HOUSING).output)
+    assert " | " in survey[survey.index("survey") :], "the options of a question"
+
+
 def test_an_unknown_code_or_channel_exits_2_and_says_what_there_is() -> None:
     unknown = egov("show", "nowhere")
     assert (unknown.exit_code, "no regulation nowhere" in unknown.stderr) == (2, True)

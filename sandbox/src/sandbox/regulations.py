@@ -19,6 +19,7 @@ from egovlaw.catalogue import (
     Duration,
     FlowItem,
     Form,
+    FormField,
     Kazakh,
     Published,
     Regulation,
@@ -214,19 +215,20 @@ def _forms(out: Console, regulation: Regulation) -> None:
 
 
 def _form(form: Form) -> Text:
-    facts = [
-        form.variant or "",
-        "free form" if form.free_form else "",
-        f"valid {form.validity}" if form.validity else "",
-    ]
-    facts += [f"sent on {', '.join(form.sent_on)}"] if form.sent_on else []
+    facts = [form.variant, "free form" if form.free_form else None, f"valid {form.validity}" if form.validity else None]
+    facts += [f"sent on {', '.join(form.sent_on)}" if form.sent_on else None]
+    lines = [_kazakh(form.name_kk)] if form.name_kk else []
+    lines += [_field(field) for field in form.fields]
+    lines += [f"+ {attachment}" for attachment in form.attachments_ru]
+    lines += [form.text_ru] if form.text_ru else []
     text = Text(form.name_ru, style="bold")
     text.append("".join(f" · {fact}" for fact in facts if fact) + _cited(form.decisions), style="not bold")
-    for field in form.fields:
-        text.append(f"\n{field.label_ru}: {field.type}{', required' if field.required else ''}", style="not bold")
-    for attachment in form.attachments_ru:
-        text.append(f"\n+ {attachment}", style="not bold")
-    return text
+    return text.append("".join(f"\n{line}" for line in lines), style="not bold")
+
+
+def _field(field: FormField) -> str:
+    options = f": {' | '.join(field.options_ru)}" if field.options_ru else ""
+    return f"- {field.label_ru} ({field.type}{', required' if field.required else ''}){options}"
 
 
 def _settings(out: Console, regulation: Regulation) -> None:

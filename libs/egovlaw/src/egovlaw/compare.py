@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from egovlaw.catalogue import Channel, Duration, FlowItem, Form, InternalStep, Regulation, TableRow
 from egovlaw.limits import Event, Limit
@@ -18,9 +18,7 @@ from egovlaw.limits import Event, Limit
 Area = Literal[
     "participants", "channels", "flow", "signing", "limits", "table", "internal", "forms", "terms", "settings", "texts"
 ]
-AREAS: tuple[Area, ...] = (
-    "participants", "channels", "flow", "signing", "limits", "table", "internal", "forms", "terms", "settings", "texts",
-)  # fmt: skip
+AREAS: tuple[Area, ...] = get_args(Area)
 
 _SIGNING = ("sign", "sign_and_send")
 _ALIKE = str.maketrans({"«": '"', "»": '"', "“": '"', "”": '"', "–": "-", "—": "-", "ё": "е"})
