@@ -11,12 +11,12 @@ step() {
 }
 
 # A lock with an address in it installs from one machine's mirror and nowhere else.
-lock_has_no_address() { ! grep -nE '://|^-f|^--(extra-)?index|^--find-links| @ ' requirements.lock; }
+lock_has_no_address() { ! grep -nE '://|^-f|^--(extra-)?index|^--find-links| @ ' requirements.lock tools/bpmn/package-lock.json; }
 
 step "ruff check" "$BIN/ruff" check --quiet .
 step "ruff format" "$BIN/ruff" format --quiet --check .
 step "mypy --strict" "$BIN/mypy" --no-error-summary "$@"
 step "import rules" "$BIN/lint-imports" --no-logo
-step "lock without addresses" lock_has_no_address
+step "locks without addresses" lock_has_no_address
 
 if [ -n "$failed" ]; then echo "check failed:$failed" >&2; exit 1; fi

@@ -14,6 +14,7 @@ import typer
 
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
+from sandbox.regulations_cli import app as regulations_app
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -25,7 +26,6 @@ app = typer.Typer(
     help="The twin of Kazakhstan's e-government bus: start it, watch it, check it.",
 )
 journal_app = typer.Typer(no_args_is_help=True, help="The journals as evidence.")
-regulations_app = typer.Typer(no_args_is_help=True, help="The law as data.")
 letters_app = typer.Typer(no_args_is_help=True, help="What the bus could not process: see it, put it back, discard it.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure: ratios of one run, never tests.")
 app.add_typer(bootstrap_app, name="bootstrap")
@@ -121,59 +121,6 @@ def journal_verify(home: HomeOption = None, db: DbOption = None, as_json: JsonOp
     from sandbox.evidence import run_verify
 
     raise typer.Exit(run_verify(home_of(home), db, as_json=as_json))
-
-
-@regulations_app.command("list")
-def regulations_list() -> None:
-    """One line per regulation."""
-    for one in catalogue().regulations:
-        typer.echo(f"{one.code}  v{one.version}  {one.region}  {', '.join(one.channels)}")
-        typer.echo(f"    {one.title_ru}")
-
-
-@regulations_app.command("show")
-def regulations_show(code: str) -> None:
-    """The flow of each channel, item by item, with clauses and limits."""
-    regulation = catalogue().regulation(code)
-    if regulation is None:
-        fail(f"no regulation {code}; `egov regulations list` has them all", 2)
-    typer.echo(f"{regulation.code}, version {regulation.version}: {regulation.title_ru}")
-    for name, channel in regulation.channels.items():
-        limits = {limit.label: limit for limit in channel.limits}
-        typer.echo(f"\n{name}")
-        for item in channel.flow:
-            limit = limits.get(item.label)
-            term = f"  [{limit.max_s} s, {limit.clause}]" if limit else ""
-            typer.echo(f"  {item.label:<5} п. {item.clause:<6} {item.kind.name}{term}")
-            typer.echo(f"        {item.text_ru}")
-
-
-@regulations_app.command("validate")
-def regulations_validate() -> None:
-    """Load the catalogue; every fault at once, with file and line."""
-    found = catalogue().regulations
-    typer.echo(f"{len(found)} regulations are valid")
-
-
-@regulations_app.command("export")
-def regulations_export(as_json: JsonOption = False) -> None:
-    """The whole catalogue as JSON."""
-    from egovlaw.export import export_catalogue
-
-    if not as_json:
-        fail("the only form is JSON: egov regulations export --json", 2)
-    print_json(export_catalogue(catalogue()))
-
-
-def catalogue() -> Any:
-    """The catalogue of this installation, or every fault of it and exit 1."""
-    from egovkit.contracts import contracts_dir
-    from egovlaw.loader import CatalogueInvalid, load_catalogue
-
-    try:
-        return load_catalogue(contracts_dir())
-    except CatalogueInvalid as invalid:
-        fail(str(invalid))
 
 
 @letters_app.command("list")

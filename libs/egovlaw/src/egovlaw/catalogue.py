@@ -33,6 +33,14 @@ class Duration:
     calendar_days: int | None = None
     months: int | None = None
 
+    def __str__(self) -> str:
+        """`30-60 s`, `1 month`, `7 working days`."""
+        if self.max_s is not None:
+            return f"{self.max_s} s" if self.min_s is None else f"{self.min_s}-{self.max_s} s"
+        units = ("minutes", "hours", "working_days", "calendar_days", "months")
+        found = ((getattr(self, unit), unit.replace("_", " ")) for unit in units)
+        return next(f"{value} {unit if value != 1 else unit[:-1]}" for value, unit in found if value is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Branch:
