@@ -147,6 +147,12 @@ def row(writer: str, position: int, kind: str, at: datetime, **facts: object) ->
     return chain(entry, writer, position, "0" * 64)
 
 
+def test_an_envelope_that_waited_for_its_predecessor_is_no_difference() -> None:
+    first, *others = as_the_act_says()
+    early = replace(first, service="gateway-shep", message="case.registered", outcome="parked")
+    assert compare(EXPECTED, [early, first, *others]) == []
+
+
 def test_rows_of_all_journals_become_hops_in_the_order_of_time() -> None:
     rows = [
         row("provider-arm/1", 1, "step", START + timedelta(seconds=2), step="P6", service="provider-arm"),

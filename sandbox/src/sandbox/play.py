@@ -184,7 +184,7 @@ async def _settled(world: Deployment, scenario: Scenario, case: str, account: st
     deadline = world.clock.monotonic() + SETTLED_SECONDS
     while True:
         hops = trace(await _rows(world, case, account))
-        heard = len([one for one in hops if not one.notice])
+        heard = len([one for one in hops if one.of_the_act])
         if heard >= len(expected.lines) or world.clock.monotonic() > deadline:
             return Outcome(scenario, case, hops, compare(expected, hops))
         await world.clock.sleep(POLL_SECONDS)
