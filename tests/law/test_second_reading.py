@@ -170,10 +170,9 @@ def test_every_column_leads_on_as_read(catalogue: Catalogue, code: str, name: st
 
 @pytest.mark.parametrize(("code", "name"), WITH_TABLE)
 def test_every_deadline_of_a_table_is_a_limit(catalogue: Catalogue, code: str, name: str) -> None:
-    """A term of days is none of the steps' limits, and a hop has both ends in one message: nothing could start it."""
+    """A term of days is none of the steps' limits."""
     read, channel = READ[code][name], catalogue.by_code[code].channels[name]
-    seconds = {n: limit for n, _, limit, _, _ in read["steps"] if n not in read.get("hops", ())}
-    deadlines = {n: limit for n, limit in seconds.items() if limit is not None and not isinstance(limit, str)}
+    deadlines = {n: limit for n, _, limit, _, _ in read["steps"] if limit is not None and not isinstance(limit, str)}
     limits = {
         limit.table_row: [limit.min_s, limit.max_s] if limit.min_s else limit.max_s
         for limit in channel.limits

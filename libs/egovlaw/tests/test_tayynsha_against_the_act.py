@@ -117,12 +117,12 @@ def test_the_akim_has_twenty_two_working_days(assistance: Regulation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("channel", "rows"), [("provider", [1, 2, 3, 5, 7, 8]), ("portal", [1, 2, 3, 4, 6, 9, 10])]
+    ("channel", "rows"), [("provider", [1, 2, 3, 5, 7, 8]), ("portal", [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12])]
 )  # fmt: skip
 def test_rows_of_seconds_are_limits_and_rows_of_days_are_terms(
     assistance: Regulation, channel: str, rows: list[int]
 ) -> None:
-    """The remaining rows of the portal are hops within one message."""
+    """Rows 7, 8, 11 and 12 of the portal are the way of one message: they begin with its sending."""
     limits = assistance.channels[channel].limits
     assert sorted(limit.table_row or 0 for limit in limits) == rows
     assert {limit.max_s for limit in limits} == {60, 900}

@@ -30,7 +30,8 @@ CLAIM_BEYOND_LIMIT = "time.claim_beyond_limit"
 class Event:
     """A moment that starts or stops a limit.
 
-    `moment` begin is known to the acting system alone (somebody opened the page); end is what trails carry.
+    `moment` of a step: begin is known to the acting system alone (somebody opened the page); end is what trails carry.
+    Of a message: begin is its sending, end its receipt by who measures.
     `outcome` narrows a condition's end to one branch.
     """
 
@@ -179,14 +180,13 @@ def started_at(limit: Limit, trail: Sequence[TrailStepLike], message_times: Mapp
     """When the limit began: the last matching step of the trail, or the time the starting message was
     received.
 
-    `message_times`: short message name -> receipt time at the measuring system. A `begin` moment is never
-    in a trail.
+    `message_times`: short message name -> receipt time at the measuring system. A `begin` moment is in neither.
     """
     start = limit.starts_on
-    if start.kind == "message":
-        return message_times.get(start.name)
     if start.moment == "begin":
         return None
+    if start.kind == "message":
+        return message_times.get(start.name)
     for done in reversed(trail):
         if done.step == start.name and start.outcome in (None, done.outcome):
             return done.at
