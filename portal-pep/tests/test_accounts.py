@@ -40,8 +40,14 @@ async def test_registration_is_journalled_as_the_acts_precondition_without_the_i
     citizen = world.citizen()
     await citizen.register(regulation=REGULATION)
     entry = (await journal(world, "step"))[0]
-    assert entry["step"] == "pre1" and entry["clause"] is None, "no service is chosen yet, and the acts differ"
+    assert (entry["step"], entry["clause"]) == ("pre1", "6 1)")
     assert citizen.iin not in json.dumps(entry)
+
+
+async def test_a_registration_for_no_service_cites_no_clause_because_the_acts_differ(world: Any) -> None:
+    await world.citizen().register()
+    entry = (await journal(world, "step"))[0]
+    assert (entry["step"], entry["clause"]) == ("pre1", None)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -73,12 +74,11 @@ def load_or_make_token(path: Path, make: Callable[[], str], *, may_make: bool) -
     """The administrator's token; made at the first start unless the operator named a file. Blocking."""
     if may_make and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{path.name}-{os.getpid()}")
-        draft.unlink(missing_ok=True)
-        write_secret(draft, make().encode())
-        with suppress(FileExistsError):  # another process was first, and its token is the one
-            os.link(draft, path)
-        draft.unlink()
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+            draft = Path(folder, path.name)
+            write_secret(draft, make().encode())
+            with suppress(FileExistsError):  # another start was first, and its token is the one
+                os.link(draft, path)
     try:
         token = path.read_text(encoding="utf-8").strip()
     except OSError as error:
