@@ -142,11 +142,17 @@ def cell(gateways: Gateways, channel: str, state: CaseProgress, forbidden: tuple
 
 
 async def bring(gateways: Gateways, prepared: list[Cell]) -> None:
-    """All cases to their states, one wave per message, each wave awaited where ШЭП has taken it."""
+    """All cases to their states, one wave per message, each wave awaited at its end: РШЭП too has to know a case before
+    anybody speaks of it."""
     for wave in range(max(len(c.setup) for c in prepared)):
         sent = [c.setup[wave] for c in prepared if len(c.setup) > wave]
         await send(gateways, sent)
-        await taken(gateways, [e.id for e in sent], f"wave {wave + 1} of the set-up")
+        passing = [e for e in sent if e.recipient != SHEP]
+        await gateways.until(
+            f"wave {wave + 1} of the set-up",
+            lambda passing=passing: all((e.source, e.id) in gateways.arrived[e.recipient] for e in passing),
+        )
+        await taken(gateways, [e.id for e in sent if e.recipient == SHEP], f"wave {wave + 1} at ШЭП")
 
 
 async def taken(gateways: Gateways, ids: list[str], what: str) -> None:
