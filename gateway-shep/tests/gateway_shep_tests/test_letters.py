@@ -334,6 +334,7 @@ def test_every_queue_of_the_bus_has_a_way_back_from_shep() -> None:
     assert set(ways) == {spec.name for spec in topology.queues}
     assert {name for name, way in ways.items() if way != name} == {
         "inbox.provider-arm",
+        "inbox.registers-mock",
         *(name for name in ways if name.startswith("rshep.") and name.endswith(".ingress")),
     }
     assert set(ways.values()) <= set(topology.written_by("gateway-shep"))
@@ -347,7 +348,7 @@ async def test_what_died_where_no_gateway_may_write_is_for_its_own_writer_to_sen
     refused = await decide(shep, letter["id"], "redrive")
     problem = refused.json()
     assert (refused.status_code, problem["code"], problem["side"]) == (409, "deadletter.queue_of_others", "platform")
-    assert problem["writers"] == "provider-arm" and "provider-arm" in problem["remedy"]
+    assert problem["writers"] == "provider-arm, registers-mock" and "provider-arm" in problem["remedy"]
     assert [one["state"] for one in await listed(shep)] == ["waiting"] and await recorded(shep) == []
     assert (await redrive_many(shep, queue="rshep.atyrau.ingress")).json()["code"] == "deadletter.queue_of_others"
     assert (await redrive_many(shep)).json() == {"redriven": []}

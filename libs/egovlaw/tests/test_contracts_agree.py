@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from egovlaw import flow, limits, routing
-from egovlaw.catalogue import CHANNELS, Catalogue, Channel
+from egovlaw.catalogue import CHANNELS, Catalogue, Channel, LimitClass
 from egovlaw.flow import allowed_messages, states
 from egovlaw.kinds import REGISTER_NAMES, SIDE_MESSAGES, STEP_KINDS, message_name, message_type
-from egovlaw.limits import LimitClass, TimeVerdict
+from egovlaw.limits import TimeVerdict
 
 ORDER = [flow.STEP_NOT_ALLOWED, flow.TRAIL_BROKEN, flow.CASE_ENDED, flow.CASE_UNKNOWN]
 ROUTE = [

@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from egovlaw.catalogue import Branch, Catalogue, Channel, Regulation
+from egovlaw.catalogue import Branch, Catalogue, Channel, Event, Limit, Regulation
 from egovlaw.diagram import lay_out, to_bpmn, to_svg
 from egovlaw.diagram.bpmn import BPMN
 from egovlaw.diagram.layout import acting_systems
@@ -17,7 +17,6 @@ from egovlaw.diagram.parts import Box, Diagram, Node, Pool
 from egovlaw.diagram.routing import crosses
 from egovlaw.diagram.words import KIND_WORDS, limit_words, wrap
 from egovlaw.kinds import STEP_KINDS
-from egovlaw.limits import Event, Limit
 
 SVG = "{http://www.w3.org/2000/svg}"
 MODEL = f"{{{BPMN}}}"

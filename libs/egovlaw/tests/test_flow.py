@@ -145,7 +145,8 @@ def test_an_unknown_case_and_an_ended_case_have_their_own_words(portal: Channel)
     assert refused(judge_order(portal, None, "case.registered", "P6", ())).code == CASE_UNKNOWN
     assert refused(judge_order(portal, None, "case.submitted", "P6", ())).code == STEP_NOT_ALLOWED
     ended = refused(judge_order(portal, CaseProgress("P8", True), "case.refused", "P7", ()))
-    assert (ended.code, ended.expected) == (CASE_ENDED, ())
+    queue = ("query.register", "P8"), ("answer.register", "P8")  # the consumer follows his place afterwards
+    assert (ended.code, ended.expected) == (CASE_ENDED, queue)
 
 
 def test_a_side_message_belongs_to_its_steps_and_moves_nothing(portal: Channel) -> None:

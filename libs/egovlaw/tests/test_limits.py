@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egovlaw.catalogue import Channel
+from egovlaw.catalogue import Channel, Event, Limit, LimitClass
 from egovlaw.flow import TrailStep
 from egovlaw.limits import (
     CLAIM_BEYOND_LIMIT,
@@ -18,9 +18,6 @@ from egovlaw.limits import (
     IN_FUTURE,
     LATE,
     LATE_ACTION,
-    Event,
-    Limit,
-    LimitClass,
     TimeClass,
     judge_time,
     limit_stopped_by,

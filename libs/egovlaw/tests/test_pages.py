@@ -12,10 +12,9 @@ from typing import Any, get_args
 import pytest
 from markdown_it import MarkdownIt
 
-from egovlaw.catalogue import CHANNELS, Catalogue, Form, InternalBranch, ServiceTerm
+from egovlaw.catalogue import CHANNELS, Catalogue, Form, InternalBranch, LimitClass, ServiceTerm
 from egovlaw.digests import passages
 from egovlaw.kinds import STEP_KINDS
-from egovlaw.limits import LimitClass
 from egovlaw.loader import read_document
 from egovlaw.pages import render_pages
 from egovlaw.pages.markdown import document, escape, quote

@@ -420,9 +420,14 @@ def test_the_guardianship_register_is_asked_during_the_check_of_documents(catalo
         assert [side.during for side in asked] == [("P7",) if code == "centre" else ("P6",)]
     tail = guardianship.channels["portal"].flow[-1]
     assert tail.text_ru.endswith("незарегистрированных потребителей на ПЭП).") and "A31" in tail.decisions
-    others = [catalogue.by_code[code] for code in SEMEY if code != GUARDIANSHIP]
-    sides = [side.type for one in others for channel in one.channels.values() for side in channel.side_messages]
-    assert "query.register" not in sides
+
+
+def test_other_registers_of_the_akimat_are_asked_only_where_a_decision_names_them(catalogue: Catalogue) -> None:
+    """E3: what the setting names is what the side messages open, and nothing else."""
+    for code in SEMEY:
+        one = catalogue.by_code[code]
+        sides = {side.type for channel in one.channels.values() for side in channel.side_messages}
+        assert ("query.register" in sides) == ("akimat_register" in one.settings)
 
 
 def test_a_housing_commission_decides_before_the_clock_starts(catalogue: Catalogue) -> None:

@@ -78,7 +78,7 @@ def corporation_flow(register: str = "person") -> list[Raw]:
 
 def step(n: int, limit: Raw | None, branch: str = "default") -> Raw:
     return {
-        "branch": branch, "n": n, "clause": f"7 {n})", "actor_ru": "специалист канцелярии услугодателя",
+        "branch": branch, "n": n, "clause": f"7 {n})", "actor_ru": "специалист канцелярии услугодателя", "role": "clerk", "office": "provider", "task": "register",
         "action_ru": "регистрирует", "limit_ru": None if limit is None else "в течение", "limit": limit,
         "result_ru": "запись в журнале",
     }  # fmt: skip
@@ -338,9 +338,9 @@ def test_a_refusal_at_the_corporation_is_still_handed_over(all_acts: Catalogue) 
     counter = regulation.channels["state_corporation"]
     here = CaseProgress("P7")
     assert here in states(counter)
-    assert {message.type for message in allowed_messages(counter, here)} == {"case.completed"}
-    verdict = judge_order(counter, here, "case.completed", "P8", ())
-    assert isinstance(verdict, OrderAccepted)
+    assert {message.type for message in allowed_messages(counter, here)} == {"case.handed_over"}
+    verdict = judge_order(counter, here, "case.handed_over", "P8", ())
+    assert isinstance(verdict, OrderAccepted) and verdict.progress.ended
 
 
 def test_a_flow_without_registration_lets_the_provider_number_it(all_acts: Catalogue) -> None:

@@ -223,7 +223,7 @@ def test_the_internal_steps_add_up(catalogue: Catalogue, slug: str, days: str) -
 def test_a_refusal_is_handed_over_too(catalogue: Catalogue, row: Row) -> None:
     """D17, D7: the counter's refusal does not end the case; P4 does."""
     channel = counter(catalogue, row)
-    assert [m.type for m in allowed_messages(channel, CaseProgress("P7"))] == ["case.completed"]
+    assert [m.type for m in allowed_messages(channel, CaseProgress("P7"))] == ["case.handed_over"]
     assert CaseProgress("P4", ended=True) in states(channel)
     assert "D7" in channel.by_label["P8"].decisions
     assert "отказ об отказе" in channel.by_label["P8"].text_ru, "kept verbatim"

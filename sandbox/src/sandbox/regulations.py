@@ -17,17 +17,18 @@ from egovlaw.catalogue import (
     Catalogue,
     Channel,
     Duration,
+    Event,
     FlowItem,
     Form,
     FormField,
     Kazakh,
+    Limit,
     Published,
     Regulation,
     Rule,
     TableRow,
 )
 from egovlaw.compare import Difference
-from egovlaw.limits import Event, Limit
 
 STYLES = {"continue": "", "refusal": "red", "result": "green"}
 WIDTH = 100  # of a page when nobody's terminal says otherwise

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from egovlaw.catalogue import Channel, FlowItem, Regulation
-from egovlaw.limits import GRACE_S, Event, Limit
+from egovlaw.catalogue import Channel, Event, FlowItem, Limit, Regulation
+from egovlaw.limits import GRACE_S
 
 CENTRE: Final = "centre"  # the channel's code, as in envelopes
 GRACE: Final = timedelta(seconds=GRACE_S)  # clocks of two systems differ

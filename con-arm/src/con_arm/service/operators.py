@@ -15,9 +15,8 @@ from con_arm.store.people import Session
 from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalEntry
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
-from egovlaw.catalogue import FlowItem
+from egovlaw.catalogue import FlowItem, Limit
 from egovlaw.identifiers import iin_problem
-from egovlaw.limits import Limit
 
 TOKEN_TYP = "egov-operator-session+jwt"
 FORGET_ATTEMPTS = timedelta(days=1)  # yesterday's typing errors count for nothing

@@ -14,11 +14,13 @@ from egovlaw.catalogue import (
     Channel,
     Cited,
     Duration,
+    Event,
     FlowItem,
     Form,
     FormField,
     InternalStep,
     Kazakh,
+    Limit,
     Published,
     Regulation,
     Rule,
@@ -28,7 +30,6 @@ from egovlaw.catalogue import (
     TableRow,
 )
 from egovlaw.kinds import STEP_KINDS, messages_of
-from egovlaw.limits import Event, Limit
 
 Raw = Mapping[str, Any]
 
@@ -218,6 +219,9 @@ def _internal(raw: Raw) -> InternalStep:
         limit_ru=raw["limit_ru"],
         limit=_duration(raw["limit"]),
         result_ru=raw["result_ru"],
+        role=raw["role"],
+        office=raw["office"],
+        task=raw["task"],
         only_for=raw.get("only_for"),
         decisions=_decisions(raw),
     )

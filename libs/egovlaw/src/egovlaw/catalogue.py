@@ -11,12 +11,18 @@ from functools import cached_property
 from typing import Any, Literal
 
 from egovlaw.kinds import ItemType, StepKind
-from egovlaw.limits import Limit
 
 OriginKind = Literal["portal", "centre", "provider"]
 Outcome = Literal["continue", "refusal", "result"]
 InternalBranch = Literal["default", "akim", "centre"]
+StaffRole = Literal["clerk", "head", "division_head", "executor", "commission", "authorised"]
+Office = Literal["provider", "akim", "employment_centre"]
+InternalTask = Literal[
+    "register", "forward", "assign", "examine", "conclude", "approve", "prepare", "sign", "decide", "issue"
+]
 KazakhStatus = Literal["translated", "restored", "verbatim"]
+
+LimitClass = Literal["request", "submission", "fact", "staff", "citizen"]
 
 CHANNELS = ("portal", "centre", "state_corporation", "provider", "akim", "employment_centre")
 
@@ -102,6 +108,38 @@ class TableRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """A moment that starts or stops a limit.
+
+    `moment` of a step: begin is known to the acting system alone (somebody opened the page); end is what trails carry.
+    Of a message: begin is its sending, end its receipt by who measures.
+    `outcome` narrows a condition's end to one branch.
+    """
+
+    kind: Literal["step", "message"]
+    name: str
+    outcome: Literal["ok", "violation"] | None = None
+    moment: Literal["begin", "end"] = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`min_s` is for display only ("30 сек - 1 минута"): nobody is refused for being quick."""
+
+    label: str
+    clause: str
+    min_s: int | None
+    max_s: int
+    starts_on: Event
+    stops_on: Event
+    measured_by: str
+    cls: LimitClass
+    table_row: int | None
+    text_wins: Literal["table", "flow"] | None = None  # where flow and table differ
+    decisions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SideMessage:
     """A message that stands in no flow (E3), with the steps during which it is allowed."""
 
@@ -169,8 +207,8 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class InternalStep:
-    """`only_for`: the cases that take this step where not all do, by their decision (D14) or by where they were
-    lodged (D3).
+    """`role`, `office` and `task` are what the actor and the action of the act are at a workstation; `only_for`: the
+    cases that take this step where not all do, by their decision (D14) or by where they were lodged (D3).
     """
 
     branch: InternalBranch
@@ -181,6 +219,9 @@ class InternalStep:
     limit_ru: str | None
     limit: Duration | None
     result_ru: str | None
+    role: StaffRole
+    office: Office
+    task: InternalTask
     only_for: Literal["positive", "akim", "centre"] | None = None
     decisions: tuple[str, ...] = ()
 

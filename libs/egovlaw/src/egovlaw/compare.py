@@ -12,8 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from egovlaw.catalogue import Channel, Duration, FlowItem, Form, InternalStep, Regulation, TableRow
-from egovlaw.limits import Event, Limit
+from egovlaw.catalogue import Channel, Duration, Event, FlowItem, Form, InternalStep, Limit, Regulation, TableRow
 
 Area = Literal[
     "participants", "channels", "flow", "signing", "limits", "table", "internal", "forms", "terms", "settings", "texts"

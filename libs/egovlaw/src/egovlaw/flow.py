@@ -89,10 +89,10 @@ def judge_order(
         return _refused(channel, here, name, step, _why_not(here, allowed, name))
     if name == LOCAL_REPORT and trail and trail[-1].step == step and trail[-1].outcome == "done":
         trail = trail[:-1]
-    broken = _stray(trail) if match.side or step == here.position else _walk(channel, here, trail, step)
+    broken = _stray(trail) if step == here.position else _walk(channel, here, trail, step)
     if broken is not None:
         return _refused(channel, here, name, step, (TRAIL_BROKEN, broken[0], broken[1]))
-    after = here if match.side else _reached(channel.by_label[step], name)
+    after = _after(channel, here, match)
     return OrderAccepted(after, state_name(channel, here), state_name(channel, after), match.clause)
 
 
@@ -106,7 +106,7 @@ def states(channel: Channel) -> tuple[CaseProgress, ...]:
     found = [START]
     for here in found:  # grows while it is read: a breadth-first walk
         for message in allowed_messages(channel, here):
-            after = here if message.side else _reached(channel.by_label[message.step], message.type)
+            after = _after(channel, here, message)
             if after not in found:
                 found.append(after)
     return tuple(found)
@@ -147,14 +147,21 @@ def _allowed(channel: Channel, here: CaseProgress) -> tuple[AllowedMessage, ...]
         if not here.ended:
             add(standing.standing, standing)
     if not here.ended:
-        for item in _message_items(channel, _onward(channel, here)):
-            add(item.entering, item)
+        refused = standing is not None and standing.outcome == "refusal"
+        told, local = _ahead(channel, _onward(channel, here))
+        for item in local:  # a side message told in the middle of a local step shows that the case has come to it
+            add((s.type for s in channel.side_messages if item.label in s.during), item, side=True)
+        for item in told:
+            # D17: the Corporation hands the refusal over too, and nobody completes a case that was refused
+            add(item.standing if refused and item.standing else item.entering, item)
     return tuple(found.values())
 
 
-def _message_items(channel: Channel, labels: Iterable[str]) -> list[FlowItem]:
-    """The items with a message that local steps alone can lead to."""
-    open_labels, seen, found = list(labels), set[str](), list[FlowItem]()
+def _ahead(channel: Channel, labels: Iterable[str]) -> tuple[list[FlowItem], list[FlowItem]]:
+    """The items with a message that local steps alone can lead to, and those local steps."""
+    open_labels, seen = list(labels), set[str]()
+    told: list[FlowItem] = []
+    local: list[FlowItem] = []
     while open_labels:
         label = open_labels.pop(0)
         if label in seen:
@@ -162,14 +169,19 @@ def _message_items(channel: Channel, labels: Iterable[str]) -> list[FlowItem]:
         seen.add(label)
         item = channel.by_label[label]
         if item.entering:
-            found.append(item)
+            told.append(item)
         else:
+            local.append(item)
             open_labels.extend(item.successors)
-    return found
+    return told, local
 
 
 def _onward(channel: Channel, here: CaseProgress) -> tuple[str, ...]:
-    return entry_labels(channel) if here.position is None else channel.by_label[here.position].successors
+    """Where a case may go from here; a local step it was seen in the middle of still has to end."""
+    if here.position is None:
+        return entry_labels(channel)
+    item = channel.by_label[here.position]
+    return item.successors if item.entering else (item.label, *item.successors)
 
 
 def _walk(channel: Channel, here: CaseProgress, trail: Sequence[TrailStep], step: str) -> tuple[str | None, str] | None:
@@ -206,6 +218,12 @@ def _following(item: FlowItem, outcome: str) -> tuple[str, ...] | None:
 
 def _stray(trail: Sequence[TrailStep]) -> tuple[str | None, str] | None:
     return (None, f"no local steps belong to this message, found {trail[0].step}") if trail else None
+
+
+def _after(channel: Channel, here: CaseProgress, message: AllowedMessage) -> CaseProgress:
+    if not message.side:
+        return _reached(channel.by_label[message.step], message.type)
+    return here if message.step == here.position else CaseProgress(message.step)
 
 
 def _reached(item: FlowItem, name: str) -> CaseProgress:

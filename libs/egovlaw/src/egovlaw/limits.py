@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from egovlaw.catalogue import Limit, LimitClass
 from egovlaw.kinds import message_name
 
-LimitClass = Literal["request", "submission", "fact", "staff", "citizen"]
 TimeClass = LimitClass | Literal["answer"]  # an answer is measured by the limit of its request
 Action = Literal["pass", "refuse", "record", "escalate", "measure"]
 TimePolicy = Literal["normal", "strict"]
@@ -24,38 +24,6 @@ EXPIRED = "time.expired"
 LATE = "time.late"
 IN_FUTURE = "time.in_future"
 CLAIM_BEYOND_LIMIT = "time.claim_beyond_limit"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A moment that starts or stops a limit.
-
-    `moment` of a step: begin is known to the acting system alone (somebody opened the page); end is what trails carry.
-    Of a message: begin is its sending, end its receipt by who measures.
-    `outcome` narrows a condition's end to one branch.
-    """
-
-    kind: Literal["step", "message"]
-    name: str
-    outcome: Literal["ok", "violation"] | None = None
-    moment: Literal["begin", "end"] = "end"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """`min_s` is for display only ("30 сек - 1 минута"): nobody is refused for being quick."""
-
-    label: str
-    clause: str
-    min_s: int | None
-    max_s: int
-    starts_on: Event
-    stops_on: Event
-    measured_by: str
-    cls: LimitClass
-    table_row: int | None
-    text_wins: Literal["table", "flow"] | None = None  # where flow and table differ
-    decisions: tuple[str, ...] = ()
 
 
 class TrailStepLike(Protocol):

@@ -172,7 +172,10 @@ def _kind_fits(kind: str, allowed: Sequence[str], channel: Channel) -> bool:
 
 def _receivers(spec: MessageSpecLike, channel: Channel) -> Sequence[str]:
     """In the provider's own channel nobody else waits for his words: ШЭП alone takes them, for the case's progress."""
-    to_himself = channel.origin_kind in spec.from_kinds and "origin" in spec.to_kinds
+    sides = ("origin", channel.origin_kind)
+    to_himself = channel.origin_kind == "provider" and any(
+        name in sides and other in sides for name in spec.from_kinds for other in spec.to_kinds
+    )
     return ("national_gateway",) if to_himself else spec.to_kinds
 
 

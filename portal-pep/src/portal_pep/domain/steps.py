@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from egovlaw.catalogue import Channel, FlowItem, Regulation
-from egovlaw.limits import Event, Limit
+from egovlaw.catalogue import Channel, Event, FlowItem, Limit, Regulation
 
 PORTAL: Final = "portal"  # the channel's code, as in envelopes
 

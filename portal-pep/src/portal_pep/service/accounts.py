@@ -13,9 +13,8 @@ from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalEntry
 from egovkit.signatures.cms import verify_cms
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
-from egovlaw.catalogue import FlowItem
+from egovlaw.catalogue import FlowItem, Limit
 from egovlaw.identifiers import iin_problem
-from egovlaw.limits import Limit
 from portal_pep.domain.document import confirmation_bytes
 from portal_pep.domain.login import MAX_PASSWORD, MIN_PASSWORD, login_wait, password_problem
 from portal_pep.domain.steps import PORTAL, limit_of

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from egovlaw.catalogue import FlowItem
-from egovlaw.limits import Limit
+from egovlaw.catalogue import FlowItem, Limit
 
 Shape = Literal["task", "gateway", "start", "message_start", "refusal_end", "result_end", "sent_end"]
 EdgeKind = Literal["flow", "message"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
-from egovlaw.limits import Limit
+from egovlaw.catalogue import Limit
 
 KIND_WORDS: Mapping[str, str] = {
     "register_account": "Регистрация на портале",

@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from egovlaw.catalogue import Branch, Cited, Duration, FlowItem, InternalStep, Kazakh, Published
-from egovlaw.limits import Event, Limit
+from egovlaw.catalogue import Branch, Cited, Duration, Event, FlowItem, InternalStep, Kazakh, Limit, Published
 from egovlaw.pages.markdown import bullet, escape, link, own, quote
 from egovlaw.pages.words import UNITS, Words
 

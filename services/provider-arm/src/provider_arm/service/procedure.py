@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from egovkit.errors import EgovError
-from egovlaw.catalogue import Catalogue, Channel, FlowItem, Regulation
-from egovlaw.limits import Limit
+from egovlaw.catalogue import Catalogue, Channel, FlowItem, Limit, Regulation
 from provider_arm.domain.cases import StepKind
 
 
