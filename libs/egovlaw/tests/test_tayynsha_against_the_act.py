@@ -10,7 +10,8 @@ import pytest
 
 from egovlaw.catalogue import Branch, Catalogue, Regulation
 from egovlaw.flow import CaseProgress, allowed_messages, states
-from egovlaw.loader import CatalogueInvalid, load_catalogue, read_document
+from egovlaw.documents import read_document
+from egovlaw.loader import CatalogueInvalid, load_catalogue
 
 CODE = "tayynsha-social-assistance"
 

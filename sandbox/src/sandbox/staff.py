@@ -12,7 +12,7 @@ from sandbox.people import Person, issue, open_container
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.scenario import Paper, ResultText
+    from sandbox.replay.scenario import Paper, ResultText
     from sandbox.world import Deployment
 
 ROLES = ("clerk", "executor", "head", "authorised")
@@ -124,8 +124,8 @@ class Official(Clerk):
         task = await self.find(case)
         return str((await self.call("POST", f"/v1/tasks/{task['id']}/take"))["state"])
 
-    async def check(self, case: str, outcome: str, reasons: tuple[dict[str, str], ...] = ()) -> int:
-        body = {"outcome": outcome, "reasons": list(reasons)}
+    async def check(self, case: str, outcome: str, reasons: Sequence[Mapping[str, str]] = ()) -> int:
+        body = {"outcome": outcome, "reasons": [dict(reason) for reason in reasons]}
         return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
 
     async def issue_result(self, case: str, text: ResultText) -> int:
@@ -134,7 +134,7 @@ class Official(Clerk):
             "certificate": self.certificate,
             "text_ru": text.ru,
             "text_kk": text.kk,
-            "values": text.values,
+            "values": dict(text.values),
         }
         prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
         signature = await self.sign(base64.b64decode(prepared["document"]))
