@@ -15,6 +15,7 @@ import typer
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.regulations_cli import app as regulations_app
+from sandbox.replay.cli import replay
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -33,6 +34,7 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
+app.command()(replay)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 

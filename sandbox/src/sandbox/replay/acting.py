@@ -40,6 +40,7 @@ class Play:
     case: str = ""
     account: str = ""
     at: FlowItem | None = None
+    over: bool = False  # nothing of the rest can happen any more
     refusals: list[Told] = field(default_factory=list)
 
     def item(self, act: Act) -> FlowItem:

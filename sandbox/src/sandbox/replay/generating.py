@@ -89,6 +89,7 @@ def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n:
         title_kk=f"{regulation.title_kk}: {channel.code}, {end} ({ended.clause})",
         given=_given(regulation, channel, way, n),
         channel=channel.code,
+        side=channel.origin_kind,
         ends=end,
         when=acts,
         then=Then(f"{regulation.act.body_ru}, № {regulation.act.number}", lines, final_state(lines), _told(ended)),
@@ -131,10 +132,11 @@ def _filled_at(channel: Channel) -> str:
 
 def _result(regulation: Regulation) -> ResultText:
     form = next((one for one in regulation.forms if one.kind == "positive"), None)
+    values = values_of(form.fields) if form else {}
     return ResultText(
         ru="Результат государственной услуги (образец).",
         kk="Мемлекеттік қызметтің нәтижесі (үлгі).",
-        values=values_of(form.fields) if form else {},
+        values={name: value for name, value in values.items() if not isinstance(value, list)},
         variant=form.variant if form else None,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import httpx
 from egovkit.clock import ShiftedClock
 from sandbox import bootstrap
 from sandbox.people import GaveUp
-from sandbox.replay.acting import SIDES, Play
+from sandbox.replay.acting import SIDES, Play, Side
 from sandbox.replay.reading import the_law
 from sandbox.replay.scenario import Scenario, Told
 from sandbox.trace import Difference, Hop, Judged, judge, trace
@@ -51,20 +51,22 @@ class Outcome:
         return not self.differences
 
 
-async def play(world: Deployment, staff: Staff, watch: Watch, scenario: Scenario) -> Outcome:
-    """Run one scenario and hold it against the act."""
+async def play(
+    world: Deployment, staff: Staff, watch: Watch, scenario: Scenario, *, begun_by: Callable[[Play], Side] | None = None
+) -> Outcome:
+    """Run one scenario and hold it against the act. `begun_by`: other than the side the catalogue names."""
     began = world.clock.monotonic()
     regulation = the_law().by_code[scenario.given.regulation]
     played = Play(world, staff, scenario, regulation, regulation.channels[scenario.channel])
     error = None
     try:
-        await _act(played)
+        await _act(played, (begun_by or SIDES[played.channel.origin_kind])(played))
     except STOPPED as stopped:
         error = Difference(played.at.clause if played.at else "-", f"{_where(played)}: {stopped}")
     wanted = len(scenario.then.lines)
 
     def enough(rows: Sequence[Any]) -> bool:
-        return error is not None or len([one for one in trace(rows) if one.of_the_act]) >= wanted
+        return played.over or error is not None or len([one for one in trace(rows) if one.of_the_act]) >= wanted
 
     hops = trace(await watch.rows(played.case, played.account, enough))
     return Outcome(
@@ -78,9 +80,8 @@ async def play(world: Deployment, staff: Staff, watch: Watch, scenario: Scenario
     )
 
 
-async def _act(played: Play) -> None:
+async def _act(played: Play, side: Side) -> None:
     scenario, world = played.scenario, played.world
-    side = SIDES[played.channel.origin_kind](played)
     if scenario.given.clock is not None:
         move(world, scenario.given.clock)
     for fault in scenario.given.faults:
@@ -92,6 +93,8 @@ async def _act(played: Play) -> None:
                 continue
             played.at = played.item(act)
             await side.act(act)
+            if played.over:
+                return
     finally:
         for register in {fault.register for fault in scenario.given.faults}:
             await mend(world, register)

@@ -101,6 +101,7 @@ def scenario_of(document: Document, law: Catalogue) -> Scenario:
         title_kk=raw["title"]["kk"],
         given=_given(raw["given"]),
         channel=code,
+        side=channel.origin_kind,
         ends=first_end(channel, way),
         when=way,
         then=_then(raw["then"]),

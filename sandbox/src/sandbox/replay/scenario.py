@@ -152,6 +152,7 @@ class Scenario:
     title_kk: str
     given: Given
     channel: str
+    side: Literal["portal", "provider", "centre"]  # who begins
     ends: str  # the item of the flow that decides how the case ends
     when: tuple[Act, ...]
     then: Then

@@ -27,13 +27,15 @@ class Staff:
         async def appoint() -> Official:
             return await self._world.official(region=region, office=office, surname=names.surname, name=names.name)
 
-        return replace(await self._once(("official", region, office, names.surname, names.name), appoint))
+        found: Official = await self._once(("official", region, office, names.surname, names.name), appoint)
+        return replace(found)
 
     async def operator(self, region: str, names: Person) -> Operator:
         async def appoint() -> Operator:
             return await self._world.operator(centre=f"{region}-1", surname=names.surname, name=names.name)
 
-        return replace(await self._once(("operator", region, names.surname, names.name), appoint))
+        found: Operator = await self._once(("operator", region, names.surname, names.name), appoint)
+        return replace(found)
 
     async def example(self, register: str, name: str) -> Any:
         """One of the well-known entries of a register's seed, by its name."""

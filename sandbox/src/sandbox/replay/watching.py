@@ -35,6 +35,7 @@ class Watch:
         self._read: dict[str, int] = {}  # by writer: the last position
         self._cases: dict[str, list[JournalRow]] = defaultdict(list)
         self._accounts: dict[str, list[JournalRow]] = defaultdict(list)  # by account, and by the hash of a person
+        self._looking = asyncio.Lock()
         self._news = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
@@ -58,6 +59,7 @@ class Watch:
     async def rows(self, case: str, account: str, enough: Any) -> list[JournalRow]:
         """The rows of a case, begun with its account's, once `enough(rows)`, or when patience is over."""
         deadline = self._clock.monotonic() + PATIENCE_SECONDS
+        await self._look()
         while True:
             found = [*self._of_account(account, with_refusals=not case), *self._cases.get(case, ())]
             if enough(found) or self._clock.monotonic() > deadline:
@@ -86,17 +88,21 @@ class Watch:
 
     async def _look(self) -> bool:
         found = False
-        for database in self._databases.values():
-            for row in await self._new_rows(database):
-                found = True
-                if row.case_id is not None:
-                    self._cases[row.case_id].append(row)
-                    continue
-                if (account := row.facts.get("account")) is not None:
-                    self._accounts[account].append(row)
-                if (person := row.facts.get("person")) is not None:
-                    self._accounts[f"person {person}"].append(row)
+        async with self._looking:
+            for database in self._databases.values():
+                for row in await self._new_rows(database):
+                    found = True
+                    self._keep(row)
         return found
+
+    def _keep(self, row: JournalRow) -> None:
+        if row.case_id is not None:
+            self._cases[row.case_id].append(row)
+            return
+        if (account := row.facts.get("account")) is not None:
+            self._accounts[account].append(row)
+        if (person := row.facts.get("person")) is not None:
+            self._accounts[f"person {person}"].append(row)
 
     async def _new_rows(self, database: Database) -> list[JournalRow]:
         rows, heads = self._tables.rows, self._tables.heads
@@ -112,6 +118,3 @@ class Watch:
                     self._read[head.writer] = new[-1].position
                 found += new
         return found
-
-
-__all__ = ["Watch"]
