@@ -13,15 +13,15 @@ import pytest
 from egovkit.signatures.certificates import load_certificate
 from sandbox.composition import NUC, PROVIDER, SHEP
 from sandbox.people import Citizen
+from sandbox.replay.reading import load_all
 from sandbox.sabotage import case_rows
-from sandbox.scenario import load_all
 from sandbox.trace import trace
 from sandbox.world import Deployment
 
 from .problems import problem
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
-ISSUED, REFUSED = [one for one in load_all() if one.channel == "portal" and one.check is not None]
+ISSUED, REFUSED = [one for one in load_all() if one.channel == "portal" and one.demo]
 
 
 async def settled(world: Deployment, **wanted: Any) -> Citizen:
@@ -68,11 +68,10 @@ async def test_the_reasons_of_a_refusal_reach_the_citizen_word_for_word(world: D
     await citizen.until(case, "registered")
     official = await world.official(region=REFUSED.region)
     await official.take(case)
-    assert REFUSED.check is not None
-    await official.check(case, "violations", REFUSED.check.reasons)
+    await official.check(case, "violations", REFUSED.reasons)
     await citizen.until(case, "refused")
     result = await citizen.call("GET", f"/v1/cases/{case}/result")
-    assert result["reasons"] == [dict(one) for one in REFUSED.check.reasons]
+    assert result["reasons"] == [dict(one) for one in REFUSED.reasons]
     last = (await citizen.call("GET", f"/v1/cases/{case}/history?limit=100"))["items"][-1]
     assert (last["step"], last["clause"], last["state_after"]) == ("P7", "6 11)", "refused")
 

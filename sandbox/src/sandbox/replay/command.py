@@ -13,7 +13,8 @@ from rich.console import Console
 
 from egovkit.clock import SystemClock
 from sandbox.replay.generating import generate
-from sandbox.replay.pool import Heard, pool
+from sandbox.replay.player import Heard, play_in
+from sandbox.replay.pool import pool
 from sandbox.replay.reading import SCENARIOS, ScenariosInvalid, load_all, the_law
 from sandbox.replay.reporting import Report, as_json, as_junit, as_text
 from sandbox.replay.verdicts import Verdict, wanted_cells
@@ -82,7 +83,7 @@ async def _replay(
     clock, stop = SystemClock(), stop_event()
     began, started = clock.now(), clock.monotonic()
     with progress(len(scenarios), console) as heard:
-        work = play_in(target, scenarios, heard) if target else play_in_worlds(parallel, scenarios, heard)
+        work = play_there(target, scenarios, heard) if target else play_in_worlds(parallel, scenarios, heard)
         found = await until_stopped(work, stop)
     if found is None:
         return None
@@ -96,27 +97,12 @@ async def play_in_worlds(size: int, scenarios: Sequence[Scenario], heard: Heard)
         return await worlds.play(scenarios, heard)
 
 
-async def play_in(target: str, scenarios: Sequence[Scenario], heard: Heard) -> list[Verdict]:
+async def play_there(target: str, scenarios: Sequence[Scenario], heard: Heard) -> list[Verdict]:
     """In a deployment that runs already; its clock is not ours to move."""
-    import asyncio
-
     from sandbox.attached import attached
-    from sandbox.replay.watching import Watch
-    from sandbox.replay.worker import Player
 
-    found: list[Verdict] = []
-    async with attached(Path(target)) as world, Watch(world.journals(), world.clock) as watch:
-        player = Player(world, watch)
-
-        async def one(scenario: Scenario) -> None:
-            verdict = await player.play(scenario)
-            found.append(verdict)
-            heard(verdict)
-
-        async with asyncio.TaskGroup() as group:
-            for scenario in scenarios:
-                group.create_task(one(scenario))
-    return found
+    async with attached(Path(target)) as world:
+        return await play_in(world, scenarios, heard)
 
 
 @contextmanager

@@ -32,6 +32,8 @@ STATES: Mapping[str, str] = {
     "issue_result": "completed",
     "hand_over": "completed",
 }
+# What people are told where a flow ends before the provider has seen it.
+REFUSED_WITH: Mapping[str, str] = {"refuse_login": "login.refused", "refuse_signature": "certificate.expired"}
 BY_PROVIDER = frozenset({"register", "check_documents", "refuse_documents", "decide", "issue_result", "hand_over"})
 SENDING = frozenset({"sign_and_send", "send", "send_and_process"})
 
@@ -132,7 +134,7 @@ class Reading:
     # kinds of items
 
     def refuse_login(self, item: FlowItem, act: Act) -> None:
-        self._local(item, "refusal", code="login.refused")
+        self._local(item, "refusal", code=REFUSED_WITH[item.kind.name])
 
     def end_here(self, item: FlowItem, act: Act) -> None:
         """The flow ends at the origin, and ШЭП is told so."""
@@ -140,7 +142,8 @@ class Reading:
             limit = self._limit_of(item, PROVIDER)
             self._line(PROVIDER, item, "done", table=limit and limit.clause, limit_s=limit and float(limit.max_s))
         else:
-            self._local(item, "refusal", message="steps.reported", to=SHEP)
+            code = REFUSED_WITH.get(item.kind.name)
+            self._local(item, "refusal", message="steps.reported", to=SHEP, code=code)
         self._passage(item, "steps.reported", (self.origin, SHEP))
 
     def query_registers(self, item: FlowItem, act: Act) -> None:

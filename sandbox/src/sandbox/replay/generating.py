@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from egovlaw.identifiers import synthetic_iin
 from sandbox.replay.checks import ENDS, first_end, follows
-from sandbox.replay.expecting import Reading, final_state
+from sandbox.replay.expecting import REFUSED_WITH, Reading, final_state
 from sandbox.replay.scenario import Act, Consumer, Given, Paper, Person, ResultText, Scenario, Then, Told
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 UNREADABLE = {"code": "documents.unreadable", "text": "Копия документа не читается. / Құжаттың көшірмесі оқылмайды."}
 COPY = Paper("koshirme.pdf", "Құжаттың көшірмесі (үлгі).")
-NAMES = ("АЙГҮЛ", "БЕРІК", "ҚАЙРАТ", "ӘЛИЯ", "ДӘУРЕН", "ГҮЛНҰР")
 # By the types that forms of the acts have.
 VALUES: Mapping[str, Any] = {
     "person": "Үлгілі Айгүл",
@@ -34,12 +34,9 @@ VALUES: Mapping[str, Any] = {
     "list": ["Үлгі"],
 }
 # What a person is told where a flow refuses.
-REFUSALS: Mapping[str, str] = {
-    "refuse_login": "login.refused",
-    "refuse_signature": "certificate.expired",
-    "refuse_documents": UNREADABLE["code"],
-}
-FATHERS, OF_FAMILY, FAMILIES = 41, 5, 40  # numbers of the person register's population: grown-up, alive, at home
+REFUSALS: Mapping[str, str] = {**REFUSED_WITH, "refuse_documents": UNREADABLE["code"]}
+# Numbers of fathers and mothers in the person register's population: grown-up, alive, at home.
+PARENTS = tuple(40 + 5 * family + parent for family in range(40) for parent in (1, 2))
 
 
 def generate(law: Catalogue) -> list[Scenario]:
@@ -50,7 +47,11 @@ def generate(law: Catalogue) -> list[Scenario]:
         for channel in regulation.channels.values()
         for way in ways(channel)
     ]
-    return [_scenario(*place, n) for n, place in enumerate(found)]
+    number = count()  # of those who come to a desk or a counter, each somebody the person register has
+    return [
+        replace(_scenario(*place, 0 if place[1].origin_kind == "portal" else next(number)), order=n)
+        for n, place in enumerate(found)
+    ]
 
 
 def cells_of(channel: Channel) -> list[str]:
@@ -89,11 +90,11 @@ def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n:
         title_kk=f"{regulation.title_kk}: {channel.code}, {end} ({ended.clause})",
         given=_given(regulation, channel, way, n),
         channel=channel.code,
+        region=regulation.region,
         side=channel.origin_kind,
         ends=end,
         when=acts,
         then=Then(f"{regulation.act.body_ru}, № {regulation.act.number}", lines, final_state(lines), _told(ended)),
-        order=n,
         generated=True,
     )
 
@@ -101,11 +102,9 @@ def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n:
 def _given(regulation: Regulation, channel: Channel, way: Sequence[Act], n: int) -> Given:
     """A person for each scenario alone: what one case leaves in a register, no other finds."""
     violated = {channel.by_label[act.step].kind.name for act in way if act.outcome == "violation"}
-    number = FATHERS + OF_FAMILY * (n % FAMILIES)
-    known = Consumer(iin=synthetic_iin(number))
+    known = Consumer(iin=synthetic_iin(PARENTS[n % len(PARENTS)]))
     return Given(
         regulation=regulation.code,
-        citizen=Person("СЫНАҚ", NAMES[n % len(NAMES)]),
         consumer=Consumer(example="not_in_register") if "check_registers" in violated else known,
         certificates={"citizen": "expired"} if "check_certificate" in violated else {},
     )

@@ -11,6 +11,7 @@ import httpx
 
 from egovkit.clock import ShiftedClock
 from sandbox import bootstrap
+from sandbox.composition import SHEP
 from sandbox.people import GaveUp
 from sandbox.replay.acting import SIDES, Play, Side
 from sandbox.replay.reading import the_law
@@ -76,7 +77,7 @@ async def play(
         judged=judge(scenario.then.lines, hops),
         seconds=round(world.clock.monotonic() - began, 3),
         error=error,
-        told=() if error else tuple(_untold(scenario, played.refusals)),
+        told=() if error else (*_elsewhere(scenario, hops), *_untold(scenario, played.refusals)),
     )
 
 
@@ -118,6 +119,15 @@ async def mend(world: Deployment, register: str) -> None:
 
 def _where(played: Play) -> str:
     return "before the first step" if played.at is None else f"{played.at.label} {played.at.kind.name}"
+
+
+def _elsewhere(scenario: Scenario, hops: Sequence[Hop]) -> list[Difference]:
+    """Where the case stands for ШЭП at the end, if the scenario says where it has to."""
+    wanted, seen = scenario.then.state, [hop.after for hop in hops if hop.service == SHEP and hop.after]
+    if wanted is None or seen[-1:] == [wanted]:
+        return []
+    clause = scenario.then.lines[-1].clause
+    return [Difference(clause, f"for ШЭП the case is {seen[-1] if seen else 'unknown'}; the act leads to {wanted}")]
 
 
 def _untold(scenario: Scenario, told: Sequence[Told]) -> list[Difference]:

@@ -8,22 +8,22 @@ import os
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.hosting import StartFailed
+from sandbox.replay.player import AT_ONCE, Heard
 from sandbox.replay.verdicts import Verdict
-from sandbox.replay.worker import AT_ONCE, RSS, packed
+from sandbox.replay.worker import RSS, packed
 
 if TYPE_CHECKING:
     from sandbox.replay.scenario import Scenario
 
 STOP_SECONDS = 20.0
 LINE_LIMIT = 2**24
-Heard = Callable[[Verdict], None]
 
 
 @dataclass(slots=True)

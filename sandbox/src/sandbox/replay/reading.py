@@ -94,13 +94,15 @@ def scenario_of(document: Document, law: Catalogue) -> Scenario:
     raw: Mapping[str, Any] = document.value
     [(code, acts)] = raw["when"].items()
     way = tuple(_act(one) for one in acts)
-    channel = law.by_code[raw["given"]["regulation"]].channels[code]
+    regulation = law.by_code[raw["given"]["regulation"]]
+    channel = regulation.channels[code]
     return Scenario(
         name=Path(document.file).stem,
         title=raw["title"]["ru"],
         title_kk=raw["title"]["kk"],
         given=_given(raw["given"]),
         channel=code,
+        region=regulation.region,
         side=channel.origin_kind,
         ends=first_end(channel, way),
         when=way,

@@ -152,6 +152,7 @@ class Scenario:
     title_kk: str
     given: Given
     channel: str
+    region: str
     side: Literal["portal", "provider", "centre"]  # who begins
     ends: str  # the item of the flow that decides how the case ends
     when: tuple[Act, ...]
@@ -161,8 +162,29 @@ class Scenario:
     generated: bool = False
 
     @property
+    def regulation(self) -> str:
+        return self.given.regulation
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """Whatever of the form is filled in on the way."""
+        return {name: value for act in self.when for name, value in act.form.items()}
+
+    @property
+    def attachments(self) -> tuple[Paper, ...]:
+        return tuple(paper for act in self.when for paper in act.attachments)
+
+    @property
+    def reasons(self) -> tuple[Mapping[str, str], ...]:
+        return tuple(reason for act in self.when for reason in act.reasons)
+
+    @property
+    def result(self) -> ResultText | None:
+        return next((act.result for act in self.when if act.result is not None), None)
+
+    @property
     def cell(self) -> Cell:
-        return Cell(self.given.regulation, self.channel, self.ends)
+        return Cell(self.regulation, self.channel, self.ends)
 
     @property
     def alone(self) -> bool:

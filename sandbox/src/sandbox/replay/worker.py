@@ -14,47 +14,19 @@ import json
 import pickle
 import signal
 import sys
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.replay.playing import CannotPlay, play
-from sandbox.replay.staffing import Staff
-from sandbox.replay.verdicts import Verdict, broken, verdict_of
+from sandbox.replay.player import Player
+from sandbox.replay.verdicts import broken
 from sandbox.replay.watching import Watch
 
 if TYPE_CHECKING:
     from sandbox.replay.scenario import Scenario
-    from sandbox.world import Deployment
 
-AT_ONCE = 6  # scenarios under way in one world: people and gateways wait for one another less than for the processor
 # A world that lives for one replay keeps nobody's secret: its people's passwords may be hashed cheaply.
 THROWAWAY = {"argon2_time": 1, "argon2_memory_kib": 64, "argon2_at_once": 1, "registrations_per_hour": 1_000_000}
 RSS = "rss"
-
-
-class Player:
-    """Plays scenarios in one deployment. One that needs the world for itself waits until the others are done."""
-
-    def __init__(self, world: Deployment, watch: Watch, at_once: int = AT_ONCE) -> None:
-        self._world, self._watch, self._staff = world, watch, Staff(world)
-        self._places = asyncio.Semaphore(at_once)
-        self._at_once = at_once
-        self._alone = asyncio.Lock()
-
-    async def play(self, scenario: Scenario) -> Verdict:
-        taken = 0
-        async with AsyncExitStack() as stack:
-            if scenario.alone:
-                await stack.enter_async_context(self._alone)
-            for _ in range(self._at_once if scenario.alone else 1):
-                await self._places.acquire()
-                taken += 1
-                stack.callback(self._places.release)
-            try:
-                return verdict_of(await play(self._world, self._staff, self._watch, scenario))
-            except CannotPlay as error:
-                return broken(scenario, str(error))
 
 
 def packed(scenario: Scenario) -> bytes:

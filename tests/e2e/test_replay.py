@@ -1,0 +1,53 @@
+"""Every end of every channel of every act, from outside: all of them embedded, a sample as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.replay.generating import generate
+from sandbox.replay.player import play_in
+from sandbox.replay.reading import load_all, the_law
+from sandbox.replay.scenario import Scenario
+from sandbox.replay.verdicts import wanted_cells
+from sandbox.world import Deployment
+
+pytestmark = pytest.mark.e2e
+SECONDS = 300.0
+
+
+def sample() -> list[Scenario]:
+    """Of every channel the acts know its first refusal at the provider or the registers, and its first result."""
+    chosen: dict[tuple[str, str], Scenario] = {}
+    law = the_law()
+    for one in generate(law):
+        item = law.by_code[one.regulation].channels[one.channel].by_label[one.ends]
+        if item.kind.name != "refuse_login":
+            chosen.setdefault((one.channel, item.outcome), one)
+    return list(chosen.values())
+
+
+def test_every_end_of_every_channel_is_as_the_acts_say(tmp_path: Path) -> None:
+    """Everything from the command line, in two worlds: what CI runs."""
+    found = tmp_path / "replay.json"
+    command = [sys.executable, "-m", "sandbox", "replay", "--all", "--parallel", "2", "--report", "json", "-o", found]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False, timeout=SECONDS)
+    report = json.loads(found.read_text()) if found.exists() else {"matrix": [], "verdicts": []}
+    wrong = {one["name"]: [step["wrong"] for step in one["steps"] if step["wrong"]][:2] for one in report["verdicts"]}
+    assert {name: why for name, why in wrong.items() if why} == {}, done.stderr
+    assert done.returncode == 0, done.stderr
+    marks = {(one["regulation"], one["channel"], one["outcome"]): one["mark"] for one in report["matrix"]}
+    assert marks == {(one.regulation, one.channel, one.outcome): "passed" for one in wanted_cells(the_law())}
+    assert {one.name for one in load_all()} <= set(wrong), "the stories written by hand are among them"
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("world", ["production", "compose"], indirect=True, scope="session")
+async def test_a_sample_of_every_channel_goes_as_the_acts_say(world: Deployment) -> None:
+    verdicts = await play_in(world, sample())
+    assert {one.name: one.differences[:2] for one in verdicts if not one.passed} == {}
