@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.world import Deployment
 
 KEYSTORE_PASSWORD = "Synthetic1"  # of a person who does not exist
-POLL_SECONDS = 0.05
+FIRST_LOOK, LAST_LOOK = 0.05, 0.4  # seconds between two looks: people become slower to look again
 PATIENCE_SECONDS = 60.0  # two gateways, four databases, on a busy machine
 NAMES = {"surname": "СЫНАҚ", "name": "АЙГҮЛ"}
 
@@ -76,14 +76,15 @@ class Person:
 
     async def wait(self, path: str, what: str, arrived: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Ask again until `arrived` is satisfied with the answer."""
-        deadline = self.world.clock.monotonic() + PATIENCE_SECONDS
+        deadline, pause = self.world.clock.monotonic() + PATIENCE_SECONDS, FIRST_LOOK
         while True:
             seen: dict[str, Any] = await self.call("GET", path)
             if arrived(seen):
                 return seen
             if self.world.clock.monotonic() > deadline:
                 raise GaveUp(f"{what} did not come: {seen}")
-            await self.world.clock.sleep(POLL_SECONDS)
+            await self.world.clock.sleep(pause)
+            pause = min(LAST_LOOK, pause * 1.5)
 
 
 async def issue(world: Deployment, number: int, wanted: dict[str, Any], *, odd: bool = False) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 Ports = Literal["fixed", "auto"]
 HTTP_SECONDS = 30.0  # a CMS check and an argon2 login on a busy machine
+# httpcore asks at every call which loop runs, by importing a package that may not be there: a search through the whole
+# path each time, a tenth of a replay. None is Python's own word for "not there".
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
 NOTE = "deployment.json"  # of a running one: where its services listen and its journals are
 
 

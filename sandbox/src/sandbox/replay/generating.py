@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from egovlaw.identifiers import synthetic_iin
 from sandbox.replay.checks import ENDS, first_end, follows
 from sandbox.replay.expecting import REFUSED_WITH, Reading, final_state
-from sandbox.replay.scenario import Act, Consumer, Given, Paper, Person, ResultText, Scenario, Then, Told
+from sandbox.replay.scenario import Act, Consumer, Given, Paper, ResultText, Scenario, Then, Told
 
 if TYPE_CHECKING:
     from egovlaw.catalogue import Catalogue, Channel, FlowItem, FormField, Regulation

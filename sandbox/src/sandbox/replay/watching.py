@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from egovkit.clock import Clock
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 30.0  # the last words of a case pass two gateways after everybody at the desk is done
 
 
