@@ -270,3 +270,16 @@ def bench_query(
 
     found = run_query(count)
     print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("replay")
+def bench_replay(
+    as_json: JsonOption = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often everything is played.")] = 10,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, max=32, help="Worlds.")] = 2,
+) -> None:
+    """Every scenario again and again in the same worlds: seconds and memory of each round."""
+    from sandbox.bench_replay import run_replays
+
+    found = run_replays(rounds, parallel)
+    print_json(found) if as_json else typer.echo(found)
