@@ -89,6 +89,7 @@ cases = Table(
     Column("registered_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("changed_by", String(36)),  # null: the system itself
+    Column("decision", JSON(none_as_null=True)),  # null: not decided yet
     UniqueConstraint("provider", "number", name="uq_cases_provider_number"),
     Index("ix_cases_region_registered", "region", "registered_at", "id"),
 )
@@ -214,6 +215,17 @@ own_scans = Table(
     Column("type", String(40), nullable=False),
     Column("size", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
+)
+
+opinions = Table(
+    "opinions",  # of a commission, before the decision
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("positive", Boolean, nullable=False),
+    Column("text_ru", Text, nullable=False),
+    Column("text_kk", Text, nullable=False),
+    Column("given_by", String(36), nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),
 )
 
 hand_overs = Table(

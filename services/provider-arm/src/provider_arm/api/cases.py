@@ -19,6 +19,7 @@ from provider_arm.api.models import (
     CheckWish,
     History,
     Model,
+    OpinionWish,
     PreparedView,
     PrepareWish,
     ResultWish,
@@ -26,7 +27,7 @@ from provider_arm.api.models import (
 from provider_arm.api.paging import page_of
 from provider_arm.api.render import b64, case_line, case_view, decoded, history_item, standing
 from provider_arm.domain.cases import Case, CaseState
-from provider_arm.service import decisions, views
+from provider_arm.service import decisions, opinions, views
 from provider_arm.service.decisions import Prepared, Verdict
 from provider_arm.store.cases import CaseFilter
 
@@ -101,12 +102,23 @@ async def check_documents(
     return await _once(request, desk, person.id, act)
 
 
+@router.post("/{case_id}/commission", response_model=CaseStanding)
+async def give_opinion(request: Request, desk: OfDesk, person: Person, case_id: str, wish: OpinionWish) -> Response:
+    """The commission's opinion, once and before the decision, where the act speaks of one."""
+    opinion = opinions.Opinion(wish.positive, wish.text_ru, wish.text_kk)
+
+    async def act(_: Attempt) -> Answer:
+        return _stands(await opinions.give(desk.ws, person, case_id, opinion))
+
+    return await _once(request, desk, person.id, act)
+
+
 @router.post("/{case_id}/result/prepare", response_model=PreparedView)
 async def prepare_result(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PrepareWish
 ) -> Response:
     """Checks the authorised person's certificate and returns the exact bytes to sign."""
-    wanted = decisions.ResultWish(wish.certificate, wish.text_ru, wish.text_kk, wish.values)
+    wanted = decisions.ResultWish(wish.certificate, wish.text_ru, wish.text_kk, wish.values, wish.outcome, wish.variant)
 
     async def act(_: Attempt) -> Answer:
         prepared = await decisions.prepare_result(desk.ws, person, case_id, wanted, seen)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from provider_arm.domain.cases import CaseState, CheckOutcome, OfficeKind, Role, StepKind, TaskState
+from provider_arm.domain.cases import Answer, CaseState, CheckOutcome, OfficeKind, Role, StepKind, TaskState
 
 
 def plain(value: str) -> str:
@@ -52,7 +52,7 @@ class StaffNew(Wish):
     iin: Iin
     name: Name
     password: Password
-    roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=4)]
+    roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))]
     region: Slug
     provider: Code | None = None
     office: Name
@@ -63,7 +63,9 @@ class StaffChange(Wish):
     """Only what is named changes; a new password or an end of activity closes every open session."""
 
     password: Password | None = None
-    roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=4)] | None = None
+    roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))] | None = (
+        None
+    )
     office: Name | None = None
     active: bool | None = None
 
@@ -252,6 +254,16 @@ class PrepareWish(Wish):
     text_ru: Prose
     text_kk: Prose
     values: Annotated[dict[ValueName, Value], Field(max_length=100)] = {}
+    outcome: Annotated[Answer | None, Field(strict=False)] = None  # absent: as it was decided
+    variant: Annotated[str | None, Field(pattern=r"^[a-z_]{1,40}$")] = None  # of the act's form, where it has several
+
+
+class OpinionWish(Wish):
+    """A commission's opinion on a case."""
+
+    positive: bool
+    text_ru: Prose
+    text_kk: Prose
 
 
 class CertificateView(Model):

@@ -29,6 +29,7 @@ class CaseEvent(StrEnum):
     TAKEN = "taken"  # an official took the document check
     DOCUMENTS_IN_ORDER = "documents_in_order"
     DOCUMENTS_IN_VIOLATION = "documents_in_violation"
+    ANSWER_IS_NEGATIVE = "answer_is_negative"  # where the act lets the negative answer be a signed result
     RESULT_ISSUED = "result_issued"
     RESULT_HANDED_OVER = "result_handed_over"
 
@@ -40,8 +41,11 @@ TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingPro
         (CaseState.UNDER_CONSIDERATION, CaseEvent.TAKEN): CaseState.UNDER_CONSIDERATION,
         (CaseState.UNDER_CONSIDERATION, CaseEvent.DOCUMENTS_IN_ORDER): CaseState.AWAITING_RESULT,
         (CaseState.UNDER_CONSIDERATION, CaseEvent.DOCUMENTS_IN_VIOLATION): CaseState.REFUSED,
+        (CaseState.UNDER_CONSIDERATION, CaseEvent.ANSWER_IS_NEGATIVE): CaseState.AWAITING_RESULT,
         (CaseState.AWAITING_RESULT, CaseEvent.RESULT_ISSUED): CaseState.COMPLETED,
         (CaseState.COMPLETED, CaseEvent.RESULT_HANDED_OVER): CaseState.HANDED_OVER,
+        # D17: the Corporation hands the reasoned refusal over too.
+        (CaseState.REFUSED, CaseEvent.RESULT_HANDED_OVER): CaseState.HANDED_OVER,
     }
 )
 
@@ -79,6 +83,8 @@ class Role(StrEnum):
     EXECUTOR = "executor"  # ответственный исполнитель: checks documents, decides
     HEAD = "head"  # руководитель: sees delays, incidents and who read what; takes work back
     AUTHORISED = "authorised"  # уполномоченное лицо: signs the result with his own ЭЦП
+    DIVISION_HEAD = "division_head"  # руководитель отдела: names the executor, agrees to drafts
+    COMMISSION = "commission"  # член комиссии: gives its opinion, decides nothing
 
 
 class StepKind(StrEnum):
@@ -101,7 +107,7 @@ ROLES_OF_STEP: Final[Mapping[StepKind, frozenset[Role]]] = MappingProxyType(
 )
 
 # A clerk sorts the post: who applied is not needed for that.
-SEES_APPLICANT: Final = frozenset({Role.EXECUTOR, Role.HEAD, Role.AUTHORISED})
+SEES_APPLICANT: Final = frozenset({Role.EXECUTOR, Role.HEAD, Role.DIVISION_HEAD, Role.AUTHORISED, Role.COMMISSION})
 SEES_OVERSIGHT: Final = frozenset({Role.HEAD})  # delays, incidents, the log of reads
 RELEASES_FOR_OTHERS: Final = frozenset({Role.HEAD})
 
@@ -176,6 +182,7 @@ class Case:
     registered_at: datetime
     changed_at: datetime
     changed_by: str | None
+    decision: Decision | None = None  # once it is made; a refusal that ends the flow needs none
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +203,28 @@ class Task:
 class CheckOutcome(StrEnum):
     OK = "ok"
     VIOLATIONS = "violations"
+
+
+class Answer(StrEnum):
+    """Which way the provider decided; both may be a result, where the act says so."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided before the result is made, and why where it is negative."""
+
+    answer: Answer
+    reasons: tuple[Mapping[str, str], ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        return {"answer": self.answer.value, "reasons": [dict(one) for one in self.reasons]}
+
+    @staticmethod
+    def of(data: Mapping[str, Any] | None) -> Decision | None:
+        return None if data is None else Decision(Answer(data["answer"]), tuple(data["reasons"]))
 
 
 # --- numbers and masks ------------------------------------------------------------------------------------

@@ -17,9 +17,11 @@ from egovlaw.catalogue import FlowItem
 from provider_arm.domain.cases import (
     ENDED,
     TRANSITIONS,
+    Answer,
     Case,
     CaseEvent,
     CheckOutcome,
+    Decision,
     Staff,
     StepKind,
     Task,
@@ -27,7 +29,7 @@ from provider_arm.domain.cases import (
     document_bytes,
     reason_text,
 )
-from provider_arm.service import work
+from provider_arm.service import opinions, results, work
 from provider_arm.service.context import Workstation, stamp, trail_step
 from provider_arm.service.procedure import NOT_MEASURED, Procedure
 from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
@@ -48,6 +50,8 @@ class ResultWish:
     text_ru: str
     text_kk: str
     values: dict[str, str | int | bool]
+    answer: Answer | None = None  # None: as it was decided
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,18 @@ class Sitting:
         )
 
     async def checked(self, outcome: str) -> list[Any]:
-        """The document check as a step of its own, and the trail that ends with it."""
+        """The document check as a step of its own, and the trail that ends with it; where the act has no such step,
+        the consideration is told by no trail.
+        """
         item = self.procedure.check
-        link = await self.journal(item, self.procedure.register, outcome=outcome)
+        if item is None:
+            by = self.person.id
+            await self.ws.journal_action(self.conn, "case.considered", self.case.id, by=by, outcome=outcome)
+            return list(self.case.trail)
+        link = await self.journal(item, self.procedure.held, outcome=outcome)
         return [*self.case.trail, trail_step(item, outcome, self.now, link)]
 
-    async def move(self, event: CaseEvent, trail: list[Any]) -> int:
+    async def move(self, event: CaseEvent, trail: list[Any], **more: Any) -> int:
         """Compare-and-set to the state the table gives; the case's new version."""
         after = TRANSITIONS.get((self.case.state, event))
         if after is None:
@@ -111,6 +121,7 @@ class Sitting:
             "trail": trail,
             "changed_at": self.now,
             "changed_by": self.person.id,
+            **more,
         }
         if not await cases.change(self.conn, self.case, values):
             raise await self.ws.conflict(self.conn, await work.reloaded(self.conn, self.case))
@@ -131,10 +142,13 @@ async def check_documents(ws: Workstation, person: Staff, case_id: str, verdict:
         case, task = await _own_task(ws, conn, person, case_id, (StepKind.CHECK_DOCUMENTS, expected))
         _require_sense(case, verdict)
         sitting = Sitting.of(ws, conn, person, case)
+        await opinions.require(conn, sitting.procedure, case)
         if verdict.outcome is CheckOutcome.OK:
             await _accept(sitting)
+        elif sitting.procedure.refuse is None:
+            await _decide_negatively(sitting, verdict.reasons)
         else:
-            await _refuse(sitting, verdict.reasons)
+            await _refuse(sitting, sitting.procedure.refuse, verdict.reasons)
         return await sitting.finish(task)
 
 
@@ -150,9 +164,21 @@ def _require_sense(case: Case, verdict: Verdict) -> None:
 
 
 async def _accept(sitting: Sitting) -> None:
-    procedure, now = sitting.procedure, sitting.now
     trail = await sitting.checked("ok")
-    await sitting.move(CaseEvent.DOCUMENTS_IN_ORDER, trail)
+    await sitting.move(CaseEvent.DOCUMENTS_IN_ORDER, trail, decision=Decision(Answer.POSITIVE).as_data())
+    await _open_result(sitting)
+
+
+async def _decide_negatively(sitting: Sitting, given: tuple[tuple[str, str], ...]) -> None:
+    """The act has no refusal here: the reasoned answer is a result, signed like any other."""
+    decision = Decision(Answer.NEGATIVE, tuple(_all_reasons(sitting.case, given)))
+    trail = await sitting.checked("violation")
+    await sitting.move(CaseEvent.ANSWER_IS_NEGATIVE, trail, decision=decision.as_data())
+    await _open_result(sitting)
+
+
+async def _open_result(sitting: Sitting) -> None:
+    procedure, now = sitting.procedure, sitting.now
     runs = procedure.started_by(procedure.issue, procedure.check)
     limit = procedure.measure(procedure.issue, now, now) if runs else NOT_MEASURED
     await tasks.add(
@@ -173,16 +199,15 @@ async def _accept(sitting: Sitting) -> None:
     )
 
 
-async def _refuse(sitting: Sitting, given: tuple[tuple[str, str], ...]) -> None:
+async def _refuse(sitting: Sitting, item: FlowItem, given: tuple[tuple[str, str], ...]) -> None:
     """The reasoned refusal: a letter without signature (A9, A13), its bytes kept as they are sent."""
     ws, conn, case, procedure = sitting.ws, sitting.conn, sitting.case, sitting.procedure
-    reasons = [*({"code": code, "text": text} for code, text in given), *_found_at_registration(case)]
+    reasons = _all_reasons(case, given)
     trail = await sitting.checked("violation")
-    item = procedure.refuse
     started = sitting.now if procedure.started_by(item, procedure.check) else None
     codes = [reason["code"] for reason in reasons]
-    await sitting.journal(item, procedure.check, started=started, reasons=codes)
-    letter = document_bytes(_refusal_letter(sitting) | {"reasons": reasons})
+    await sitting.journal(item, procedure.check or procedure.held, started=started, reasons=codes)
+    letter = document_bytes(_refusal_letter(sitting, item) | {"reasons": reasons})
     version = await sitting.move(CaseEvent.DOCUMENTS_IN_VIOLATION, [])
     by = (sitting.person.id, sitting.now)
     await cases.add_document(conn, case.id, kind="refusal", document=letter, signature=None, by=by)
@@ -197,6 +222,10 @@ async def _refuse(sitting: Sitting, given: tuple[tuple[str, str], ...]) -> None:
     await ws.tell_origin(conn, case, "case.refused", step=item.label, data=data)
 
 
+def _all_reasons(case: Case, given: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [*({"code": code, "text": text} for code, text in given), *_found_at_registration(case)]
+
+
 def _found_at_registration(case: Case) -> list[dict[str, str]]:
     """The machine's own reasons, in both languages: the official need not type them."""
     found = []
@@ -206,8 +235,7 @@ def _found_at_registration(case: Case) -> list[dict[str, str]]:
     return found
 
 
-def _refusal_letter(sitting: Sitting) -> dict[str, Any]:
-    refuse = sitting.procedure.refuse
+def _refusal_letter(sitting: Sitting, refuse: FlowItem) -> dict[str, Any]:
     return {
         "kind": "refusal",
         **_about(sitting.procedure, sitting.case),
@@ -260,8 +288,15 @@ async def prepare_result(
 
 def _result(sitting: Sitting, wish: ResultWish, application: bytes, thumbprint: str) -> dict[str, Any]:
     issue, person = sitting.procedure.issue, sitting.person
+    decision = sitting.case.decision or Decision(Answer.POSITIVE)
+    form = results.form_of(sitting.procedure.regulation, decision.answer, wish.answer, wish.variant)
+    until = results.valid_until(form, sitting.now)
     return {
         "kind": "result",
+        "outcome": decision.answer.value,
+        **({} if wish.variant is None else {"variant": wish.variant}),
+        **({} if until is None else {"valid_until": until}),
+        **({"reasons": [dict(one) for one in decision.reasons]} if decision.reasons else {}),
         **_about(sitting.procedure, sitting.case),
         "step": issue.label,
         "clause": issue.clause,
@@ -318,7 +353,7 @@ async def _complete(sitting: Sitting, document: bytes, signature: bytes) -> None
     item = procedure.issue
     started = _checked_at(case) if procedure.started_by(item, procedure.check) else None
     digest = hashlib.sha256(document).hexdigest()
-    await sitting.journal(item, procedure.check, started=started, document_sha256=digest)
+    await sitting.journal(item, procedure.check or procedure.held, started=started, document_sha256=digest)
     version = await sitting.move(CaseEvent.RESULT_ISSUED, [])
     by = (sitting.person.id, sitting.now)
     await cases.add_document(conn, case.id, kind="result", document=document, signature=signature, by=by)
@@ -326,6 +361,7 @@ async def _complete(sitting: Sitting, document: bytes, signature: bytes) -> None
         "number": case.number,
         "document": base64.b64encode(document).decode(),
         "signature": base64.b64encode(signature).decode(),
+        **results.told(document),
         "completed_at": stamp(sitting.now),
         "version": version,
         "trail": list(case.trail),

@@ -97,14 +97,14 @@ async def _register(turn: Turn, document: bytes, signature: bytes) -> tuple[OwnC
     trail = [*turn.draft.trail, await turn.step(item, measured=measured, document_sha256=digest)]
     case = await _case(turn)
     draft = await turn.move(OwnEvent.REGISTERED, trail=trail, number=case.number)
-    started = turn.now if procedure.started_by(procedure.register, item) else None
+    started = turn.now if procedure.started_by(procedure.held, item) else None
     await register(
         turn.ws,
         turn.conn,
         procedure,
         case,
         signed=(document, signature),
-        measured=procedure.measure(procedure.register, started, turn.now),
+        measured=procedure.measure(procedure.held, started, turn.now),
         trail=turn.flow.since_asking(trail),
     )
     return draft, case

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
 from egovkit.inbox import Received
-from provider_arm.domain.cases import TRANSITIONS, CaseEvent, read_application
+from provider_arm.domain.cases import TRANSITIONS, CaseEvent, CaseState, read_application
 from provider_arm.service.context import Workstation
 from provider_arm.service.procedure import Measured
 from provider_arm.service.signers import Expected, Signed, doubts
@@ -45,8 +45,9 @@ async def record_hand_over(ws: Workstation, conn: AsyncConnection, received: Rec
         raise EgovError("case.not_of_source", source=envelope.source)
     if await cases.hand_over(conn, case.id) is not None:
         return  # the same hand-over under another envelope id
+    procedure = ws.procedures.of(case.regulation, case.channel)
     after = TRANSITIONS.get((case.state, CaseEvent.RESULT_HANDED_OVER))
-    if after is None:
+    if after is None or (case.state is CaseState.REFUSED and not procedure.refusal_is_handed_over):
         raise EgovError("case.wrong_state", state=case.state.value)
     checked: CheckedRecord = received.prepared
     record = HandOver(
@@ -63,7 +64,6 @@ async def record_hand_over(ws: Workstation, conn: AsyncConnection, received: Rec
     values = {"state": after.value, "changed_at": ws.clock.now(), "changed_by": None}
     if not await cases.change(conn, case, values):
         raise await ws.conflict(conn, case)
-    procedure = ws.procedures.of(case.regulation, case.channel)
     last = received.receipts[-1]
     await ws.note_envelope(
         conn,

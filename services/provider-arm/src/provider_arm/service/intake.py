@@ -30,6 +30,8 @@ from provider_arm.store import cases, oversight, own
 
 _log = get_logger(__name__)
 
+REGISTERED = "case.registered"
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -61,7 +63,7 @@ async def register_application(ws: Workstation, conn: AsyncConnection, received:
     checked: Checked = received.prepared
     procedure = ws.procedures.of(envelope.regulation, envelope.channel)
     case = await _new_case(ws, conn, received, checked)
-    limit = procedure.limit(procedure.register)
+    limit = procedure.limit(procedure.held, REGISTERED)
     from_submission = limit is not None and limit.starts_on.kind == "message"
     started = case.submitted_at if from_submission else None
     await register(
@@ -70,7 +72,7 @@ async def register_application(ws: Workstation, conn: AsyncConnection, received:
         procedure,
         case,
         signed=(checked.signed.document or b"", checked.signed.signature or b""),
-        measured=procedure.measure(procedure.register, started, case.registered_at),
+        measured=procedure.measure(procedure.held, started, case.registered_at, REGISTERED),
     )
 
 

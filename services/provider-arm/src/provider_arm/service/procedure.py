@@ -30,19 +30,29 @@ NOT_MEASURED = Measured(None, None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """Our steps of one channel of one regulation."""
+    """Our steps of one channel of one regulation. `held`: where a case stands while it is with us, its registration or,
+    where the act has none (N2), the step that sends or processes it; `check` and `refuse` None: the act lets the
+    negative answer be a result.
+    """
 
     regulation: Regulation
     channel: Channel
-    register: FlowItem
-    check: FlowItem
-    refuse: FlowItem
+    held: FlowItem
+    register: FlowItem | None
+    check: FlowItem | None
+    refuse: FlowItem | None
     issue: FlowItem
 
     @property
     def signed_by_applicant(self) -> bool:
         """On the portal the consumer signs his own request; elsewhere an official signs it for him (A6)."""
         return self.channel.origin_kind == "portal"
+
+    @property
+    def commission(self) -> str | None:
+        """`required` or `optional` where the act speaks of a commission's opinion."""
+        setting = self.regulation.settings.get("commission")
+        return None if setting is None else str(setting.value)
 
     def state_before(self, item: FlowItem) -> str:
         """The word for where a case stands before the item: the state of the item that leads to it."""
@@ -52,11 +62,15 @@ class Procedure:
         """Whether the act's channel has this side message while the case stands on the item (E3)."""
         return any(side.type == name and item.label in side.during for side in self.channel.side_messages)
 
-    def limit(self, item: FlowItem) -> Limit | None:
-        return next((limit for limit in self.channel.limits if limit.label == item.label), None)
+    def limit(self, item: FlowItem, told: str | None = None) -> Limit | None:
+        """The step's limit: of several the one that the message `told` (by itself the step's own) stops."""
+        own = [limit for limit in self.channel.limits if limit.label == item.label]
+        name = told or item.kind.message
+        stopped = [limit for limit in own if limit.stops_on.kind == "message" and limit.stops_on.name == name]
+        return next(iter(stopped or own), None)
 
-    def measure(self, item: FlowItem, started: datetime | None, now: datetime) -> Measured:
-        limit = self.limit(item)
+    def measure(self, item: FlowItem, started: datetime | None, now: datetime, told: str | None = None) -> Measured:
+        limit = self.limit(item, told)
         if limit is None or started is None:
             return NOT_MEASURED
         due = datetime.fromtimestamp(started.timestamp() + limit.max_s, started.tzinfo)
@@ -68,10 +82,15 @@ class Procedure:
         limit = self.limit(item)
         return NOT_MEASURED if limit is None else Measured(float(limit.max_s), None, limit.clause, None)
 
-    def started_by(self, item: FlowItem, step: FlowItem) -> bool:
+    def started_by(self, item: FlowItem, step: FlowItem | None) -> bool:
         """Whether the limit of `item` runs from the end of the local step `step`."""
         limit = self.limit(item)
-        return limit is not None and limit.starts_on.kind == "step" and limit.starts_on.name == step.label
+        return (
+            step is not None
+            and limit is not None
+            and limit.starts_on.kind == "step"
+            and limit.starts_on.name == step.label
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +131,8 @@ _OWN_KINDS = (
 )
 
 # Where a counter hands the result over, the provider's own work is the same: he signs and sends it.
-_KINDS: Mapping[StepKind, frozenset[str]] = {
-    **{kind: frozenset({kind.value}) for kind in StepKind},
-    StepKind.ISSUE_RESULT: frozenset({StepKind.ISSUE_RESULT.value, "hand_over"}),
-}
+_ISSUE = frozenset({StepKind.ISSUE_RESULT.value, "hand_over"})
+_HELD = frozenset({"send_and_process", "sign_and_send", "process"})  # of a flow without registration
 
 
 class Procedures:
@@ -131,17 +148,18 @@ class Procedures:
         channel = None if regulation is None else regulation.channels.get(channel_code)
         if regulation is None or channel is None:
             raise EgovError("case.not_served", regulation=regulation_code, channel=channel_code)
-        items = {kind: _first(channel.flow, names) for kind, names in _KINDS.items()}
-        found = {kind: item for kind, item in items.items() if item is not None}
-        if len(found) != len(StepKind):
+        register = _first(channel.flow, frozenset({StepKind.REGISTER.value}))
+        held, issue = register or _first(channel.flow, _HELD), _first(channel.flow, _ISSUE)
+        if held is None or issue is None:
             raise EgovError("case.not_served", regulation=regulation_code, channel=channel_code)
         return Procedure(
             regulation,
             channel,
-            register=found[StepKind.REGISTER],
-            check=found[StepKind.CHECK_DOCUMENTS],
-            refuse=found[StepKind.REFUSE_DOCUMENTS],
-            issue=found[StepKind.ISSUE_RESULT],
+            held=held,
+            register=register,
+            check=_first(channel.flow, frozenset({StepKind.CHECK_DOCUMENTS.value})),
+            refuse=_first(channel.flow, frozenset({StepKind.REFUSE_DOCUMENTS.value})),
+            issue=issue,
         )
 
     def own(self, regulation_code: str) -> OwnFlow | None:

@@ -32,8 +32,12 @@ async def register(
     measured: Measured,
     trail: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """P6 of the portal channel and its like: case, journal step, message and first task in one transaction."""
-    item = procedure.register
+    """P6 of the portal channel and its like: case, journal step, message and first task in one transaction.
+
+    Where the act has no registration the number is given all the same, and told while the case stands where it was
+    sent (N2, E3).
+    """
+    item = procedure.held
     await cases.add(conn, case, *signed)
     await ws.note_step(
         conn,
@@ -51,7 +55,8 @@ async def register(
         "version": case.version,
         "trail": list(trail),
     }
-    await ws.tell_origin(conn, case, "case.registered", step=item.label, data=data)
+    if procedure.register is not None or procedure.may_tell("case.registered", item):
+        await ws.tell_origin(conn, case, "case.registered", step=item.label, data=data)
     await tasks.add(conn, _first_task(ws, case))
 
 

@@ -89,7 +89,7 @@ async def _begin_consideration(ws: Workstation, conn: AsyncConnection, person: S
     if not await cases.change(conn, case, values):
         raise await ws.conflict(conn, await reloaded(conn, case))
     changed = await reloaded(conn, case)
-    if not procedure.may_tell("case.status", procedure.register):
+    if not procedure.may_tell("case.status", procedure.held):
         return changed
     text = STATUS_TEXTS[after]
     data = {
@@ -100,7 +100,7 @@ async def _begin_consideration(ws: Workstation, conn: AsyncConnection, person: S
         "version": changed.version,
         "at": stamp(now),
     }
-    await ws.tell_origin(conn, changed, "case.status", step=procedure.register.label, data=data)
+    await ws.tell_origin(conn, changed, "case.status", step=procedure.held.label, data=data)
     return changed
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
-from provider_arm.domain.cases import Case, CaseState, Staff
+from provider_arm.domain.cases import Case, CaseState, Decision, Staff
 from provider_arm.store.paging import Page, encode, paged
 from provider_arm.tables import cases, documents, hand_overs, provider_numbers, result_drafts
 
@@ -59,7 +59,7 @@ class HandOver:
 
 def case_of(row: RowMapping) -> Case:
     values = {column.name: row[column.name] for column in CASE_COLUMNS}
-    values["state"] = CaseState(values["state"])
+    values["state"], values["decision"] = CaseState(values["state"]), Decision.of(values["decision"])
     for name in ("attachments", "reasons", "trail"):
         values[name] = tuple(values[name])
     return Case(**values)
@@ -67,7 +67,7 @@ def case_of(row: RowMapping) -> Case:
 
 async def add(conn: AsyncConnection, case: Case, document: bytes, signature: bytes) -> None:
     values = {column.name: getattr(case, column.name) for column in CASE_COLUMNS}
-    values |= {"state": case.state.value}
+    values |= {"state": case.state.value, "decision": None}  # nothing is decided at registration
     values |= {name: list(values[name]) for name in ("attachments", "reasons", "trail")}
     await conn.execute(insert(cases).values(**values, document=document, signature=signature))
 
