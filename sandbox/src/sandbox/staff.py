@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sandbox.replay.scenario import Paper, ResultText
     from sandbox.world import Deployment
 
-ROLES = ("clerk", "executor", "head", "authorised")
+ROLES = ("clerk", "executor", "head", "division_head", "authorised", "commission")
 
 
 class Clerk(Person):
@@ -128,6 +128,11 @@ class Official(Clerk):
         body = {"outcome": outcome, "reasons": [dict(reason) for reason in reasons]}
         return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
 
+    async def give_opinion(self, case: str, *, positive: bool, text: str) -> None:
+        """As a member of the commission."""
+        body = {"positive": positive, "text_ru": text, "text_kk": text}
+        await self.call("POST", f"/v1/cases/{case}/commission", json=body)
+
     async def issue_result(self, case: str, text: ResultText) -> int:
         """Prepare the result, sign its bytes, send it."""
         body = {
@@ -135,7 +140,10 @@ class Official(Clerk):
             "text_ru": text.ru,
             "text_kk": text.kk,
             "values": dict(text.values),
+            "outcome": text.outcome,
         }
+        if text.variant is not None:
+            body["variant"] = text.variant
         prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
         signature = await self.sign(base64.b64decode(prepared["document"]))
         done = await self.call("POST", f"/v1/cases/{case}/result", json={"signature": signature})

@@ -6,7 +6,7 @@ provider's own desk, the centre's counter.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox.world import Deployment
 
 EXPIRED_FOR = timedelta(days=35)
+OPINION = "Қорытынды (үлгі). / Заключение (образец)."
 
 
 Doing = Callable[[Act], Awaitable[None]]
@@ -45,6 +46,10 @@ class Play:
 
     def item(self, act: Act) -> FlowItem:
         return self.channel.by_label[act.step]
+
+    def has(self, kind: str) -> bool:
+        """Whether the act has such an item on this way to apply."""
+        return any(item.kind.name == kind for item in self.channel.flow)
 
     def told(self, act: Act, problem: Mapping[str, Any]) -> None:
         """A condition found a violation, and somebody was told so: the refusal is the item behind it."""
@@ -80,10 +85,16 @@ class Side:
         """Until whoever began the case has the provider's own word of where it is."""
 
     async def check(self, act: Act) -> None:
+        await self.consider(in_order=act.outcome == "ok", reasons=act.reasons)
+
+    async def consider(self, *, in_order: bool, reasons: Sequence[Mapping[str, str]] = ()) -> None:
         """The provider takes the case up and checks; everybody waits for his word, so that the trace has one order."""
         official, case = await self.official(), self.play.case
         await self.until_told(await official.take(case))
-        await official.check(case, "ok" if act.outcome == "ok" else "violations", act.reasons)
+        commission = self.play.regulation.settings.get("commission")
+        if commission is not None and commission.value == "required":
+            await official.give_opinion(case, positive=in_order, text=OPINION)
+        await official.check(case, "ok" if in_order else "violations", reasons)
 
     async def refused(self, act: Act) -> None:
         await self.until("refused")
@@ -93,10 +104,13 @@ class Side:
 
     async def issue(self, act: Act) -> None:
         official, case = await self.official(), self.play.case
-        if act.result is not None:
-            await official.take(case)
-            await official.issue_result(case, act.result)
-            await self.until("completed")
+        if act.result is None:
+            return
+        if not self.play.has("check_documents"):  # the act decides in one item what others check first
+            await self.consider(in_order=act.result.outcome == "positive", reasons=act.reasons)
+        await official.take(case)
+        await official.issue_result(case, act.result)
+        await self.until("completed")
 
 
 class AtPortal(Side):
