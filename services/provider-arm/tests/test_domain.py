@@ -67,7 +67,8 @@ def test_every_state_can_be_reached_and_says_something_in_both_languages() -> No
 
 def test_nobody_decides_after_the_end_and_only_a_result_is_handed_over() -> None:
     after_the_end = [(state, event) for state, event in TRANSITIONS if state in ENDED]
-    assert after_the_end == [(CaseState.COMPLETED, CaseEvent.RESULT_HANDED_OVER)]
+    given = CaseEvent.RESULT_HANDED_OVER
+    assert after_the_end == [(CaseState.COMPLETED, given), (CaseState.REFUSED, given)], "D17: the refusal too"
 
 
 def test_a_result_needs_documents_in_order_and_a_refusal_needs_somebody_who_looked() -> None:

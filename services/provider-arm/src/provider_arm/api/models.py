@@ -40,6 +40,9 @@ Value = (
 )
 
 
+Roles = Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))]
+
+
 class Model(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -52,7 +55,7 @@ class StaffNew(Wish):
     iin: Iin
     name: Name
     password: Password
-    roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))]
+    roles: Roles
     region: Slug
     provider: Code | None = None
     office: Name
@@ -63,9 +66,7 @@ class StaffChange(Wish):
     """Only what is named changes; a new password or an end of activity closes every open session."""
 
     password: Password | None = None
-    roles: Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))] | None = (
-        None
-    )
+    roles: Roles | None = None
     office: Name | None = None
     active: bool | None = None
 

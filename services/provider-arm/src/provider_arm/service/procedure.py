@@ -49,6 +49,11 @@ class Procedure:
         return self.channel.origin_kind == "portal"
 
     @property
+    def refusal_is_handed_over(self) -> bool:
+        """D17: a refusal at the Corporation does not end the case, its hand-over does."""
+        return self.refuse is not None and self.refuse.next is not None
+
+    @property
     def commission(self) -> str | None:
         """`required` or `optional` where the act speaks of a commission's opinion."""
         setting = self.regulation.settings.get("commission")
