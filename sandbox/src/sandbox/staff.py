@@ -128,6 +128,24 @@ class Official(Clerk):
         body = {"outcome": outcome, "reasons": [dict(reason) for reason in reasons]}
         return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
 
+    async def finish_internal(self, task: Mapping[str, Any], text: ResultText) -> None:
+        """A task of the provider's own procedure, by what the act has done there; `text` is what it all comes to."""
+        internal = task["internal"]
+        match internal["task"]:
+            case "sign" | "decide":
+                await self.issue_result(task["case"], text)
+                return
+            case "assign":
+                body: dict[str, Any] = {"executor": await self.own_id()}
+            case "examine" | "prepare" | "conclude":
+                body = {"outcome": text.outcome, "text_ru": text.ru, "text_kk": text.kk, "values": dict(text.values)}
+            case _:
+                body = {}
+        await self.call("POST", f"/v1/tasks/{task['id']}/done", json=body)
+
+    async def own_id(self) -> str:
+        return str((await self.call("GET", "/v1/sessions/current"))["id"])
+
     async def give_opinion(self, case: str, *, positive: bool, text: str) -> None:
         """As a member of the commission."""
         body = {"positive": positive, "text_ru": text, "text_kk": text}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox.world import Deployment
 
 EXPIRED_FOR = timedelta(days=35)
+SIGNED_BY = ("sign", "decide")  # tasks that end in the result document
 OPINION = "Қорытынды (үлгі). / Заключение (образец)."
 
 
@@ -108,8 +109,16 @@ class Side:
             return
         if not self.play.has("check_documents"):  # the act decides in one item what others check first
             await self.consider(in_order=act.result.outcome == "positive", reasons=act.reasons)
-        await official.take(case)
-        await official.issue_result(case, act.result)
+        task = await official.find(case)
+        while "internal" in task:  # the procedure behind the counter: clerk, head, executor and whoever the act names
+            await official.take(case)
+            await official.finish_internal(task, act.result)
+            if task["internal"]["task"] in SIGNED_BY:
+                break
+            task = await official.find(case)
+        else:
+            await official.take(case)
+            await official.issue_result(case, act.result)
         await self.until("completed")
 
 
@@ -233,7 +242,7 @@ class AtCounter(ByClerk):
 
     def __init__(self, play: Play) -> None:
         super().__init__(play)
-        self.doing |= {"register": self.registered, "hand_over": self.hand_over}
+        self.doing |= {"send": self.send, "register": self.registered, "hand_over": self.hand_over}
 
     async def log_in(self, act: Act) -> None:
         given = self.play.scenario.given
@@ -244,6 +253,14 @@ class AtCounter(ByClerk):
     def operator(self) -> Operator:
         assert isinstance(self.clerk, Operator)
         return self.clerk
+
+    async def send(self, act: Act) -> None:
+        """At the Corporation's counter the operator fills in and signs in the step that sends."""
+        if not self.play.has("attach_and_sign"):
+            scenario = self.play.scenario
+            papers = [paper for one in scenario.when for paper in one.papers]
+            await self.who.fill(self.play.case, scenario.form, papers, scenario.attachments)
+            await self.who.sign_and_send(self.play.case)
 
     async def registered(self, act: Act) -> None:
         await self.until("registered")

@@ -63,7 +63,8 @@ def run_replay(choice: Choice, *, parallel: int, target: str | None, form: Forma
     errors = Console(stderr=True)
     try:
         scenarios, cells = chosen(choice)
-        report = run(_replay(scenarios, cells, parallel=parallel, target=target, console=errors))
+        worlds = min(parallel, len(scenarios))
+        report = run(_replay(scenarios, cells, parallel=worlds, target=target, console=errors))
     except (ScenariosInvalid, NothingChosen) as error:
         errors.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         return UNPLAYED

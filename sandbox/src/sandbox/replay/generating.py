@@ -81,7 +81,7 @@ def _onward(channel: Channel, way: tuple[Act, ...], label: str | None) -> Iterat
 
 def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n: int) -> Scenario:
     end = first_end(channel, way)
-    acts = tuple(_brought(regulation, channel, act) for act in way)
+    acts = tuple(_brought(regulation, channel, act, end) for act in way)
     ended = channel.by_label[end]
     lines = Reading(channel, acts).read()
     return Scenario(
@@ -110,7 +110,7 @@ def _given(regulation: Regulation, channel: Channel, way: Sequence[Act], n: int)
     )
 
 
-def _brought(regulation: Regulation, channel: Channel, act: Act) -> Act:
+def _brought(regulation: Regulation, channel: Channel, act: Act, end: str) -> Act:
     """What people bring to an item, by its kind."""
     kind = channel.by_label[act.step].kind.name
     if kind == _filled_at(channel):
@@ -118,7 +118,7 @@ def _brought(regulation: Regulation, channel: Channel, act: Act) -> Act:
         return replace(act, form=values_of(form.fields) if form else {}, attachments=(COPY,))
     if kind == "check_documents" and act.outcome == "violation":
         return replace(act, reasons=(UNREADABLE,))
-    if kind in ("issue_result", "hand_over"):
+    if act.step == end and channel.by_label[end].outcome == "result":
         return replace(act, result=_result(regulation))
     return act
 
