@@ -37,7 +37,7 @@ def sample() -> list[Scenario]:
 def test_every_end_of_every_channel_is_as_the_acts_say(tmp_path: Path) -> None:
     """Everything from the command line, in two worlds: what CI runs."""
     found = tmp_path / "replay.json"
-    command = [sys.executable, "-m", "sandbox", "replay", "--all", "--parallel", "2", "--report", "json", "-o", found]
+    command = [sys.executable, "-m", "sandbox", "replay", "--all", "--parallel", "2", "--report", "json", "-o", str(found)]
     done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ), check=False, timeout=SECONDS)
     assert found.exists(), done.stderr
     report = json.loads(found.read_text())

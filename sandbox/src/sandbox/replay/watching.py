@@ -6,7 +6,6 @@ Rows are kept by case until their scenario has taken them, so that memory does n
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from egovkit.clock import Clock
 
 POLL_SECONDS = 0.25
+KEPT = 2000  # cases, and accounts, nobody has asked for: of scenarios that gave up, or of other people's traffic
 PATIENCE_SECONDS = 30.0  # the last words of a case pass two gateways after everybody at the desk is done
 
 
@@ -33,8 +33,8 @@ class Watch:
         self._tables = journal_tables(MetaData())
         self._clock = clock
         self._read: dict[str, int] = {}  # by writer: the last position
-        self._cases: dict[str, list[JournalRow]] = defaultdict(list)
-        self._accounts: dict[str, list[JournalRow]] = defaultdict(list)  # by account, and by the hash of a person
+        self._cases: dict[str, list[JournalRow]] = {}
+        self._accounts: dict[str, list[JournalRow]] = {}  # by account, and by the hash of a person
         self._looking = asyncio.Lock()
         self._news = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
@@ -97,12 +97,12 @@ class Watch:
 
     def _keep(self, row: JournalRow) -> None:
         if row.case_id is not None:
-            self._cases[row.case_id].append(row)
+            _add(self._cases, row.case_id, row)
             return
         if (account := row.facts.get("account")) is not None:
-            self._accounts[account].append(row)
+            _add(self._accounts, account, row)
         if (person := row.facts.get("person")) is not None:
-            self._accounts[f"person {person}"].append(row)
+            _add(self._accounts, f"person {person}", row)
 
     async def _new_rows(self, database: Database) -> list[JournalRow]:
         rows, heads = self._tables.rows, self._tables.heads
@@ -118,3 +118,9 @@ class Watch:
                     self._read[head.writer] = new[-1].position
                 found += new
         return found
+
+
+def _add(kept: dict[str, list[JournalRow]], key: str, row: JournalRow) -> None:
+    kept.setdefault(key, []).append(row)
+    if len(kept) > KEPT:
+        del kept[next(iter(kept))]
