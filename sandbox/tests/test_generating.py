@@ -11,7 +11,7 @@ from sandbox.replay.checks import first_end, follows
 from sandbox.replay.generating import cells_of, generate, ways
 from sandbox.replay.reading import load_all, the_law
 from sandbox.replay.scenario import Scenario
-from sandbox.replay.verdicts import wanted_cells
+from sandbox.replay.verdicts import named_cells, wanted_cells
 from sandbox.trace import Line
 
 
@@ -44,6 +44,15 @@ def test_no_cell_is_empty_and_none_is_filled_twice(law: Catalogue, made: list[Sc
     print(f"{len(cells)} cells")
     assert sorted(map(str, cells)) == sorted(map(str, wanted_cells(law)))
     assert len(cells) == len(set(cells)) == sum(len(cells_of(channel)) for channel in flows(law))
+
+
+def test_a_way_to_apply_that_is_only_named_is_counted_apart(law: Catalogue, made: list[Scenario]) -> None:
+    named = named_cells(law)
+    print(f"{len(named)} ways to apply are only named")
+    every = {(one.code, channel.code) for one in law.regulations for channel in one.channels.values()}
+    assert every == {(one.regulation, one.channel) for one in (*named, *wanted_cells(law))}
+    assert {one.outcome for one in named} == {"intake"}
+    assert {(one.regulation, one.channel) for one in named}.isdisjoint((one.regulation, one.channel) for one in made)
 
 
 def test_every_way_begins_at_the_first_item_and_goes_on_to_the_end(law: Catalogue) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.replay.scenario import Cell, Scenario
+from sandbox.replay.scenario import INTAKE, Cell, Scenario
 from sandbox.trace import Difference, Hop, Line, spent
 
 if TYPE_CHECKING:
@@ -134,3 +134,9 @@ def wanted_cells(law: Catalogue) -> list[Cell]:
         for channel in regulation.channels.values()
         for label in (item.label for item in channel.flow if item.outcome != "continue")
     ]
+
+
+def named_cells(law: Catalogue) -> list[Cell]:
+    """Ways to apply that an act names and gives no flow: an intake and no steps, counted apart."""
+    channels = ((one.code, channel) for one in law.regulations for channel in one.channels.values())
+    return [Cell(code, channel.code, INTAKE) for code, channel in channels if not channel.has_flow]
