@@ -14,7 +14,7 @@ import httpx
 
 from egovkit.clock import SystemClock
 from sandbox.hosting import StartFailed
-from sandbox.world import HTTP_SECONDS, NOTE, Deployment
+from sandbox.world import HTTP_SECONDS, IDLE, NOTE, Deployment
 
 
 class Attached(Deployment):
@@ -38,6 +38,6 @@ async def attached(home: Path) -> AsyncIterator[Attached]:
     except (OSError, ValueError) as error:
         raise StartFailed(f"{home} holds no running deployment ({path.name}: {type(error).__name__})") from error
     world = Attached(home, note)
-    async with httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE) as http:
         world._http = http
         yield world

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from sandbox.staff import Official, Operator
 
 Ports = Literal["fixed", "auto"]
+# The services close a connection that was idle for five seconds; whoever sends at that very moment is not heard.
+IDLE = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=2.0)
 HTTP_SECONDS = 30.0  # a CMS check and an argon2 login on a busy machine
 # httpcore asks at every call which loop runs, by importing a package that may not be there: a search through the whole
 # path each time, a tenth of a replay. None is Python's own word for "not there".
@@ -58,7 +60,8 @@ class Deployment:
     async def __aenter__(self) -> Self:
         try:
             self._stack.enter_context(bootstrap.held(self.home))
-            self._http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False))
+            client = httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE)
+            self._http = await self._stack.enter_async_context(client)
             await self.start()
             self._note_down()
         except BaseException:
