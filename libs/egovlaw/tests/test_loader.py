@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from egovlaw.catalogue import Catalogue
-from egovlaw.loader import CatalogueError, CatalogueInvalid, load_catalogue
+from egovlaw.documents import Fault
+from egovlaw.loader import CatalogueInvalid, load_catalogue
 
 FILE = "atyrau/housing-queue.yaml"
 
 
-def errors_of(root: Path) -> tuple[CatalogueError, ...]:
+def errors_of(root: Path) -> tuple[Fault, ...]:
     with pytest.raises(CatalogueInvalid) as caught:
         load_catalogue(root)
     return caught.value.errors
@@ -46,7 +47,7 @@ class Spoiled:
         del self.lines[line - 1]
         return line
 
-    def errors(self) -> tuple[CatalogueError, ...]:
+    def errors(self) -> tuple[Fault, ...]:
         self.path.write_text("\n".join(self.lines), encoding="utf-8")
         return errors_of(self.root)
 

@@ -15,6 +15,7 @@ import typer
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.regulations_cli import app as regulations_app
+from sandbox.replay.cli import replay
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -33,6 +34,7 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
+app.command()(replay)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 
@@ -267,4 +269,17 @@ def bench_query(
     from sandbox.bench_query import run_query
 
     found = run_query(count)
+    print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("replay")
+def bench_replay(
+    as_json: JsonOption = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often everything is played.")] = 10,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, max=32, help="Worlds.")] = 2,
+) -> None:
+    """Every scenario again and again in the same worlds: seconds and memory of each round."""
+    from sandbox.bench_replay import run_replays
+
+    found = run_replays(rounds, parallel)
     print_json(found) if as_json else typer.echo(found)

@@ -19,11 +19,11 @@ from sandbox.composition import NUC, PORTAL
 
 if TYPE_CHECKING:
     from egovkit.signatures.keys import SigningKey
-    from sandbox.scenario import Paper
+    from sandbox.replay.scenario import Paper
     from sandbox.world import Deployment
 
 KEYSTORE_PASSWORD = "Synthetic1"  # of a person who does not exist
-POLL_SECONDS = 0.05
+FIRST_LOOK, LAST_LOOK = 0.05, 0.4  # seconds between two looks: people become slower to look again
 PATIENCE_SECONDS = 60.0  # two gateways, four databases, on a busy machine
 NAMES = {"surname": "СЫНАҚ", "name": "АЙГҮЛ"}
 
@@ -76,14 +76,15 @@ class Person:
 
     async def wait(self, path: str, what: str, arrived: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Ask again until `arrived` is satisfied with the answer."""
-        deadline = self.world.clock.monotonic() + PATIENCE_SECONDS
+        deadline, pause = self.world.clock.monotonic() + PATIENCE_SECONDS, FIRST_LOOK
         while True:
             seen: dict[str, Any] = await self.call("GET", path)
             if arrived(seen):
                 return seen
             if self.world.clock.monotonic() > deadline:
                 raise GaveUp(f"{what} did not come: {seen}")
-            await self.world.clock.sleep(POLL_SECONDS)
+            await self.world.clock.sleep(pause)
+            pause = min(LAST_LOOK, pause * 1.5)
 
 
 async def issue(world: Deployment, number: int, wanted: dict[str, Any], *, odd: bool = False) -> dict[str, Any]:
@@ -109,9 +110,11 @@ class Citizen(Person):
     """A consumer of the portal."""
 
     @classmethod
-    async def issue(cls, world: Deployment, number: int, *, odd: dict[str, Any] | None = None, **wanted: Any) -> Self:
-        """With a certificate; `wanted` goes to nuc-mock as it is, `odd` bends the certificate."""
-        body = {**NAMES, **wanted, **({"odd": odd} if odd else {})}
+    async def issue(
+        cls, world: Deployment, number: int, *, odd: dict[str, Any] | None = None, iin: str | None = None, **wanted: Any
+    ) -> Self:
+        """With a certificate; `wanted` goes to nuc-mock as it is, `odd` bends the certificate. `iin`: this very one."""
+        body = {**NAMES, **wanted, **({"odd": odd} if odd else {}), **({"iin": iin} if iin else {})}
         issued = await issue(world, number, body, odd=odd is not None)
         key = await open_container(issued)
         password = f"Құпия-{world.ids.token(9)}"
@@ -157,27 +160,35 @@ class Citizen(Person):
         prepared = await self.call("POST", f"/v1/cases/{case}/prepare", json=body)
         return base64.b64decode(prepared["document"])
 
-    async def prepare_in_vain(self, case: str, certificate: str) -> None:
-        """With a certificate the portal has to refuse."""
+    async def prepare_in_vain(self, case: str, certificate: str) -> dict[str, Any]:
+        """With a certificate the portal has to refuse; the problem it tells."""
         answered = await self.send("POST", f"/v1/cases/{case}/prepare", json={"certificate": certificate})
         if not answered.is_error:
             raise GaveUp(f"the portal took a certificate it had to refuse: {answered.text}")
+        problem: dict[str, Any] = answered.json()
+        return problem
 
     async def old_certificate(self, ago: timedelta) -> str:
         """Another certificate of this person's that expired so long ago, in PEM."""
         now = self.world.clock.now()
         dates = {"not_before": now - ago - timedelta(days=365), "not_after": now - ago}
-        body = {"iin": self.iin, **NAMES, "password": KEYSTORE_PASSWORD}
-        body |= {name: moment.isoformat() for name, moment in dates.items()}
+        return await self.another_certificate(**{name: moment.isoformat() for name, moment in dates.items()})
+
+    async def another_certificate(self, **wanted: Any) -> str:
+        """Another certificate of this person's, in PEM; `wanted` goes to nuc-mock as it is."""
+        body = {"iin": self.iin, **NAMES, "password": KEYSTORE_PASSWORD, **wanted}
         url = f"{self.world.url(NUC)}/v1/persons"
         issued = answer(await self.world.http.post(url, json=body, headers=bearer(self.world.admin_token(NUC))))
         return str(issued["certificate"])
 
-    async def log_in_wrongly(self, **more: Any) -> None:
+    async def log_in_wrongly(self, **more: Any) -> dict[str, Any]:
+        """With a wrong password; the problem the portal tells."""
         wrong = {"iin": self.iin, "password": f"қате-{self.password}", **more}
         answered = await self.send("POST", "/v1/sessions", json=wrong)
         if not answered.is_error:
             raise GaveUp("the portal let somebody in with a wrong password")
+        problem: dict[str, Any] = answered.json()
+        return problem
 
     async def submit(self, case: str, document: bytes) -> dict[str, Any]:
         """Sign and send."""

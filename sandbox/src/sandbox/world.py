@@ -10,7 +10,10 @@ who check the twin from behind (the trace, the journal's verification, sabotage)
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +36,13 @@ if TYPE_CHECKING:
     from sandbox.staff import Official, Operator
 
 Ports = Literal["fixed", "auto"]
+# The services close a connection that was idle for five seconds; whoever sends at that very moment is not heard.
+IDLE = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=2.0)
 HTTP_SECONDS = 30.0  # a CMS check and an argon2 login on a busy machine
+# httpcore asks at every call which loop runs, by importing a package that may not be there: a search through the whole
+# path each time, a tenth of a replay. None is Python's own word for "not there".
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
+NOTE = "deployment.json"  # of a running one: where its services listen and its journals are
 
 
 class Deployment:
@@ -51,8 +60,10 @@ class Deployment:
     async def __aenter__(self) -> Self:
         try:
             self._stack.enter_context(bootstrap.held(self.home))
-            self._http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False))
+            client = httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE)
+            self._http = await self._stack.enter_async_context(client)
             await self.start()
+            self._note_down()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -65,6 +76,13 @@ class Deployment:
 
     async def start(self) -> None:
         raise NotImplementedError
+
+    def _note_down(self) -> None:
+        """For whoever comes from outside with the right to read the home; gone with the deployment."""
+        path = self.home.path / NOTE
+        content = {"urls": self.urls, "journals": self.journals()}
+        bootstrap.write_private(path, json.dumps(content, indent=2).encode())
+        self._stack.callback(path.unlink, missing_ok=True)
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -138,10 +156,18 @@ class World(Deployment):
     """Everything in this process: one event loop, a memory bus, an SQLite file per service."""
 
     def __init__(
-        self, home: Path, *, ports: Ports = "fixed", clock: Clock | None = None, ids: Ids | None = None
+        self,
+        home: Path,
+        *,
+        ports: Ports = "fixed",
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        tuned: Mapping[str, Any] | None = None,
     ) -> None:
+        """`tuned`: settings by their field names, for every service that has them."""
         super().__init__(home, clock=clock, ids=ids)
         self._ports = ports
+        self._tuned = dict(tuned or {})
         self._host = Host()
         self._broker: MemoryBroker | None = None
         self._buses: dict[str, HoldableBus] = {}
@@ -187,7 +213,7 @@ class World(Deployment):
 
         assert self._broker is not None, "the broker opens before the services"
         port = bound.getsockname()[1]
-        settings = service.settings(values_for(service, self.home, self.urls, port))
+        settings = service.settings({**values_for(service, self.home, self.urls, port), **self._tuned})
         bus = self._buses[service.code] = HoldableBus(self._broker, self.clock)
         app = service.app(settings, bus=bus, clock=self.clock, ids=self.ids)
         await self._host.serve(service.code, app, bound)
