@@ -185,7 +185,7 @@ async def test_metrics_tell_what_is_late(store: Database, hand: HandClock) -> No
     await put(timers, store, "later", 3600)
     await timers.fire_due()
     await hand.advance(30)
-    await metrics.refresh(store, TABLE, hand)
+    await metrics.refresh([timers])
     shown = generate_latest(registry).decode()
     assert 'egov_deadlines_fired_total{kind="note",service="twin"} 1.0' in shown
     assert 'egov_deadlines_failed_total{kind="refuse",service="twin"} 1.0' in shown

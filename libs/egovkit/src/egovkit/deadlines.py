@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -176,6 +176,23 @@ class DeadlineRunner:
             following = await self.deadlines.next_due(conn)
         return following is not None and following <= self._clock.now()
 
+    async def moments(self) -> tuple[datetime | None, datetime | None]:
+        """The next moment that lies ahead, of rows that never failed and of those that are tried again."""
+        column = self._table.c
+        ahead = select(func.min(column.next_at)).where(column.next_at > self._clock.now())
+        async with self._db.read() as conn:
+            first = (await conn.execute(ahead.where(column.attempts == 0))).scalar_one()
+            again = (await conn.execute(ahead.where(column.attempts > 0))).scalar_one()
+        return first, again
+
+    async def lateness(self) -> tuple[int, float]:
+        """How many are past their moment, and the seconds of the oldest."""
+        now, due_at = self._clock.now(), self._table.c.due_at
+        async with self._db.read() as conn:
+            query = select(func.count(), func.min(due_at)).where(due_at <= now)
+            due, oldest = (await conn.execute(query)).one()
+        return due, 0.0 if oldest is None else (now - oldest).total_seconds()
+
     async def _take_one(self) -> bool | None:
         """True = fired, False = its handler failed and its next attempt is planned, None = nothing is due."""
         if not await self.due_now():  # a read first: looking for nothing must not queue with the writers
@@ -263,14 +280,11 @@ class DeadlineMetrics:
     def failed(self, kind: str) -> None:
         self._failed.labels(self._service, kind).inc()
 
-    async def refresh(self, db: Database, table: Table, clock: Clock) -> None:
+    async def refresh(self, runners: Sequence[DeadlineRunner]) -> None:
         """Sets the gauges; before every answer of /metrics."""
-        now = clock.now()
-        query = select(func.count(), func.min(table.c.due_at)).where(table.c.due_at <= now)
-        async with db.read() as conn:
-            due, oldest = (await conn.execute(query)).one()
-        self._due.labels(self._service).set(due)
-        self._oldest.labels(self._service).set(0 if oldest is None else (now - oldest).total_seconds())
+        late = [await runner.lateness() for runner in runners]
+        self._due.labels(self._service).set(sum(due for due, _ in late))
+        self._oldest.labels(self._service).set(max((seconds for _, seconds in late), default=0.0))
 
 
 class _Statements:

@@ -38,7 +38,7 @@ from fastapi import FastAPI
 from sqlalchemy import Table
 
 from egovkit.bus import Bus
-from egovkit.clock import Clock, SystemClock
+from egovkit.clock import Clock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.db.engine import Database, in_memory
 from egovkit.db.migrate import migrate, upgrade
@@ -57,6 +57,7 @@ from egovkit.outbox import Outbox
 from egovkit.parts import NotStarted, Parts, present
 from egovkit.problems import Problems
 from egovkit.relay import Relay
+from egovkit.sandbox import sandbox_clock, sandbox_control, sandbox_router, watch_deadlines, watch_outbox
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
@@ -93,7 +94,8 @@ class Node:
     ) -> None:
         self.settings = settings
         self.code = settings.code
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or sandbox_clock(settings)
+        self.control = sandbox_control(settings, self.clock)
         self.ids: Ids = ids or SystemIds(self.clock)
         self.contracts: Path = contracts_dir(settings.contracts)
         self.problems = read_once(Problems.load, self.contracts)
@@ -166,11 +168,6 @@ class Node:
         return tuple(self._inboxes)
 
     @property
-    def timers(self) -> Sequence[DeadlineRunner]:
-        """Those that `keep_deadlines` made."""
-        return tuple(self._timers)
-
-    @property
     def _started(self) -> Parts:
         if self._parts is None:
             raise NotStarted(f"{self.code}: use the node inside `async with node`")
@@ -203,6 +200,9 @@ class Node:
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT))
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
         bus = self._given_bus or make_bus(settings, self.clock)
+        if self.control is not None:
+            bus = self.control.take_bus(bus)
+            self.control.prepares.append(lambda _: self.refresh())
         await bus.start()
         if self._given_bus is None:
             stack.push_async_callback(bus.close)
@@ -234,6 +234,8 @@ class Node:
                 messages=self.messages,
                 on_commit=parts.relay.wake,
             )
+            if self.control is not None:
+                watch_outbox(self.control, parts.db, tables.outbox)
             stack.push_async_callback(parts.relay.close)
             await parts.relay.start()
             self.background(forget_for_ever(parts.db, self._tables, self.clock, self.settings), "egov-forget")
@@ -321,15 +323,13 @@ class Node:
         """Fires the rows of `table` through the handler of their kind until the node stops."""
         if self._deadline_metrics is None:  # a node that starts anew counts on
             self._deadline_metrics = DeadlineMetrics(self.code, self.metrics.registry)
-            self.metrics.ask(lambda: self._refresh_deadlines(table))
+            self.metrics.ask(partial(self._deadline_metrics.refresh, self._timers))
         runner = DeadlineRunner(self.db, table, self.clock, handlers, metrics=self._deadline_metrics)
         self._timers.append(runner)
+        if self.control is not None:
+            watch_deadlines(self.control, runner)
         self.background(runner.run(), "egov-deadlines")
         return runner.deadlines
-
-    async def _refresh_deadlines(self, table: Table) -> None:
-        if self._parts is not None and self._deadline_metrics is not None:
-            await self._deadline_metrics.refresh(self._parts.db, table, self.clock)
 
     async def refresh(self) -> None:
         """Looks for a newer revocation list and member list now. Failing is no error: what is known stays."""
@@ -371,6 +371,8 @@ class Node:
             more_metrics=self._metrics_text,
         )
         app.state.node = self
+        if self.control is not None:
+            app.include_router(sandbox_router(self.control))
         return app
 
     async def _metrics_text(self) -> bytes:
