@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.clock import HandClock
 from egovkit.db import Database, deadlines_table
 from egovkit.deadlines import Deadline, DeadlineHandler, DeadlineMetrics, DeadlinePace, DeadlineRunner, _Statements
+
+if TYPE_CHECKING:
+    from egovkit.testing.servers import PrivatePostgres
 
 START = datetime(2026, 3, 2, 4, tzinfo=UTC)
 METADATA = MetaData()
@@ -200,6 +204,31 @@ async def test_the_scan_goes_along_the_index(store: Database) -> None:
         plan = [row.detail for row in await conn.execute(text(f"EXPLAIN QUERY PLAN {query}"))]
     assert len(plan) == 1, plan
     assert "USING INDEX deadlines_next (next_at<?)" in plan[0], plan
+
+
+@pytest.mark.connected
+async def test_postgres_scans_along_the_index_and_shares_rows_among_replicas(
+    postgres: PrivatePostgres, hand: HandClock
+) -> None:
+    db = await opened(postgres.database("deadlines_kit"))
+    try:
+        one, two = runner(db, hand), runner(db, hand)
+        later = START + timedelta(days=1)
+        future = {"kind": "note", "subject": "x", "due_at": later, "next_at": later, "attempts": 0, "facts": "{}"}
+        async with db.begin() as conn:
+            await conn.execute(insert(TABLE), [{**future, "key": f"future-{number}"} for number in range(5000)])
+        async with db.begin() as conn:
+            await conn.execute(text("ANALYZE deadlines"))
+            asked = _Statements.first_due(TABLE).params(now=START)
+            query = asked.compile(db.engine.sync_engine, compile_kwargs={"literal_binds": True})
+            plan = "\n".join((await conn.execute(text(f"EXPLAIN {query}"))).scalars())
+        assert "Index Scan using deadlines_next" in plan and "Seq Scan" not in plan, plan
+        for number in range(10):
+            await put(one, db, f"k{number}", 0)
+        assert sum(await asyncio.gather(one.fire_due(), two.fire_due())) == 10
+        assert sorted(await effects(db)) == sorted(f"k{number}" for number in range(10))
+    finally:
+        await db.close()
 
 
 # --- what may ever happen to a set of deadlines

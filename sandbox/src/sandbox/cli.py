@@ -262,6 +262,15 @@ def bench_e2e(
     print_json(found) if as_json else typer.echo(found)
 
 
+@bench_app.command("deadlines")
+def bench_deadlines(as_json: JsonOption = False) -> None:
+    """The look for what is due beside ten thousand and a million deadlines of the future."""
+    from sandbox.bench_deadlines import run_deadlines
+
+    found = run_deadlines()
+    print_json(found) if as_json else typer.echo(found)
+
+
 @bench_app.command("query")
 def bench_query(
     as_json: JsonOption = False,
