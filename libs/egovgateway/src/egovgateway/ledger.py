@@ -53,6 +53,7 @@ class Passage:
     receipt: str | None = None
     due: datetime | None = None
     known: bool = False  # seen before: nothing is written
+    version: int | None = None  # of the regulation the case began with, where this gateway reads the acts
 
     def result(self) -> Result:
         """What the sender is told."""
@@ -80,6 +81,8 @@ class Passage:
         if envelope is not None:
             body |= {key: getattr(envelope, key) for key in ("id", "type", "source", "recipient", "caseseq")}
             body |= {key: getattr(envelope, key) for key in ("regulation", "channel", "region")}
+        if self.version:
+            body["regulation_version"] = self.version
         if self.error is not None:
             body["code"] = self.error.code
         kind: Kind = "refusal" if self.error is not None else "envelope"
@@ -253,6 +256,7 @@ class Ledger:
         envelope = item.envelope
         if decision.case is not None:
             self._cases[envelope.subject] = decision.case
+            passage.version = decision.case.regulation_version
         if decision.to is None:
             passage.state = EnvelopeState.CONSUMED
         else:
