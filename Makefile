@@ -42,6 +42,7 @@ bench: $(STAMP) ## measure start, catalogue, gateway, end to end and queries on 
 	@$(BIN)/egov bench gateway --json
 	@$(BIN)/egov bench e2e --json
 	@$(BIN)/egov bench query --json
+	@$(BIN)/egov bench conformance --json
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock (hashes, no addresses)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv

@@ -14,6 +14,7 @@ import typer
 
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
+from sandbox.conformance_cli import conformance
 from sandbox.regulations_cli import app as regulations_app
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
+app.command()(conformance)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 
@@ -267,4 +269,16 @@ def bench_query(
     from sandbox.bench_query import run_query
 
     found = run_query(count)
+    print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("conformance")
+def bench_conformance(
+    as_json: JsonOption = False,
+    count: Annotated[int, typer.Option("--count", min=10, help="Cases in the journals.")] = 10_000,
+) -> None:
+    """Cases checked a second from journals of made-up cases, and the memory it takes."""
+    from sandbox.bench_conformance import run_bench
+
+    found = run_bench(count)
     print_json(found) if as_json else typer.echo(found)

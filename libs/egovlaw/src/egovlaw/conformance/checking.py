@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from egovlaw.catalogue import Catalogue, Channel, Regulation
 from egovlaw.conformance.events import Entry, Happened, Parties, RowLike, in_time, join, read_entry
 from egovlaw.conformance.passing import disordered, missing
-from egovlaw.conformance.replaying import Walk, replay
+from egovlaw.conformance.replaying import replay
 from egovlaw.conformance.report import DIMENSIONS, CaseReport, Deviation, Turned
 from egovlaw.conformance.timing import measure
 
-NOTHING = dict.fromkeys(DIMENSIONS, 0.0)
+NOTHING: dict[str, float] = {dimension: 0.0 for dimension in DIMENSIONS}
 
 
 def check_case(case: str, rows: Iterable[RowLike], catalogue: Catalogue, parties: Parties) -> CaseReport:
@@ -60,23 +60,19 @@ def _judge(
     }
     deviations = tuple(dict.fromkeys(found))
     return CaseReport(
-        report.case, report.regulation, report.version, report.channel, _ended(walk), report.rows, deviations,
+        report.case, report.regulation, report.version, report.channel, walk.ended, report.rows, deviations,
         tuple(limits), _turned(happened), _scores(deviations, weights),
     )  # fmt: skip
 
 
 def _scores(deviations: Sequence[Deviation], weights: dict[str, int]) -> dict[str, float]:
     """What fitted, out of what fitted and what did not."""
-    scores = {}
+    scores: dict[str, float] = {}
     for dimension in DIMENSIONS:
         wrong = sum(one.dimension == dimension for one in deviations)
         right = weights[dimension] if dimension in ("fitness", "order") else max(0, weights[dimension] - wrong)
         scores[dimension] = 1.0 if wrong == 0 else round(right / (right + wrong), 4)
     return scores
-
-
-def _ended(walk: Walk) -> bool:
-    return walk.ended
 
 
 def _context(entries: Sequence[Entry]) -> tuple[str | None, int | None, str | None]:

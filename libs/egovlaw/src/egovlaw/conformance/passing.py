@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from egovlaw.catalogue import Channel, FlowItem
 from egovlaw.conformance.events import Entry, Event, Parties
 from egovlaw.conformance.replaying import Walk
 from egovlaw.conformance.report import Deviation
+
+
+# Whoever was asked or applied to shows that he got it by his answer or his next step, not by a row of its own.
+SHOWN_BY_WHAT_FOLLOWS = ("query.", "case.submitted")
 
 
 def missing(channel: Channel, walk: Walk, events: Sequence[Event], parties: Parties) -> tuple[list[Deviation], int]:
@@ -43,7 +46,8 @@ def _lacking(event: Event, item: FlowItem, events: Sequence[Event], parties: Par
     source, recipient = event.entries[0].text("source"), event.entries[0].text("recipient")
     wanted = [one for one in parties.route(source, recipient) if one in parties.readable]
     gateways = (parties.national, parties.regional)
-    if recipient and recipient not in gateways and recipient in parties.readable:
+    shown = event.message.startswith(SHOWN_BY_WHAT_FOLLOWS)
+    if not shown and recipient not in gateways and recipient in parties.readable:
         wanted.append(recipient)
     lacking = [who for who in wanted if event.at(who) is None]
     own = event.message in item.entering or event.message in item.standing
@@ -65,7 +69,8 @@ def sender_entry(event: Event, events: Sequence[Event]) -> Entry | None:
 def disordered(channel: Channel, events: Sequence[Event], parties: Parties) -> list[Deviation]:
     """Hops of one envelope against its route, and what one system did against the order of the flow."""
     found: list[Deviation] = []
-    last: dict[str, tuple[datetime, Event]] = {}
+    last: dict[str, tuple[Entry, Event]] = {}
+    answers: list[tuple[Entry, Event]] = []
     for event in events:
         item = channel.item(event.step)
         if item is None:
@@ -74,19 +79,46 @@ def disordered(channel: Channel, events: Sequence[Event], parties: Parties) -> l
             found += _hops(event, item, events, parties)
         if event.message and event.message not in item.entering and event.message not in item.standing:
             continue  # side messages come when they come
+        if event.message.startswith("answer."):
+            answers += [(one, event) for one in event.entries if one.outcome == "applied"]
         if event.message.startswith(("query.", "answer.")):
             continue  # several registers are asked at once
         for one in event.entries:
+            told = [pair for pair in answers if pair[0].service == one.service and pair[1].step != event.step]
             before = last.get(one.service)
-            if before is not None and one.time < before[0]:
-                text = f"{one.service} saw {event.name} before {before[1].name}"
-                found.append(Deviation("order", item.clause, event.step, text, (one.ref, *before[1].refs)))
-                earlier = channel.item(before[1].step)
-                if earlier is not None and earlier.label != event.step:
-                    found.append(Deviation("order", earlier.clause, earlier.label, text, (one.ref, *before[1].refs)))
-            else:
-                last[one.service] = (one.time, event)
+            for entry, earlier in (*told, *((before,) if before else ())):
+                if one.time < entry.time:
+                    found += _late_seen(channel, (one, event), (entry, earlier))
+            if before is None or one.time >= before[0].time:
+                last[one.service] = (one, event)
+    return [*found, *_unasked(channel, events)]
+
+
+def _unasked(channel: Channel, events: Sequence[Event]) -> list[Deviation]:
+    """Nobody sees an answer before the question; a question that is repeated counts from its first time."""
+    asked: dict[tuple[str, str], tuple[Entry, Event]] = {}
+    for event in events:
+        if event.message.startswith("query."):
+            for one in event.entries:
+                key = (event.message.removeprefix("query."), one.service)
+                if key not in asked or one.time < asked[key][0].time:
+                    asked[key] = (one, event)
+    found: list[Deviation] = []
+    for event in events:
+        if event.message.startswith("answer.") and channel.item(event.step) is not None:
+            for one in event.entries:
+                question = asked.get((event.message.removeprefix("answer."), one.service))
+                if question is not None and one.time < question[0].time and channel.item(question[1].step):
+                    found += _late_seen(channel, (one, event), question)
     return found
+
+
+def _late_seen(channel: Channel, one: tuple[Entry, Event], before: tuple[Entry, Event]) -> list[Deviation]:
+    """Both steps are named: which of the two stands in the wrong place nobody can tell."""
+    text = f"{one[0].service} saw {one[1].name} before {before[1].name}"
+    steps = dict.fromkeys((one[1].step, before[1].step))
+    rows = (one[0].ref, before[0].ref)
+    return [Deviation("order", channel.by_label[step].clause, step, text, rows) for step in steps]
 
 
 def _hops(event: Event, item: FlowItem, events: Sequence[Event], parties: Parties) -> list[Deviation]:

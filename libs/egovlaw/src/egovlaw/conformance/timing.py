@@ -21,6 +21,8 @@ def measure(channel: Channel, events: Sequence[Event]) -> tuple[list[Measured], 
             started = _started(limit, stop, events)
             computed = None if started is None else (stop.time - started).total_seconds()
             told = stop.number("used_s")
+            if told is None and started is None:
+                told = _told_by_its_step(limit, stop, events)
             used = told if computed is None else computed
             flagged = bool(stop.facts.get("late")) or stop.outcome == "late"
             late = flagged or (used is not None and used > limit.max_s + TOLERANCE_S)
@@ -57,6 +59,12 @@ def _stops(limit: Limit, events: Sequence[Event]) -> Iterator[Entry]:
         if stop.kind == "step" and not event.message and event.step == stop.name:
             if stop.outcome in (None, event.outcome):
                 yield event.entries[0]
+
+
+def _told_by_its_step(limit: Limit, stop: Entry, events: Sequence[Event]) -> float | None:
+    """Where the limit ends with the check behind its step, the step's own row says what was used."""
+    own = (e.entries[0] for e in events if not e.message and e.step == limit.label and e.time <= stop.time)
+    return next((one.number("used_s") for one in reversed(list(own))), None)
 
 
 def _started(limit: Limit, stop: Entry, events: Sequence[Event]) -> datetime | None:

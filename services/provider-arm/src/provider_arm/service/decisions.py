@@ -70,7 +70,7 @@ class Sitting:
 
     @staticmethod
     def of(ws: Workstation, conn: AsyncConnection, person: Staff, case: Case) -> Sitting:
-        procedure = ws.procedures.of(case.regulation, case.channel)
+        procedure = ws.procedures.of(case.regulation, case.channel, case.regulation_version)
         return Sitting(ws, conn, person, case, procedure, ws.clock.now())
 
     async def journal(

@@ -63,7 +63,7 @@ async def record_hand_over(ws: Workstation, conn: AsyncConnection, received: Rec
     values = {"state": after.value, "changed_at": ws.clock.now(), "changed_by": None}
     if not await cases.change(conn, case, values):
         raise await ws.conflict(conn, case)
-    procedure = ws.procedures.of(case.regulation, case.channel)
+    procedure = ws.procedures.of(case.regulation, case.channel, case.regulation_version)
     last = received.receipts[-1]
     await ws.note_envelope(
         conn,

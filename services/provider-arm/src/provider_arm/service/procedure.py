@@ -122,12 +122,21 @@ class Procedures:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def regulation(self, code: str) -> Regulation | None:
-        return self._catalogue.regulation(code)
+    def regulation(self, code: str, version: int | None = None) -> Regulation | None:
+        return self._catalogue.regulation(code, version or None)
 
-    def of(self, regulation_code: str, channel_code: str) -> Procedure:
-        """EgovError("case.not_served") when the act leaves no such work to a provider's workstation (A36)."""
-        regulation = self._catalogue.regulation(regulation_code)
+    def known(self, code: str, version: int | None) -> int:
+        """The version, if the catalogue has it; 0 for the newest: nobody can be served by one that is not there."""
+        return version if version and self._catalogue.regulation(code, version) is not None else 0
+
+    def of(self, regulation_code: str, channel_code: str, version: int | None = None) -> Procedure:
+        """EgovError("case.not_served") when the act leaves no such work to a provider's workstation (A36).
+        `version`: the one a running case began with (0 or None: the newest); EgovError("case.regulation_changed") when
+        the catalogue has it no more."""
+        regulation = self.regulation(regulation_code, version)
+        newest = self._catalogue.regulation(regulation_code)
+        if regulation is None and newest is not None:
+            raise EgovError("case.regulation_changed", began=version, now=newest.version)
         channel = None if regulation is None else regulation.channels.get(channel_code)
         if regulation is None or channel is None:
             raise EgovError("case.not_served", regulation=regulation_code, channel=channel_code)
