@@ -25,10 +25,11 @@ from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.loader import load_catalogue
 from gateway_shep import tables
-from gateway_shep.api import Admin, Running, attachments_router, letters_router, members_router, register_router
+from gateway_shep.api import Admin, Running, attachments_router, letters_router, members_router, register_router, reports_router
 from gateway_shep.attachments import MAX_FILE, Attachments
 from gateway_shep.domain import TRUNK, NationalJudge, Policies
 from gateway_shep.letters import BATCH, Letters, Tools
+from gateway_shep.reports import Reports
 from gateway_shep.service import Register
 from gateway_shep.settings import Settings
 
@@ -74,6 +75,7 @@ def create_app(
     app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(attachments_router(now_running))
     app.include_router(letters_router(now_running, admin))
+    app.include_router(reports_router(now_running, admin))
     _count_letters(node, now_running)
     return app
 
@@ -113,6 +115,7 @@ def _running(node: Node, settings: Settings, topology: Topology, checkpoint: Cal
         letters=Letters(gateway, Tools(node.bus, node.ids, sealer, topology, checkpoint)),
         idempotent=Idempotent(node.db, tables.idempotency, node.clock, node.ids),
         door=Door(gateway, Access(node.code, node.membership, node.trust)),
+        reports=Reports(gateway),
     )
 
 

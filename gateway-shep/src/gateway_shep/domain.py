@@ -209,6 +209,7 @@ class NationalJudge:
                 origin=envelope.source,
                 provider="",
             )
+        running = self._running(spec, item, case)
         numbered = {} if spec.cls == "answer" else {envelope.source: envelope.caseseq}
         return replace(
             case,
@@ -218,7 +219,24 @@ class NationalJudge:
             sequences={**case.sequences, **numbered},
             times={**case.times, spec.name: item.arrival.received},
             questions=_questions(spec, item, case),
+            **running,
         )
+
+    def _running(self, spec: MessageSpec, item: Verified, case: CaseRow) -> dict[str, Any]:
+        """The limit that this message starts, or what is left of the one it does not stop. Answers are watched by who
+        asked."""
+        envelope = item.envelope
+        if spec.cls in ("answer", "request"):
+            return {}
+        for limit in self._law(envelope, case).channels[envelope.channel].limits:
+            start, stop = limit.starts_on, limit.stops_on
+            if limit.measured_by != self._code or stop.kind != "message":
+                continue
+            if start.kind == "message" and start.name == spec.name:
+                due = item.arrival.received + timedelta(seconds=limit.max_s)
+                return {"due_at": due, "due_step": limit.label, "due_clause": limit.clause}
+        stopped = case.due_step == envelope.step
+        return {"due_at": None, "due_step": None, "due_clause": None} if stopped else {}
 
     def _provider_of(self, item: Verified) -> str:
         """The provider's system of a case that has none yet: the sender itself, or who the envelope is for."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovgateway.domain import (
+    GRACE,
     Arrival,
     CaseRow,
     EnvelopeState,
@@ -114,6 +115,21 @@ class Passage:
             "due_at": self.due,
             "attempts": 0,
             "settled_at": now if settled else None,
+            **self._measured(),
+        }
+
+    def _measured(self) -> dict[str, Any]:
+        """What reports of overdue read; of what was refused too: that is where lateness of a request ends."""
+        trace = self.trace
+        if trace is None or trace.limit_s is None or trace.used_s is None:
+            return dict.fromkeys(("step", "clause", "limit_s", "used_s", "late"))
+        late = trace.late or trace.used_s > trace.limit_s + GRACE.total_seconds()
+        return {
+            "step": trace.step,
+            "clause": trace.clause,
+            "limit_s": trace.limit_s,
+            "used_s": trace.used_s,
+            "late": late,
         }
 
 
