@@ -25,7 +25,15 @@ from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.loader import load_catalogue
 from gateway_shep import tables
-from gateway_shep.api import Admin, Running, attachments_router, letters_router, members_router, register_router, reports_router
+from gateway_shep.api import (
+    Admin,
+    Running,
+    attachments_router,
+    letters_router,
+    members_router,
+    register_router,
+    reports_router,
+)
 from gateway_shep.attachments import MAX_FILE, Attachments
 from gateway_shep.domain import TRUNK, NationalJudge, Policies
 from gateway_shep.letters import BATCH, Letters, Tools

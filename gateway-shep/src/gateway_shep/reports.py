@@ -44,7 +44,9 @@ class Reports:
             rows = await store.measured(conn, wanted)
             waiting = await store.waiting(conn, wanted, now)
         groups = _grouped(rows)
-        begin = 0 if cursor is None else next((n for n, g in enumerate(groups) if g["key"] == cursor), len(groups) - 1) + 1
+        begin = (
+            0 if cursor is None else next((n for n, g in enumerate(groups) if g["key"] == cursor), len(groups) - 1) + 1
+        )
         page = groups[begin : begin + limit]
         return {
             "items": page,

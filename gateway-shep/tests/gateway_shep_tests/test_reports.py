@@ -18,7 +18,7 @@ TABLE = "Приложение 1, таблица 1"
 async def test_a_cases_budget_names_limit_clause_used_and_gateways(bus: Shep) -> None:
     case = bus.ids.new()
     await bus.take(submitted(bus, case))
-    bus.clock.advance(timedelta(seconds=30))
+    await bus.clock.advance(timedelta(seconds=30))
     await by_trunk(bus, registered(bus, case))
     await by_trunk(bus, completed(bus, case))
     answer = (await bus.http.get(f"/v1/cases/{case}/budget", headers=bus.admin)).json()
@@ -37,9 +37,9 @@ async def test_a_cases_budget_names_limit_clause_used_and_gateways(bus: Shep) ->
 async def test_a_submission_nobody_registers_is_overdue_from_its_limit_until_its_number_comes(bus: Shep) -> None:
     case = bus.ids.new()
     await bus.take(submitted(bus, case))
-    bus.clock.advance(timedelta(seconds=59))
+    await bus.clock.advance(timedelta(seconds=59))
     assert (await overdue(bus))["waiting"] == []
-    bus.clock.advance(timedelta(seconds=31))
+    await bus.clock.advance(timedelta(seconds=31))
     [waiting] = (await overdue(bus))["waiting"]
     assert (waiting["case_id"], waiting["step"], waiting["clause"]) == (case, "P6", f"{TABLE}, 6")
     assert waiting["overdue_s"] == 30.0
@@ -62,7 +62,7 @@ async def test_the_report_is_narrowed_and_paged(bus: Shep) -> None:
     assert (await overdue(bus, regulation=REGULATION))["items"] != []
     assert (await overdue(bus, provider="nobody"))["items"] == []
     later = (bus.clock.now()).isoformat().replace("+00:00", "Z")
-    bus.clock.advance(timedelta(seconds=1))
+    await bus.clock.advance(timedelta(seconds=1))
     assert (await overdue(bus, to=later.replace("20", "19", 1)))["items"] == []
 
 

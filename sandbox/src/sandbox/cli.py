@@ -14,6 +14,7 @@ import typer
 
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
+from sandbox.budget_cli import budget, report_app
 from sandbox.conformance_cli import conformance
 from sandbox.regulations_cli import app as regulations_app
 
@@ -35,6 +36,8 @@ app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
 app.command()(conformance)
+app.command()(budget)
+app.add_typer(report_app, name="report")
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 

@@ -128,7 +128,10 @@ def _used(made: MadeUp, limit: Limit) -> float:
 
 
 def many(
-    count: int, channels: Sequence[tuple[Regulation, Channel]], parties: Parties, new_id: Callable[[], str],
+    count: int,
+    channels: Sequence[tuple[Regulation, Channel]],
+    parties: Parties,
+    new_id: Callable[[], str],
     began: datetime,
 ) -> list[JournalRow]:
     """The journals of `count` cases, the channels in turn, a minute between two, every fourth refused."""

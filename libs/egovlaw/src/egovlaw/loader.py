@@ -221,7 +221,7 @@ def _code_errors(documents: Sequence[Document]) -> list[CatalogueError]:
         if isinstance(code, str) and isinstance(version, int):
             taken = first.setdefault((code, version), document)
             if taken is not document:
-                wrong(document, "code", f"code {code} is already used by {taken.file}, in the same version {version}")
+                wrong(document, "code", f"code {code} is already used by {taken.file}")
             named = re.search(r"\.v([0-9]+)\.yaml$", document.file)
             if named is not None and int(named[1]) != version:
                 wrong(document, "version", f"version {version} in a file named for version {named[1]}")

@@ -9,7 +9,6 @@ from egovlaw.conformance.events import Entry, Event, Parties
 from egovlaw.conformance.replaying import Walk
 from egovlaw.conformance.report import Deviation
 
-
 # Whoever was asked or applied to shows that he got it by his answer or his next step, not by a row of its own.
 SHOWN_BY_WHAT_FOLLOWS = ("query.", "case.submitted")
 

@@ -139,9 +139,7 @@ def _misplaced(walk: Walk, event: Event, item: FlowItem | None, text: str) -> No
             walk.deviations.append(Deviation("order", clause, step, text, refs))
         return
     clause = item.clause if item else event.entries[0].facts.get("clause")
-    walk.deviations.append(
-        Deviation("fitness", str(clause) if clause else None, event.step or "-", text, event.refs)
-    )
+    walk.deviations.append(Deviation("fitness", str(clause) if clause else None, event.step or "-", text, event.refs))
 
 
 def _clause(channel: Channel, label: str) -> str | None:
