@@ -82,8 +82,8 @@ def create_app(
     admin = Admin(read_secret(settings.admin_token_file))
     app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(attachments_router(now_running))
-    app.include_router(letters_router(now_running, admin))
-    app.include_router(reports_router(now_running, admin))
+    for made in (letters_router, reports_router):
+        app.include_router(made(now_running, admin))
     _count_letters(node, now_running)
     return app
 

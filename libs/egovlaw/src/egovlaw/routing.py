@@ -94,7 +94,8 @@ def judge_route(
     on: date | None = None,
     version: int | None = None,
 ) -> RouteRefused | None:
-    """None = the route is the act's. `version`: the one a running case began with. `policy` in_force_only refuses regulations not in force `on` that day
+    """None = the route is the act's. `version`: the one a running case began with.
+    `policy` in_force_only refuses regulations not in force `on` that day
     (D20).
     """
     law = catalogue.regulation(envelope.regulation, version)

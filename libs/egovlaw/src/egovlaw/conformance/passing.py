@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from egovlaw.catalogue import Channel, FlowItem
 from egovlaw.conformance.events import Entry, Event, Parties
@@ -130,7 +131,7 @@ def _hops(event: Event, item: FlowItem, events: Sequence[Event], parties: Partie
     return [
         Deviation("order", item.clause, event.step, f"{event.name}: {after.service} has it before {before.service}",
                   (before.ref, after.ref))
-        for before, after in zip(seen, seen[1:], strict=False)
+        for before, after in pairwise(seen)
         if after.time < before.time
     ]  # fmt: skip
 
