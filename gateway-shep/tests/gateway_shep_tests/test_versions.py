@@ -28,9 +28,11 @@ def contracts(tmp_path: Path) -> Path:
         shutil.copytree(contracts_dir() / name, root / name)
     shutil.copy(contracts_dir() / "regions.yaml", root)
     first = root / "regulations/atyrau/housing-queue.yaml"
-    head, label, limit = first.read_text().partition("stops_on: {message: case.submitted}")
-    longer = limit.replace("max_s: 60", "max_s: 120", 1)
-    second = (head + label + longer).replace("\nversion: 1\n", "\nversion: 2\n", 1)
+    head, row, table = first.read_text().partition("Регистрация запроса с присвоением номера заявлению")
+    table = table.replace('limit_ru: "1 минута"', 'limit_ru: "2 минуты"', 1).replace("{max_s: 60}", "{max_s: 120}", 1)
+    middle, start, limits = table.partition("stops_on: {message: case.submitted}")
+    longer = middle + start + limits.replace("max_s: 60", "max_s: 120", 1)
+    second = (head + row + longer).replace("\nversion: 1\n", "\nversion: 2\n", 1)
     first.with_name("housing-queue.v2.yaml").write_text(second)
     return root
 

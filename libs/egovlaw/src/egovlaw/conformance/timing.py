@@ -56,9 +56,9 @@ def _stops(limit: Limit, events: Sequence[Event]) -> Iterator[Entry]:
             entry = event.at(limit.measured_by)
             if entry is not None:
                 yield entry
-        if stop.kind == "step" and not event.message and event.step == stop.name:
-            if stop.outcome in (None, event.outcome):
-                yield event.entries[0]
+        local = stop.kind == "step" and not event.message and event.step == stop.name
+        if local and stop.outcome in (None, event.outcome):
+            yield event.entries[0]
 
 
 def _told_by_its_step(limit: Limit, stop: Entry, events: Sequence[Event]) -> float | None:
