@@ -82,10 +82,14 @@ def create_app(
     admin = Admin(read_secret(settings.admin_token_file))
     app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(attachments_router(now_running))
-    for made in (letters_router, reports_router):
-        app.include_router(made(now_running, admin))
+    _add_operators(app, now_running, admin)
     _count_letters(node, now_running)
     return app
+
+
+def _add_operators(app: FastAPI, now_running: Callable[[], Running], admin: Admin) -> None:
+    app.include_router(letters_router(now_running, admin))
+    app.include_router(reports_router(now_running, admin))
 
 
 async def _open_register(node: Node, register: Register) -> None:
