@@ -44,6 +44,7 @@ bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, nev
 	@$(BIN)/egov bench query --json
 	@$(BIN)/egov bench replay --json
 	@$(BIN)/egov bench deadlines --json
+	@$(BIN)/egov bench conformance --json
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock (hashes, no addresses)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv

@@ -15,6 +15,8 @@ import typer
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.clock_cli import app as clock_app
+from sandbox.budget_cli import budget, report_app
+from sandbox.conformance_cli import conformance
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 
@@ -37,6 +39,9 @@ app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
 app.command()(replay)
 app.add_typer(clock_app, name="clock")
+app.command()(conformance)
+app.command()(budget)
+app.add_typer(report_app, name="report")
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 
@@ -295,4 +300,16 @@ def bench_replay(
     from sandbox.bench_replay import run_replays
 
     found = run_replays(rounds, parallel)
+    print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("conformance")
+def bench_conformance(
+    as_json: JsonOption = False,
+    count: Annotated[int, typer.Option("--count", min=10, help="Cases in the journals.")] = 10_000,
+) -> None:
+    """Cases checked a second from journals of made-up cases, and the memory it takes."""
+    from sandbox.bench_conformance import run_bench
+
+    found = run_bench(count)
     print_json(found) if as_json else typer.echo(found)

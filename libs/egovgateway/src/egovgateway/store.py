@@ -18,6 +18,8 @@ from egovkit.db import upsert
 from egovkit.envelope import WireEnvelope
 
 Key = tuple[str, str]
+SETTLED = ("state", "queue", "receipts", "problem", "due_at", "settled_at")
+UNPARKED = (*SETTLED, "step", "clause", "limit_s", "used_s", "late")  # what is judged anew when its turn has come
 
 
 class Conflict(Exception):
@@ -123,7 +125,7 @@ class GatewayStore:
             changed = await conn.execute(
                 update(t)
                 .where(t.c.source == row["source"], t.c.id == row["id"], t.c.state == EnvelopeState.PARKED)
-                .values({k: row[k] for k in ("state", "queue", "receipts", "problem", "due_at", "settled_at")})
+                .values({k: row[k] for k in UNPARKED})
             )
             if changed.rowcount != 1:
                 raise Conflict("the parked envelope was taken by another process")

@@ -7,6 +7,7 @@ regulation mends them in one pass.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import jsonschema_rs
 
 from egovlaw.build import build_regulation
 from egovlaw.calendar import WorkCalendar, build_calendar
-from egovlaw.catalogue import Catalogue, Decision
+from egovlaw.catalogue import Catalogue, Decision, Regulation
 from egovlaw.checks import Finding, check_regulation
 from egovlaw.documents import Document, Fault, read_document, schema_faults, validator_of
 
@@ -57,8 +58,10 @@ def load_catalogue(directory: Path) -> Catalogue:
     errors += _code_errors(documents)
     if errors:
         raise CatalogueInvalid(errors)
+    newest, superseded = _by_version([build_regulation(document.value) for document in documents])
     return Catalogue(
-        regulations=tuple(build_regulation(document.value) for document in documents),
+        regulations=newest,
+        superseded=superseded,
         decisions={key: Decision(key, entry["text"], tuple(entry["applies_to"])) for key, entry in known.items()},
         regions=served,
     )
@@ -90,17 +93,40 @@ def _document_errors(
     return [*document.errors, *schema_faults(document, validator), *found]
 
 
+def _by_version(built: Sequence[Regulation]) -> tuple[tuple[Regulation, ...], tuple[Regulation, ...]]:
+    """The newest version of each code, in the order of the files, and the older ones."""
+    last: dict[str, int] = {}
+    for one in built:
+        last[one.code] = max(one.version, last.get(one.code, 0))
+    newest = tuple(one for one in built if one.version == last[one.code])
+    return newest, tuple(one for one in built if one.version < last[one.code])
+
+
 def _code_errors(documents: Sequence[Document]) -> list[Fault]:
-    """A code is used once, and a file lies in its region's folder."""
+    """A version of a code is used once and continues the one before; a file is named for it, in its region's folder."""
     found: list[Fault] = []
-    first: dict[str, str] = {}
+    first: dict[tuple[str, int], Document] = {}
+
+    def wrong(document: Document, key: str, text: str) -> None:
+        found.append(Fault(document.file, document.line([key]), text))
+
     for document in documents:
         raw = document.value if isinstance(document.value, dict) else {}
-        code, region = raw.get("code"), raw.get("region")
-        if isinstance(code, str) and first.setdefault(code, document.file) != document.file:
-            text = f"code {code} is already used by {first[code]}"
-            found.append(Fault(document.file, document.line(["code"]), text))
+        code, region, version = raw.get("code"), raw.get("region"), raw.get("version")
+        if isinstance(code, str) and isinstance(version, int):
+            taken = first.setdefault((code, version), document)
+            if taken is not document:
+                wrong(document, "code", f"code {code} is already used by {taken.file}")
+            named = re.search(r"\.v([0-9]+)\.yaml$", document.file)
+            if named is not None and int(named[1]) != version:
+                wrong(document, "version", f"version {version} in a file named for version {named[1]}")
         if isinstance(region, str) and region != document.file.split("/")[0]:
-            text = f"region {region} in the folder {document.file.split('/')[0]}"
-            found.append(Fault(document.file, document.line(["region"]), text))
+            wrong(document, "region", f"region {region} in the folder {document.file.split('/')[0]}")
+    for (code, version), document in first.items():
+        if version > 1 and (code, version - 1) not in first and any((code, n) in first for n in range(1, version)):
+            wrong(document, "version", f"version {version - 1} of {code} is missing: cases that began by it still run")
+    for (code, version), document in first.items():
+        older = first.get((code, version - 1))
+        if older is not None and older.value.get("region") != document.value.get("region"):
+            wrong(document, "region", f"version {version - 1} of {code} is of {older.value.get('region')}")
     return found

@@ -126,7 +126,7 @@ async def _tell_number(turn: Turn, now: Case) -> None:
 
 
 def _item_of(turn: Turn, label: str) -> FlowItem | None:
-    regulation = turn.portal.catalogue.regulation(turn.case.regulation)
+    regulation = turn.portal.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
     channel = regulation.channels.get(turn.received.envelope.channel) if regulation else None
     return channel.item(label) if channel else None
 

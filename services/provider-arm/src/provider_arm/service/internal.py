@@ -56,7 +56,7 @@ class Standing:
 
 async def start(ws: Workstation, conn: AsyncConnection, case: Case) -> bool:
     """Opens the first step; False where the act describes no internal procedure."""
-    regulation = ws.procedures.required(case.regulation)
+    regulation = ws.procedures.required(case.regulation, case.regulation_version)
     if not regulation.internal_procedure:
         return False
     running = Running(case.id, branch_for(regulation, case.channel), ws.clock.now(), None, Draft())
@@ -104,7 +104,7 @@ async def shown(ws: Workstation, person: Staff, case_id: str) -> tuple[Running, 
         ids = {task.assignee for task in found} | {running.executor}
         names = await people.names(conn, {one for one in ids if one is not None})
     last = {(task.step or "").partition("#")[0]: task for task in found}
-    steps = running.steps(ws.procedures.required(case.regulation))
+    steps = running.steps(ws.procedures.required(case.regulation, case.regulation_version))
     return running, [Standing(step, last.get(key_of(step))) for step in steps], names
 
 
@@ -167,7 +167,7 @@ async def _onward(sitting: Sitting, running: Running, step: InternalStep, *, bac
 
 async def _open(ws: Workstation, conn: AsyncConnection, case: Case, running: Running, step: InternalStep) -> None:
     """A task for the step. Signing the result is work the workstation knows already; all else is internal."""
-    regulation, now = ws.procedures.required(case.regulation), ws.clock.now()
+    regulation, now = ws.procedures.required(case.regulation, case.regulation_version), ws.clock.now()
     signs = makes_result(running.steps(regulation), step)
     if signs:
         await _decide(ws, conn, case, running)

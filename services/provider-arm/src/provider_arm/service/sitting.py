@@ -32,8 +32,8 @@ class Sitting:
 
     @staticmethod
     def of(ws: Workstation, conn: AsyncConnection, person: Staff, case: Case) -> Sitting:
-        regulation = ws.procedures.required(case.regulation)
-        procedure = ws.procedures.find(case.regulation, case.channel)
+        regulation = ws.procedures.required(case.regulation, case.regulation_version)
+        procedure = ws.procedures.find(case.regulation, case.channel, case.regulation_version)
         return Sitting(ws, conn, person, case, regulation, procedure, ws.clock.now())
 
     async def journal(
