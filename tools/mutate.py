@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from egovlaw.loader import read_document
+from egovlaw.documents import read_document
 
 ROOT = Path(__file__).resolve().parent.parent
 LAW = Path("contracts/regulations")

@@ -14,8 +14,8 @@ import typer
 
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
-from sandbox.clock_cli import app as clock_app
 from sandbox.budget_cli import budget, report_app
+from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
