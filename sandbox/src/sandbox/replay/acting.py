@@ -110,7 +110,7 @@ class Side:
         if not self.play.has("check_documents"):  # the act decides in one item what others check first
             await self.consider(in_order=act.result.outcome == "positive", reasons=act.reasons)
         task = await official.find(case)
-        while "internal" in task:  # the procedure behind the counter: clerk, head, executor and whoever the act names
+        while task.get("internal"):  # the procedure behind the counter: clerk, head, executor and whoever the act names
             await official.take(case)
             await official.finish_internal(task, act.result)
             if task["internal"]["task"] in SIGNED_BY:

@@ -109,7 +109,9 @@ tasks = Table(
     Column("due_at", UtcDateTime),  # null: the act gives this step no term of its own
     Column("limit_s", Integer),
     Column("limit_clause", String(200)),
-    UniqueConstraint("case_id", "kind", name="uq_tasks_case_kind"),
+    Column("step", String(40), nullable=False),  # of the internal procedure; empty: a step of the flow
+    Column("term", String(40)),
+    UniqueConstraint("case_id", "kind", "step", name="uq_tasks_case_kind_step"),
     Index("ix_tasks_state_created", "state", "created_at", "id"),
 )
 
@@ -215,6 +217,16 @@ own_scans = Table(
     Column("type", String(40), nullable=False),
     Column("size", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
+)
+
+procedures = Table(
+    "procedures",  # the internal procedure of a case: what its steps hand on to one another
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("lodged", String(20), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("executor", String(36)),  # null until somebody names one
+    Column("draft", JSON, nullable=False),  # answer, texts, values, conclusion
 )
 
 opinions = Table(
