@@ -32,6 +32,14 @@ class GaveUp(Exception):
     """Somebody waited in vain; the message says for what, and what was seen last."""
 
 
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A certificate in PEM, with the key that signs under it."""
+
+    certificate: str
+    key: SigningKey
+
+
 @dataclass(slots=True)
 class Person:
     """A person with a certificate of nuc-mock and a session of one service. `iin` is of the reserved range."""
@@ -61,11 +69,11 @@ class Person:
             headers.setdefault("Idempotency-Key", self.world.ids.new())
         return await self.world.http.request(method, f"{self.base}{path}", headers=headers, **sent)
 
-    async def sign(self, document: bytes) -> str:
+    async def sign(self, document: bytes, key: SigningKey | None = None) -> str:
         """Detached CMS over the document, base64: what the person's signing agent would do."""
         from egovkit.signatures.cms import sign_cms
 
-        signed = await asyncio.to_thread(sign_cms, document, self.key, self.world.clock.now())
+        signed = await asyncio.to_thread(sign_cms, document, key or self.key, self.world.clock.now())
         return base64.b64encode(signed).decode()
 
     async def log_in(self, **more: Any) -> None:
@@ -160,26 +168,31 @@ class Citizen(Person):
         prepared = await self.call("POST", f"/v1/cases/{case}/prepare", json=body)
         return base64.b64decode(prepared["document"])
 
-    async def prepare_in_vain(self, case: str, certificate: str) -> dict[str, Any]:
-        """With a certificate the portal has to refuse; the problem it tells."""
-        answered = await self.send("POST", f"/v1/cases/{case}/prepare", json={"certificate": certificate})
+    async def sign_in_vain(self, case: str, chosen: Keyed) -> dict[str, Any]:
+        """With a certificate the portal has to refuse, before the signature or after it, as the act has it; the
+        problem it tells."""
+        body = {"certificate": chosen.certificate}
+        answered = await self.send("POST", f"/v1/cases/{case}/prepare", json=body)
         if not answered.is_error:
-            raise GaveUp(f"the portal took a certificate it had to refuse: {answered.text}")
+            signature = await self.sign(base64.b64decode(answered.json()["document"]), chosen.key)
+            answered = await self.send("POST", f"/v1/cases/{case}/submit", json={"signature": signature})
+        if not answered.is_error:
+            raise GaveUp(f"the portal took a certificate it had to refuse: {answered.text[:200]}")
         problem: dict[str, Any] = answered.json()
         return problem
 
-    async def old_certificate(self, ago: timedelta) -> str:
-        """Another certificate of this person's that expired so long ago, in PEM."""
+    async def old_certificate(self, ago: timedelta) -> Keyed:
+        """Another certificate of this person's that expired so long ago."""
         now = self.world.clock.now()
         dates = {"not_before": now - ago - timedelta(days=365), "not_after": now - ago}
         return await self.another_certificate(**{name: moment.isoformat() for name, moment in dates.items()})
 
-    async def another_certificate(self, **wanted: Any) -> str:
-        """Another certificate of this person's, in PEM; `wanted` goes to nuc-mock as it is."""
+    async def another_certificate(self, **wanted: Any) -> Keyed:
+        """Another certificate of this person's; `wanted` goes to nuc-mock as it is."""
         body = {"iin": self.iin, **NAMES, "password": KEYSTORE_PASSWORD, **wanted}
         url = f"{self.world.url(NUC)}/v1/persons"
         issued = answer(await self.world.http.post(url, json=body, headers=bearer(self.world.admin_token(NUC))))
-        return str(issued["certificate"])
+        return Keyed(str(issued["certificate"]), await open_container(issued))
 
     async def log_in_wrongly(self, **more: Any) -> dict[str, Any]:
         """With a wrong password; the problem the portal tells."""

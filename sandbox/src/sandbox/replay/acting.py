@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.composition import ATTORNEYS, PERSONS
-from sandbox.people import Citizen
+from sandbox.people import Citizen, Keyed
 from sandbox.replay.checks import follows
 from sandbox.replay.scenario import Act, Scenario, Told
 from sandbox.staff import Clerk, Official, Operator
@@ -110,7 +110,7 @@ class Side:
         if not self.play.has("check_documents"):  # the act decides in one item what others check first
             await self.consider(in_order=act.result.outcome == "positive", reasons=act.reasons)
         task = await official.find(case)
-        while "internal" in task:  # the procedure behind the counter: clerk, head, executor and whoever the act names
+        while task.get("internal"):  # the procedure behind the counter: clerk, head, executor and whoever the act names
             await official.take(case)
             await official.finish_internal(task, act.result)
             if task["internal"]["task"] in SIGNED_BY:
@@ -163,8 +163,8 @@ class AtPortal(Side):
 
     async def choose_certificate(self, act: Act) -> None:
         if act.outcome == "violation":
-            pem = await certificate_of(self.who, self.play.scenario.given.certificate("citizen"))
-            self.play.told(act, await self.who.prepare_in_vain(self.play.case, pem))
+            chosen = await certificate_of(self.who, self.play.scenario.given.certificate("citizen"))
+            self.play.told(act, await self.who.sign_in_vain(self.play.case, chosen))
 
     async def send(self, act: Act) -> None:
         await self.who.submit(self.play.case, await self.who.prepare(self.play.case))
@@ -277,17 +277,18 @@ class AtCounter(ByClerk):
         await self.operator.until_told(self.play.case, status)
 
 
-async def certificate_of(citizen: Citizen, kind: str) -> str:
-    """A certificate that the check has to refuse, in PEM."""
+async def certificate_of(citizen: Citizen, kind: str) -> Keyed:
+    """A certificate that the check has to refuse."""
     match kind:
         case "expired":
             return await citizen.old_certificate(EXPIRED_FOR)
         case "for_logging_in":
             return await citizen.another_certificate(profile="person_auth")
         case "of_another_person":
-            return (await citizen.world.citizen()).certificate
+            other = await citizen.world.citizen()
+            return Keyed(other.certificate, other.key)
         case _:
-            return citizen.certificate
+            return Keyed(citizen.certificate, citizen.key)
 
 
 SIDES: Mapping[str, type[Side]] = {"portal": AtPortal, "provider": AtDesk, "centre": AtCounter}

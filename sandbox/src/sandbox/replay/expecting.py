@@ -71,7 +71,7 @@ class Reading:
 
     def _by_provider(self, item: FlowItem, *, before: str | None = None) -> None:
         """A step of the provider that ends in a word of his: his own row names the state and not the envelope."""
-        limit = self._limit_of(item, PROVIDER)
+        limit = self._limit_of(item, PROVIDER, begun_by_others=True)
         table, limit_s = (limit.clause, float(limit.max_s)) if limit else (None, None)
         state = STATES[item.kind.name]
         self._line(PROVIDER, item, "done", before=before, after=state, table=table, limit_s=limit_s)
@@ -116,9 +116,12 @@ class Reading:
 
     # limits
 
-    def _limit_of(self, item: FlowItem, service: str) -> Limit | None:
-        """What the acting system has for the step: its own measure, else that of the word the step ends in."""
+    def _limit_of(self, item: FlowItem, service: str, *, begun_by_others: bool = False) -> Limit | None:
+        """What the acting system has for the step: its own measure, else that of the word the step ends in.
+        `begun_by_others`: when an official began to make up his mind no system knows; only other steps' ends."""
         own = [one for one in self.channel.limits if one.label == item.label]
+        if begun_by_others:
+            own = [one for one in own if one.starts_on.moment == "end" and one.starts_on.name != one.stops_on.name]
         measured = [one for one in own if one.measured_by == service and one.stops_on.kind == "step"]
         return next(iter([*measured, *(one for one in own if one.stops_on.kind == "message")]), None)
 
@@ -181,6 +184,7 @@ class Reading:
         self._status(item)
 
     def _numbered(self, item: FlowItem) -> None:
+        self._line(PROVIDER, item, "done")
         self._to_origin(item, "case.registered", stays=True)
         self._status(item)
 
