@@ -103,8 +103,7 @@ def _internal(regulation: Regulation, entries: Sequence[Entry]) -> list[Deviatio
     found: list[Deviation] = []
     last: dict[str, int] = {}
     for one in entries:
-        inner = one.facts["internal"]
-        branch, n = str(inner.get("branch")), inner.get("n")
+        branch, n = str(one.facts.get("branch")), one.facts.get("n")
         step = known.get((branch, n))  # type: ignore[arg-type] # a journal may say anything; the lookup then fails
         if step is None:
             found.append(Deviation("fitness", None, f"{branch} {n}", "no such step of the procedure", (one.ref,)))
@@ -112,7 +111,8 @@ def _internal(regulation: Regulation, entries: Sequence[Entry]) -> list[Deviatio
         if step.n < last.get(branch, 0):
             text = f"step {step.n} of the procedure after step {last[branch]}"
             found.append(Deviation("order", step.clause, f"{branch} {n}", text, (one.ref,)))
-        last[branch] = max(step.n, last.get(branch, 0))
+        # What was sent back is drafted again: the order begins anew before it.
+        last[branch] = 0 if one.outcome == "sent_back" else max(step.n, last.get(branch, 0))
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from egovlaw.kinds import message_name
 
 # The gateways' own messages; no act speaks of them.
+INTERNAL = "internal.done"  # a step of the internal procedure: no step of the flow, so it stands as an action
 NOTICES = frozenset({"envelope.accepted", "envelope.refused", "members.updated"})
 WAITING = "parked"  # that an early envelope waited for its predecessor is the bus's affair
 
@@ -143,7 +144,7 @@ def join(entries: Sequence[Entry]) -> Happened:
         seen.add(place)
         if one.kind == "refusal":
             found.refused.append(one)
-        elif one.kind == "step" and isinstance(one.facts.get("internal"), Mapping):
+        elif one.facts.get("action") == INTERNAL:
             found.internal.append(one)
         elif one.kind == "step":
             steps.append(Event(one.step, "", one.outcome, (one,)))
