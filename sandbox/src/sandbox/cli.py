@@ -14,6 +14,7 @@ import typer
 
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
+from sandbox.clock_cli import app as clock_app
 from sandbox.regulations_cli import app as regulations_app
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
+app.add_typer(clock_app, name="clock")
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 
@@ -83,6 +85,7 @@ def up(
     amqp: AmqpOption = None,
     db: DbOption = None,
     gateways: Annotated[int, typer.Option("--gateways", min=1, max=8, help="Of each gateway.")] = 1,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Let `egov clock` move production's time.")] = False,
 ) -> None:
     """Start every service and stay up until SIGTERM or Ctrl-C."""
     from sandbox.running import run_up
@@ -91,7 +94,8 @@ def up(
         fail("--production needs --amqp and --db", 2)
     if not production and (amqp or db):
         fail("--amqp and --db belong to --production", 2)
-    raise typer.Exit(run_up(home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways))
+    status = run_up(home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways, sandbox=sandbox)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -255,6 +259,15 @@ def bench_e2e(
     from sandbox.bench_e2e import run_e2e
 
     found = run_e2e(count, in_flight)
+    print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("deadlines")
+def bench_deadlines(as_json: JsonOption = False) -> None:
+    """The look for what is due beside ten thousand and a million deadlines of the future."""
+    from sandbox.bench_deadlines import run_deadlines
+
+    found = run_deadlines()
     print_json(found) if as_json else typer.echo(found)
 
 

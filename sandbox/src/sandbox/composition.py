@@ -99,6 +99,11 @@ class Home:
     def admin_token(self, code: str) -> Path:
         return self.secret(f"{code}.admin")
 
+    @property
+    def clock_token(self) -> Path:
+        """Who holds it may move the time of a sandbox."""
+        return self.secret("clock.admin")
+
     def session_key(self, code: str) -> Path:
         return self.secret(f"{code}.session")
 
@@ -134,7 +139,9 @@ class Home:
         return f"sqlite+aiosqlite:///{self.path / f'{code}.sqlite3'}"
 
 
-def values_for(service: Service, home: Home, urls: Mapping[str, str], port: int) -> dict[str, Any]:
+def values_for(
+    service: Service, home: Home, urls: Mapping[str, str], port: int, *, sandbox: bool = False
+) -> dict[str, Any]:
     """Settings by their field names, the same for one process and for many; unknown ones are ignored."""
     values: dict[str, Any] = {
         "home": home.path,
@@ -144,6 +151,8 @@ def values_for(service: Service, home: Home, urls: Mapping[str, str], port: int)
         "nuc_url": urls[NUC],
         "shep_url": urls[SHEP],
     }
+    if sandbox:
+        values |= {"sandbox": True, "sandbox_token_file": home.clock_token}
     if service.on_bus:
         values["keystore"] = home.keystore(service.code)
         values["keystore_password_file"] = home.keystore_password(service.code)

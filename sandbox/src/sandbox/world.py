@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx
 
-from egovkit.clock import Clock, ShiftedClock, SystemClock
+from egovkit.clock import Clock, ShiftedClock
 from egovkit.ids import Ids, SystemIds
 from sandbox import bootstrap
+from sandbox.clock import Member, Moved, Mover, Target, moved_before, write_members
 from sandbox.composition import ADMINISTERED, NUC, SERVICES, SHEP, Home, Service, values_for
 from sandbox.hosting import Host, listen
 
 if TYPE_CHECKING:
     from egovkit.bus import Outgoing, PublishError
+    from egovkit.bus.holdable import HoldableBus
     from egovkit.bus.memory import MemoryBroker
     from egovkit.signatures.keys import SigningKey
-    from sandbox.intake import HoldableBus
     from sandbox.people import Citizen
     from sandbox.staff import Official, Operator
 
@@ -41,9 +42,10 @@ class Deployment:
 
     def __init__(self, home: Path, *, clock: Clock | None = None, ids: Ids | None = None) -> None:
         self.home = Home(home.resolve())
-        self.clock: Clock = clock or ShiftedClock(SystemClock())
+        self.clock: Clock = clock or moved_before(self.home)
         self.ids: Ids = ids or SystemIds(self.clock)
         self.urls: dict[str, str] = {}
+        self.sandbox = False  # whether the services offer their clock to be moved
         self.progress: bootstrap.Progress = lambda _: None
         self._http: httpx.AsyncClient | None = None
         self._stack = AsyncExitStack()
@@ -53,6 +55,7 @@ class Deployment:
             self._stack.enter_context(bootstrap.held(self.home))
             self._http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False))
             await self.start()
+            write_members(self.home, self.members())
         except BaseException:
             await self._stack.aclose()
             raise
@@ -65,6 +68,18 @@ class Deployment:
 
     async def start(self) -> None:
         raise NotImplementedError
+
+    def members(self) -> list[Member]:
+        """Every process that has a clock to be moved; none where nobody may move it."""
+        return [Member(code, code, url) for code, url in self.urls.items()] if self.sandbox else []
+
+    async def advance(self, target: Target) -> Moved:
+        """Move the time of all of it, stopping wherever something comes due."""
+        mover = Mover(self.http, self.members(), self.home.clock_token.read_text())
+        moved = await mover.advance(target)
+        if isinstance(self.clock, ShiftedClock) and self.clock.offset < moved.offset:
+            self.clock.advance(moved.offset - self.clock.offset)  # ours, where the services are other processes
+        return moved
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -141,6 +156,7 @@ class World(Deployment):
         self, home: Path, *, ports: Ports = "fixed", clock: Clock | None = None, ids: Ids | None = None
     ) -> None:
         super().__init__(home, clock=clock, ids=ids)
+        self.sandbox = isinstance(self.clock, ShiftedClock)
         self._ports = ports
         self._host = Host()
         self._broker: MemoryBroker | None = None
@@ -183,12 +199,13 @@ class World(Deployment):
         self._broker.declare(Topology.load(contracts_dir()))
 
     async def _serve(self, service: Service, bound: socket.socket) -> None:
-        from sandbox.intake import HoldableBus
+        from egovkit.bus.holdable import HoldableBus
+        from egovkit.bus.memory import MemoryBus
 
         assert self._broker is not None, "the broker opens before the services"
         port = bound.getsockname()[1]
-        settings = service.settings(values_for(service, self.home, self.urls, port))
-        bus = self._buses[service.code] = HoldableBus(self._broker, self.clock)
+        settings = service.settings(values_for(service, self.home, self.urls, port, sandbox=self.sandbox))
+        bus = self._buses[service.code] = HoldableBus(MemoryBus(broker=self._broker, clock=self.clock))
         app = service.app(settings, bus=bus, clock=self.clock, ids=self.ids)
         await self._host.serve(service.code, app, bound)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, RowMapping, Table, and_, or_, select, tuple_, update
+from sqlalchemy import Row, RowMapping, Table, and_, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -176,6 +176,22 @@ class GatewayStore:
         await conn.execute(
             update(t).where(and_(t.c.state == EnvelopeState.ACCEPTED, t.c.due_at > now)).values(due_at=now)
         )
+
+    async def next_moments(self, conn: AsyncConnection, now: datetime) -> tuple[datetime | None, datetime | None]:
+        """When the next parked envelope's time is up, and when the next accepted one is published again."""
+        t = self._t.envelopes
+        found: list[datetime | None] = []
+        for state in (EnvelopeState.PARKED, EnvelopeState.ACCEPTED):
+            query = select(func.min(t.c.due_at)).where(t.c.state == state, t.c.due_at > now)
+            found.append((await conn.execute(query)).scalar_one())
+        return found[0], found[1]
+
+    async def ready(self, conn: AsyncConnection, now: datetime) -> bool:
+        """Whether something is to be published or judged again now."""
+        t = self._t.envelopes
+        waiting = t.c.state.in_((EnvelopeState.PARKED, EnvelopeState.ACCEPTED))
+        query = select(t.c.id).where(waiting, t.c.due_at <= now).limit(1)
+        return (await conn.execute(query)).first() is not None
 
     async def ripe_parked(self, conn: AsyncConnection, now: datetime, limit: int) -> list[Arrival]:
         """Parked envelopes whose predecessor has come meanwhile, or whose time is up."""

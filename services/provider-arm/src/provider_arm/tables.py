@@ -17,11 +17,12 @@ from sqlalchemy import (
     text,
 )
 
-from egovkit.db import UtcDateTime, kit_tables
+from egovkit.db import UtcDateTime, deadlines_table, kit_tables
 
 metadata = MetaData()
 
 kit = kit_tables(metadata)
+deadlines = deadlines_table(metadata)
 
 staff = Table(
     "staff",
