@@ -2,7 +2,7 @@
 
 from egovkit.db.migrations import create_kit_tables
 
-revision, down_revision = "0004", "0003"
+revision, down_revision = "0005", "0004"
 
 
 def upgrade() -> None:
