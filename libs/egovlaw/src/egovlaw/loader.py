@@ -18,6 +18,7 @@ import yaml
 from egovlaw.build import build_regulation
 from egovlaw.calendar import WorkCalendar, build_calendar
 from egovlaw.catalogue import Catalogue, Decision
+from egovlaw.calendar_checks import check_calendar
 from egovlaw.checks import Finding, check_regulation
 
 # D20 and its kin: the ids the working paper of record has; a gap in the file is an error of the file
@@ -93,6 +94,9 @@ def load_calendar(contracts: Path) -> WorkCalendar:
     """The working-day calendar of `contracts/calendar.yaml`; CatalogueInvalid with every error found."""
     document = read_document(contracts / "calendar.yaml", contracts)
     errors = [*document.errors, *_schema_errors(document, contracts / "schemas" / "calendar.schema.json")]
+    if not errors:
+        found = check_calendar(document.value)
+        errors = [CatalogueError(document.file, document.line(path), text) for path, text in found]
     if errors:
         raise CatalogueInvalid(errors)
     return build_calendar(document.value)
