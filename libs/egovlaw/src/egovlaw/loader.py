@@ -17,8 +17,8 @@ import yaml
 
 from egovlaw.build import build_regulation
 from egovlaw.calendar import WorkCalendar, build_calendar
-from egovlaw.catalogue import Catalogue, Decision
 from egovlaw.calendar_checks import check_calendar
+from egovlaw.catalogue import Catalogue, Decision
 from egovlaw.checks import Finding, check_regulation
 
 # D20 and its kin: the ids the working paper of record has; a gap in the file is an error of the file

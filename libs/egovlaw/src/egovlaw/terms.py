@@ -1,7 +1,7 @@
 """The term of a case as a whole: where it comes from, and how extensions and pauses move its end. Pure.
 
-A term is facts in the order they happened; the end is reckoned from them each time, so a corrected calendar corrects it.
-Every moment is UTC. `TermRefused.code` is a code of contracts/errors.yaml.
+A term is facts in the order they happened; the end is reckoned from them each time, so a corrected calendar corrects
+it. Every moment is UTC. `TermRefused.code` is a code of contracts/errors.yaml.
 """
 
 from __future__ import annotations
