@@ -253,3 +253,29 @@ hand_overs = Table(
     Column("signature", LargeBinary, nullable=False),
     Column("reasons", JSON, nullable=False),  # why the record is not believed: codes
 )
+
+terms = Table(
+    "terms",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("parts", JSON, nullable=False),  # as the act writes them, one after the other
+    Column("source", String(20), nullable=False),
+    Column("clause", String(400), nullable=False),
+    Column("extensions", JSON, nullable=False),
+    Column("pauses", JSON, nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+
+escalations = Table(
+    "escalations",  # terms that passed unheeded: what the head has to look at
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("case_id", String(36), nullable=False, index=True),
+    Column("task_id", String(36)),  # null: the term of the case itself
+    Column("clause", String(400), nullable=False),
+    Column("term", String(80), nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Index("ix_escalations_at", "at", "id"),
+)
