@@ -92,6 +92,7 @@ class StaffPage(Model):
 class SessionNew(Wish):
     iin: Iin
     password: Annotated[str, Field(min_length=1, max_length=256)]
+    regulation: Code | None = None  # the service whose desk asks for the login
 
 
 class SessionView(Model):

@@ -74,7 +74,7 @@ class Workstation:
     ) -> Link:
         """One step of the flow into our own chain, in the transaction of its effect; its link is for the trail. `at`:
         a step that happened before the case was born."""
-        body = self._facts(item, states, outcome=outcome, measured=measured, **more)
+        body = self.step_facts(item, states, outcome=outcome, measured=measured, **more)
         entry = JournalEntry("step", at or self.clock.now(), case_id, body)
         [link] = await self.journal.append(conn, [entry])
         return link
@@ -90,7 +90,7 @@ class Workstation:
         **more: object,
     ) -> None:
         """As `journal_step`, for a step that no trail names."""
-        body = self._facts(item, states, outcome="done", measured=measured, **more)
+        body = self.step_facts(item, states, outcome="done", measured=measured, **more)
         await self.journal.note(conn, [JournalEntry("step", self.clock.now(), case_id, body)])
 
     async def note_envelope(
@@ -114,10 +114,10 @@ class Workstation:
             "recipient": envelope.recipient,
             "sha256": sha256 or hashlib.sha256(envelope.encode()).hexdigest(),
         }
-        body = self._facts(item, states, outcome=outcome, measured=measured, **(told | more))
+        body = self.step_facts(item, states, outcome=outcome, measured=measured, **(told | more))
         await self.journal.note(conn, [JournalEntry("envelope", self.clock.now(), envelope.subject, body)])
 
-    def _facts(
+    def step_facts(
         self,
         item: FlowItem,
         states: tuple[str, str],
@@ -158,7 +158,7 @@ class Workstation:
             region=case.region,
             data=data,
             queue=ingress(case.region),
-            causation=case.envelope_id,
+            causation=None if case.envelope_id == case.id else case.envelope_id,  # born at this desk
         )
         await self.outbox.send(conn, draft)
 

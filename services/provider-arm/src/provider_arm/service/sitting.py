@@ -61,9 +61,11 @@ class Sitting:
 
     async def checked(self, outcome: str) -> list[Any]:
         """The document check as a step of its own, and the trail that ends with it; where the act has no such step,
-        the consideration is told by no trail.
+        the consideration is told by no trail, unless it ends the provider's own work on the case.
         """
         procedure = self.procedure
+        if procedure is not None and procedure.check is None and procedure.work is not None:
+            return [*self.case.trail, await self._worked(procedure, procedure.work, outcome)]
         if procedure is None or procedure.check is None:
             by = self.person.id
             await self.ws.journal_action(self.conn, "case.considered", self.case.id, by=by, outcome=outcome)
@@ -71,6 +73,14 @@ class Sitting:
         item = procedure.check
         link = await self.journal(item, procedure.held, outcome=outcome)
         return [*self.case.trail, trail_step(item, outcome, self.now, link)]
+
+    async def _worked(self, procedure: Procedure, item: FlowItem, considered: str) -> dict[str, Any]:
+        """The step whose only limit is that of a question asked meanwhile (A21): the work itself is not measured."""
+        states = (procedure.state_before(item), item.kind.state)
+        link = await self.ws.journal_step(
+            self.conn, self.case.id, item, states=states, at=self.now, by=self.person.id, considered=considered
+        )
+        return trail_step(item, "done", self.now, link)
 
     async def move(self, event: CaseEvent, trail: list[Any], **more: Any) -> int:
         """Compare-and-set to the state the table gives; the case's new version."""
