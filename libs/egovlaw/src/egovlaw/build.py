@@ -222,6 +222,7 @@ def _internal(raw: Raw) -> InternalStep:
         role=raw["role"],
         office=raw["office"],
         task=raw["task"],
+        negative=raw.get("negative", False),
         only_for=raw.get("only_for"),
         decisions=_decisions(raw),
     )

@@ -222,6 +222,7 @@ class InternalStep:
     role: StaffRole
     office: Office
     task: InternalTask
+    negative: bool = False  # the act lets this step's answer be a refusal
     only_for: Literal["positive", "akim", "centre"] | None = None
     decisions: tuple[str, ...] = ()
 

@@ -16,6 +16,7 @@ import jsonschema_rs
 import yaml
 
 from egovlaw.build import build_regulation
+from egovlaw.calendar import WorkCalendar, build_calendar
 from egovlaw.catalogue import Catalogue, Decision
 from egovlaw.checks import Finding, check_regulation
 
@@ -86,6 +87,15 @@ def load_catalogue(directory: Path) -> Catalogue:
         decisions={key: Decision(key, entry["text"], tuple(entry["applies_to"])) for key, entry in known.items()},
         regions=served,
     )
+
+
+def load_calendar(contracts: Path) -> WorkCalendar:
+    """The working-day calendar of `contracts/calendar.yaml`; CatalogueInvalid with every error found."""
+    document = read_document(contracts / "calendar.yaml", contracts)
+    errors = [*document.errors, *_schema_errors(document, contracts / "schemas" / "calendar.schema.json")]
+    if errors:
+        raise CatalogueInvalid(errors)
+    return build_calendar(document.value)
 
 
 def read_document(path: Path, root: Path) -> Document:

@@ -18,7 +18,7 @@ from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
-from egovlaw.loader import load_catalogue
+from egovlaw.loader import load_calendar, load_catalogue
 from provider_arm import handlers
 from provider_arm.api import cases, oversight, own, sessions, staff, tasks
 from provider_arm.api.access import Desk
@@ -88,6 +88,7 @@ def _workstation(node: Node, settings: Settings, procedures: Procedures) -> Work
         membership=node.membership,
         trust=node.trust,
         procedures=procedures,
+        due=read_once(load_calendar, node.contracts).due,
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
     )
 

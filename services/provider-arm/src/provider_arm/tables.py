@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from egovkit.db import UtcDateTime, kit_tables
@@ -109,7 +110,9 @@ tasks = Table(
     Column("due_at", UtcDateTime),  # null: the act gives this step no term of its own
     Column("limit_s", Integer),
     Column("limit_clause", String(200)),
-    UniqueConstraint("case_id", "kind", name="uq_tasks_case_kind"),
+    Column("step", String(40)),  # of the internal procedure; null: a step of the flow
+    Column("term", String(40)),
+    Index("uq_tasks_case_kind_step", "case_id", "kind", text("coalesce(step, '')"), unique=True),
     Index("ix_tasks_state_created", "state", "created_at", "id"),
 )
 
@@ -215,6 +218,16 @@ own_scans = Table(
     Column("type", String(40), nullable=False),
     Column("size", Integer, nullable=False),
     Column("sha256", String(64), nullable=False),
+)
+
+procedures = Table(
+    "procedures",  # the internal procedure of a case: what its steps hand on to one another
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("lodged", String(20), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("executor", String(36)),  # null until somebody names one
+    Column("draft", JSON, nullable=False),  # answer, texts, values, conclusion
 )
 
 opinions = Table(

@@ -22,13 +22,15 @@ from provider_arm.api.models import (
     OpinionWish,
     PreparedView,
     PrepareWish,
+    ProcedureView,
     ResultWish,
 )
 from provider_arm.api.paging import page_of
-from provider_arm.api.render import b64, case_line, case_view, decoded, history_item, standing
+from provider_arm.api.render import b64, case_line, case_view, decoded, history_item, procedure_view, standing
 from provider_arm.domain.cases import Case, CaseState
-from provider_arm.service import decisions, opinions, views
-from provider_arm.service.decisions import Prepared, Verdict
+from provider_arm.service import decisions, internal, issuing, opinions, views
+from provider_arm.service.decisions import Verdict
+from provider_arm.service.issuing import Prepared
 from provider_arm.store.cases import CaseFilter
 
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
@@ -89,6 +91,13 @@ async def history(desk: OfDesk, person: Person, case_id: str) -> History:
     return History(items=[history_item(row, names) for row in rows])
 
 
+@router.get("/{case_id}/procedure")
+async def procedure(desk: OfDesk, person: Person, case_id: str) -> ProcedureView:
+    """The internal procedure of the case: each step with its actor, term and who did it when."""
+    running, steps, names = await internal.shown(desk.ws, person, case_id)
+    return procedure_view(running, steps, names, desk.ws.clock.now())
+
+
 @router.post("/{case_id}/check", response_model=CaseStanding)
 async def check_documents(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: CheckWish
@@ -118,10 +127,10 @@ async def prepare_result(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PrepareWish
 ) -> Response:
     """Checks the authorised person's certificate and returns the exact bytes to sign."""
-    wanted = decisions.ResultWish(wish.certificate, wish.text_ru, wish.text_kk, wish.values, wish.outcome, wish.variant)
+    wanted = issuing.ResultWish(wish.certificate, wish.text_ru, wish.text_kk, wish.values, wish.outcome, wish.variant)
 
     async def act(_: Attempt) -> Answer:
-        prepared = await decisions.prepare_result(desk.ws, person, case_id, wanted, seen)
+        prepared = await issuing.prepare_result(desk.ws, person, case_id, wanted, seen)
         body = _prepared(prepared).model_dump(mode="json")
         return Answer(200, body, {"etag": etag(prepared.case.version)})
 
@@ -136,7 +145,7 @@ async def issue_result(
     signature = decoded("signature", wish.signature)
 
     async def act(_: Attempt) -> Answer:
-        return _stands(await decisions.issue_result(desk.ws, person, case_id, signature, seen))
+        return _stands(await issuing.issue_result(desk.ws, person, case_id, signature, seen))
 
     return await _once(request, desk, person.id, act)
 

@@ -106,9 +106,10 @@ class PersonRef(Model):
 
 
 class LimitView(Model):
-    """The act's term of the step this task leads to, and how much of it is used."""
+    """The act's term of the step this task leads to, and how much of it is used. `term`: where it is not in seconds."""
 
-    limit_s: int
+    limit_s: int | None
+    term: str | None
     used_s: float
     clause: str
     due_at: datetime
@@ -133,11 +134,61 @@ class TaskView(Model):
     taken_at: datetime | None
     assignee: PersonRef | None
     limit: LimitView | None
+    internal: InternalView | None = None
 
 
 class TaskPage(Model):
     items: list[TaskView]
     next: str | None
+
+
+class InternalView(Model):
+    """A step of the act's internal procedure, verbatim."""
+
+    branch: str
+    n: int
+    task: str
+    role: str
+    office: str
+    clause: str
+    action_ru: str
+
+
+class DoneWish(Wish):
+    """What finishing a step of the internal procedure leaves; which of it is needed follows from the step's task."""
+
+    executor: Annotated[str, Field(max_length=36)] | None = None
+    outcome: Annotated[Answer | None, Field(strict=False)] = None
+    variant: Annotated[str | None, Field(pattern=r"^[a-z_]{1,40}$")] = None
+    text_ru: Prose | None = None
+    text_kk: Prose | None = None
+    values: Annotated[dict[ValueName, Value], Field(max_length=100)] = {}
+    agreed: bool = True
+    note: Annotated[str, Field(max_length=1000), AfterValidator(plain)] = ""
+
+
+class ProcedureStep(Model):
+    step: InternalView
+    state: TaskState | None  # null: not reached yet
+    assignee: PersonRef | None
+    opened_at: datetime | None
+    done_at: datetime | None
+    due_at: datetime | None
+    term: str | None
+    overdue: bool
+
+
+class ProcedureView(Model):
+    """The internal procedure of a case: every step it takes, in the act's order, and what was drafted so far."""
+
+    lodged: str
+    executor: PersonRef | None
+    outcome: Answer
+    text_ru: str
+    text_kk: str
+    values: dict[str, Any]
+    conclusion: str | None
+    steps: list[ProcedureStep]
 
 
 class ReleaseWish(Wish):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalRow
+from egovlaw.catalogue import InternalStep
 from provider_arm.api.models import (
     Applicant,
     AttachmentRef,
@@ -20,16 +21,21 @@ from provider_arm.api.models import (
     HandOverView,
     HistoryItem,
     IncidentView,
+    InternalView,
     LimitView,
     OutgoingDocument,
     PersonRef,
+    ProcedureStep,
+    ProcedureView,
     Reason,
     StaffView,
     TaskStanding,
     TaskView,
 )
 from provider_arm.domain.cases import Case, Staff, Task, TaskState, masked_iin, reason_text
+from provider_arm.domain.internal import Running, step_of
 from provider_arm.service.context import Workstation
+from provider_arm.service.internal import Standing
 from provider_arm.service.views import CaseFile
 from provider_arm.store.oversight import Incident
 
@@ -89,15 +95,68 @@ def task_view(ws: Workstation, task: Task, case: Case, names: Names) -> TaskView
         taken_at=task.taken_at,
         assignee=person_ref(names, task.assignee),
         limit=_limit(task, ws.clock.now()),
+        internal=_internal(ws, task, case),
+    )
+
+
+def _internal(ws: Workstation, task: Task, case: Case) -> InternalView | None:
+    regulation = ws.procedures.regulation(case.regulation)
+    step = None if task.step is None or regulation is None else step_of(regulation.internal_procedure, task.step)
+    return None if step is None else internal_view(step)
+
+
+def internal_view(step: InternalStep) -> InternalView:
+    return InternalView(
+        branch=step.branch,
+        n=step.n,
+        task=step.task,
+        role=step.role,
+        office=step.office,
+        clause=step.clause,
+        action_ru=step.action_ru,
+    )
+
+
+def procedure_view(running: Running, steps: Sequence[Standing], names: Names, now: datetime) -> ProcedureView:
+    draft = running.draft
+    return ProcedureView(
+        lodged=running.lodged,
+        executor=person_ref(names, running.executor),
+        outcome=draft.answer,
+        text_ru=draft.text_ru,
+        text_kk=draft.text_kk,
+        values=dict(draft.values),
+        conclusion=draft.conclusion,
+        steps=[_procedure_step(one, names, now) for one in steps],
+    )
+
+
+def _procedure_step(one: Standing, names: Names, now: datetime) -> ProcedureStep:
+    task = one.task
+    if task is None:
+        return ProcedureStep(
+            step=internal_view(one.step), state=None, assignee=None, opened_at=None, done_at=None, due_at=None,
+            term=None, overdue=False,
+        )  # fmt: skip
+    return ProcedureStep(
+        step=internal_view(one.step),
+        state=task.state,
+        assignee=person_ref(names, task.assignee),
+        opened_at=task.created_at,
+        done_at=task.done_at,
+        due_at=task.due_at,
+        term=task.term,
+        overdue=task.due_at is not None and (task.done_at or now) > task.due_at,
     )
 
 
 def _limit(task: Task, now: datetime) -> LimitView | None:
-    if task.due_at is None or task.limit_s is None:
+    if task.due_at is None:
         return None
     until = task.done_at or now
     return LimitView(
         limit_s=task.limit_s,
+        term=task.term,
         used_s=round(max(0.0, (until - task.created_at).total_seconds()), 3),
         clause=task.limit_clause or "-",
         due_at=task.due_at,

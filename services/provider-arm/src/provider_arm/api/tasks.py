@@ -10,11 +10,11 @@ from pydantic import ConfigDict
 
 from egovkit.idempotency import Answer, Attempt
 from provider_arm.api.access import Cursor, Limit, OfDesk, Person, Seen, etag
-from provider_arm.api.models import Model, ReleaseWish, TaskPage, TaskStanding
+from provider_arm.api.models import DoneWish, Model, ReleaseWish, TaskPage, TaskStanding
 from provider_arm.api.paging import page_of
 from provider_arm.api.render import task_standing, task_view
 from provider_arm.domain.cases import StepKind, TaskState
-from provider_arm.service import work
+from provider_arm.service import internal, work
 from provider_arm.store.tasks import TaskFilter
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
@@ -63,6 +63,23 @@ async def list_tasks(desk: OfDesk, person: Person, query: Annotated[TaskQuery, Q
 async def take_task(request: Request, desk: OfDesk, person: Person, task_id: str, seen: Seen) -> Response:
     async def act(_: Attempt) -> Answer:
         task, case = await work.take(desk.ws, person, task_id, seen)
+        body = task_standing(task, case).model_dump(mode="json")
+        return Answer(200, body, {"etag": etag(case.version)})
+
+    return await desk.idempotent.run(request, scope=f"staff:{person.id}", call=act, required=False)
+
+
+@router.post("/{task_id}/done", response_model=TaskStanding)
+async def finish_task(
+    request: Request, desk: OfDesk, person: Person, *, task_id: str, seen: Seen, wish: DoneWish
+) -> Response:
+    """Finishes a step of the internal procedure that the caller holds; the next one opens."""
+    left = internal.Done(
+        wish.executor, wish.outcome, wish.variant, wish.text_ru, wish.text_kk, wish.values, wish.agreed, wish.note
+    )
+
+    async def act(_: Attempt) -> Answer:
+        task, case = await internal.finish(desk.ws, person, task_id, left, seen)
         body = task_standing(task, case).model_dump(mode="json")
         return Answer(200, body, {"etag": etag(case.version)})
 

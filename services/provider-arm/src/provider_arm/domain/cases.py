@@ -94,6 +94,7 @@ class StepKind(StrEnum):
     CHECK_DOCUMENTS = "check_documents"
     REFUSE_DOCUMENTS = "refuse_documents"
     ISSUE_RESULT = "issue_result"
+    INTERNAL = "internal"  # a step of the act's internal procedure, which names role and desk itself
 
 
 # Registration is done by the system itself (the acts' actor is "АРМ РШЭП"), so no role may do it by hand.
@@ -103,6 +104,7 @@ ROLES_OF_STEP: Final[Mapping[StepKind, frozenset[Role]]] = MappingProxyType(
         StepKind.CHECK_DOCUMENTS: frozenset({Role.EXECUTOR, Role.HEAD}),
         StepKind.REFUSE_DOCUMENTS: frozenset({Role.EXECUTOR, Role.HEAD}),
         StepKind.ISSUE_RESULT: frozenset({Role.AUTHORISED}),
+        StepKind.INTERNAL: frozenset(),
     }
 )
 
@@ -198,6 +200,8 @@ class Task:
     due_at: datetime | None
     limit_s: int | None
     limit_clause: str | None
+    step: str | None = None  # of the internal procedure, as `branch/n`, or `branch/n#2` when it was sent back
+    term: str | None = None  # its limit in the act's own unit, where that is not seconds
 
 
 class CheckOutcome(StrEnum):

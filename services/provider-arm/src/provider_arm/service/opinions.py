@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
+from egovlaw.catalogue import Regulation
 from provider_arm.domain.cases import ENDED, Case, Role, Staff
 from provider_arm.service import work
 from provider_arm.service.context import Workstation
-from provider_arm.service.procedure import Procedure
 from provider_arm.store import opinions
 
 GIVES_OPINION = frozenset({Role.COMMISSION})
@@ -29,7 +29,7 @@ async def give(ws: Workstation, person: Staff, case_id: str, opinion: Opinion) -
         raise EgovError("staff.role_not_enough", needed=sorted(GIVES_OPINION), have=sorted(person.roles))
     async with ws.db.begin() as conn:
         case = await work.visible_case(conn, person, case_id, lock=True)
-        if ws.procedures.of(case.regulation, case.channel).commission is None:
+        if commission_of(ws.procedures.required(case.regulation)) is None:
             raise EgovError("decision.no_commission", regulation=case.regulation)
         if case.decision is not None or case.state in ENDED:
             raise await ws.conflict(conn, case)
@@ -40,7 +40,13 @@ async def give(ws: Workstation, person: Staff, case_id: str, opinion: Opinion) -
         return case
 
 
-async def require(conn: AsyncConnection, procedure: Procedure, case: Case) -> None:
+def commission_of(regulation: Regulation) -> str | None:
+    """`required` or `optional` where the act speaks of a commission's opinion."""
+    setting = regulation.settings.get("commission")
+    return None if setting is None else str(setting.value)
+
+
+async def require(conn: AsyncConnection, regulation: Regulation, case: Case) -> None:
     """Where the act has a commission decide, nobody decides before it."""
-    if procedure.commission == "required" and await opinions.of_case(conn, case.id) is None:
+    if commission_of(regulation) == "required" and await opinions.of_case(conn, case.id) is None:
         raise EgovError("decision.opinion_missing")

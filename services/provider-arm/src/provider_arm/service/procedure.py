@@ -53,12 +53,6 @@ class Procedure:
         """D17: a refusal at the Corporation does not end the case, its hand-over does."""
         return self.refuse is not None and self.refuse.next is not None
 
-    @property
-    def commission(self) -> str | None:
-        """`required` or `optional` where the act speaks of a commission's opinion."""
-        setting = self.regulation.settings.get("commission")
-        return None if setting is None else str(setting.value)
-
     def state_before(self, item: FlowItem) -> str:
         """The word for where a case stands before the item: the state of the item that leads to it."""
         return next((one.kind.state for one in self.channel.flow if item.label in one.successors), "new")
@@ -146,6 +140,18 @@ class Procedures:
 
     def regulation(self, code: str) -> Regulation | None:
         return self._catalogue.regulation(code)
+
+    def required(self, code: str) -> Regulation:
+        """The regulation; EgovError("case.not_served") when the catalogue has none of this code."""
+        regulation = self._catalogue.regulation(code)
+        if regulation is None:
+            raise EgovError("case.not_served", regulation=code, channel="-")
+        return regulation
+
+    def find(self, regulation_code: str, channel_code: str) -> Procedure | None:
+        """As `of`; None for a channel that the act only names."""
+        channel = self.required(regulation_code).channels.get(channel_code)
+        return None if channel is not None and not channel.has_flow else self.of(regulation_code, channel_code)
 
     def of(self, regulation_code: str, channel_code: str) -> Procedure:
         """EgovError("case.not_served") when the act leaves no such work to a provider's workstation (A36)."""

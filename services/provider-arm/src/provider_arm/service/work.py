@@ -16,9 +16,8 @@ from provider_arm.domain.cases import (
     StepKind,
     Task,
     TaskState,
-    may_do,
-    roles_able,
 )
+from provider_arm.service.actors import require_actor
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.store import cases, people, tasks
 from provider_arm.store.paging import Page
@@ -40,7 +39,7 @@ async def take(ws: Workstation, person: Staff, task_id: str, expected: int | Non
     """The task is his until he finishes it or gives it back; the applicant learns that work has begun."""
     async with ws.db.begin() as conn:
         task, case = await visible_task(conn, person, task_id)
-        require_role(person, task.kind)
+        await require_actor(ws, conn, person, task, case)
         if task.state is TaskState.TAKEN and task.assignee == person.id:
             return task, case
         await _require_version(ws, conn, case, expected)
@@ -83,13 +82,13 @@ async def _begin_consideration(ws: Workstation, conn: AsyncConnection, person: S
     after = TRANSITIONS[case.state, CaseEvent.TAKEN]
     if after is case.state:
         return case  # taken before and given back: the applicant knows
-    procedure = ws.procedures.of(case.regulation, case.channel)
+    procedure = ws.procedures.find(case.regulation, case.channel)
     now = ws.clock.now()
     values = {"state": after.value, "changed_at": now, "changed_by": person.id}
     if not await cases.change(conn, case, values):
         raise await ws.conflict(conn, await reloaded(conn, case))
     changed = await reloaded(conn, case)
-    if not procedure.may_tell("case.status", procedure.held):
+    if procedure is None or not procedure.may_tell("case.status", procedure.held):
         return changed
     text = STATUS_TEXTS[after]
     data = {
@@ -134,11 +133,6 @@ async def _now(conn: AsyncConnection, task_id: str) -> Task:
 async def _require_version(ws: Workstation, conn: AsyncConnection, case: Case, expected: int | None) -> None:
     if expected is not None and expected != case.version:
         raise await ws.conflict(conn, case)
-
-
-def require_role(person: Staff, step: StepKind) -> None:
-    if not may_do(person.roles, step):
-        raise EgovError("staff.role_not_enough", needed=list(roles_able(step)), have=sorted(person.roles))
 
 
 def require_oversight(person: Staff) -> None:

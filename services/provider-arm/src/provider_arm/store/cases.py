@@ -94,6 +94,11 @@ async def application(conn: AsyncConnection, case_id: str) -> tuple[bytes, bytes
     return row.document, row.signature
 
 
+async def decide(conn: AsyncConnection, case_id: str, decision: Decision) -> None:
+    """What the draft says before it is signed; the case's version is that of its status and stays."""
+    await conn.execute(update(cases).where(cases.c.id == case_id).values(decision=decision.as_data()))
+
+
 async def change(conn: AsyncConnection, case: Case, values: Mapping[str, Any]) -> bool:
     """Compare-and-set on the version read before: False when somebody was quicker."""
     done = await conn.execute(

@@ -1,4 +1,4 @@
-"""What was decided before the result, and a commission's opinion."""
+"""What was decided before the result, a commission's opinion, and the internal procedure."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,19 @@ revision, down_revision = "0004", "0003"
 
 def upgrade() -> None:
     op.add_column("cases", sa.Column("decision", sa.JSON(none_as_null=True)))
+    with op.batch_alter_table("tasks") as tasks:
+        tasks.add_column(sa.Column("step", sa.String(40)))
+        tasks.add_column(sa.Column("term", sa.String(40)))
+        tasks.drop_constraint("uq_tasks_case_kind", type_="unique")
+    op.create_index("uq_tasks_case_kind_step", "tasks", ["case_id", "kind", sa.text("coalesce(step, '')")], unique=True)
+    op.create_table(
+        "procedures",
+        sa.Column("case_id", sa.String(36), primary_key=True),
+        sa.Column("lodged", sa.String(20), nullable=False),
+        sa.Column("started_at", UtcDateTime, nullable=False),
+        sa.Column("executor", sa.String(36)),
+        sa.Column("draft", sa.JSON, nullable=False),
+    )
     op.create_table(
         "opinions",
         sa.Column("case_id", sa.String(36), primary_key=True),

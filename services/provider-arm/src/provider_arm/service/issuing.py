@@ -1,0 +1,149 @@
+"""The result: prepared as exact bytes, signed by whom the act authorises, sent to where the case came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.errors import EgovError
+from egovkit.signatures.certificates import CertificateFacts
+from provider_arm.domain.cases import (
+    ENDED,
+    Answer,
+    Case,
+    Decision,
+    Staff,
+    StepKind,
+    TaskState,
+    document_bytes,
+)
+from provider_arm.service import completing, internal, results, work
+from provider_arm.service.actors import require_actor
+from provider_arm.service.context import Workstation, stamp
+from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
+from provider_arm.service.sitting import Sitting, about, own_task, task_of
+from provider_arm.store import cases
+
+MAX_RESULT = 64 * 1024  # bytes; with signature and base64 it has to fit one envelope of 256 KiB
+
+
+@dataclass(frozen=True, slots=True)
+class ResultWish:
+    certificate: str  # PEM or base64 of DER
+    text_ru: str
+    text_kk: str
+    values: dict[str, str | int | bool]
+    answer: Answer | None = None  # None: as it was decided
+    variant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    case: Case
+    document: bytes
+    certificate: CertificateFacts
+
+
+async def prepare_result(
+    ws: Workstation, person: Staff, case_id: str, wish: ResultWish, expected: int | None
+) -> Prepared:
+    """The exact bytes to sign, after the signer's certificate was checked; an open task becomes his."""
+    certificate = chosen_certificate(ws, person, wish.certificate)
+    _require_official(certificate)
+    async with ws.db.begin() as conn:
+        case, task = await task_of(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, expected))
+        await require_actor(ws, conn, person, task, case)
+        if task.state is TaskState.OPEN:
+            await work.claim(ws, conn, person, task, case)
+        elif task.assignee != person.id:
+            raise await work.taken_by_another(conn, task)
+        sitting = Sitting.of(ws, conn, person, case)
+        application, _ = await cases.application(conn, case.id)
+        document = document_bytes(_result(sitting, wish, application, certificate.thumbprint))
+        if len(document) > MAX_RESULT:
+            raise EgovError("result.too_large", limit=MAX_RESULT, size=len(document))
+        draft = cases.Draft(person.id, document, certificate.thumbprint, case.version, sitting.now)
+        await cases.keep_draft(conn, case.id, draft)
+        return Prepared(case, document, certificate)
+
+
+def _result(sitting: Sitting, wish: ResultWish, application: bytes, thumbprint: str) -> dict[str, Any]:
+    person, decision = sitting.person, sitting.case.decision or Decision(Answer.POSITIVE)
+    form = results.form_of(sitting.regulation, decision.answer, wish.answer, wish.variant)
+    until = results.valid_until(form, sitting.now)
+    return {
+        "kind": "result",
+        "outcome": decision.answer.value,
+        **({} if wish.variant is None else {"variant": wish.variant}),
+        **({} if until is None else {"valid_until": until}),
+        **({"reasons": [dict(one) for one in decision.reasons]} if decision.reasons else {}),
+        **about(sitting.regulation, sitting.case),
+        **_place(sitting),
+        "application": hashlib.sha256(application).hexdigest(),
+        "text_ru": wish.text_ru,
+        "text_kk": wish.text_kk,
+        "values": wish.values,
+        "authorised": {"name": person.name, "office": person.office},
+        "certificate": thumbprint,
+        "prepared_at": stamp(sitting.now),
+    }
+
+
+def _require_official(facts: CertificateFacts) -> None:
+    """Cl. 6 12) of act 427 and its like: "ЭЦП уполномоченного лица услугодателя"."""
+    if not facts.ekus & OFFICIAL:
+        raise EgovError("result.certificate_not_official")
+
+
+async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: bytes, expected: int | None) -> Case:
+    """P8 of the portal channel and its like. The signature is checked before the transaction: it takes a thread,
+    and whatever changes meanwhile is caught by the version."""
+    async with ws.db.read() as conn:
+        case, draft = await _prepared(ws, conn, person, case_id, expected)
+    signer = await checked_signature(ws, person, draft.document, signature)
+    _require_official(signer)
+    if signer.thumbprint != draft.certificate:
+        raise EgovError("result.other_certificate")
+    async with ws.db.begin() as conn:
+        case, again = await _prepared(ws, conn, person, case_id, case.version)
+        if again.document != draft.document:
+            raise EgovError("result.not_prepared")
+        _, task = await own_task(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, case.version))
+        sitting = Sitting.of(ws, conn, person, case)
+        if task.step is None:
+            await _keep(sitting, draft.document, signature)
+            await completing.complete(sitting)
+            return await sitting.finish(task)
+        await _keep(sitting, draft.document, signature)
+        await sitting.finish(task)
+        return await internal.signed(sitting, task)
+
+
+async def _prepared(
+    ws: Workstation, conn: AsyncConnection, person: Staff, case_id: str, expected: int | None
+) -> tuple[Case, cases.Draft]:
+    case = await work.visible_case(conn, person, case_id)
+    if case.state in ENDED or (expected is not None and expected != case.version):
+        raise await ws.conflict(conn, case)
+    draft = await cases.draft(conn, case_id)
+    if draft is None or draft.staff_id != person.id or draft.case_version != case.version:
+        raise EgovError("result.not_prepared")
+    return case, draft
+
+
+def _place(sitting: Sitting) -> dict[str, str]:
+    """Where the act speaks of the result: the flow's last step, or the clause that names the channel."""
+    if sitting.procedure is not None:
+        issue = sitting.procedure.issue
+        return {"step": issue.label, "clause": issue.clause}
+    return {"clause": ", ".join(sitting.regulation.channels[sitting.case.channel].clauses)}
+
+
+async def _keep(sitting: Sitting, document: bytes, signature: bytes) -> None:
+    by = (sitting.person.id, sitting.now)
+    await cases.add_document(
+        sitting.conn, sitting.case.id, kind="result", document=document, signature=signature, by=by
+    )
