@@ -174,7 +174,7 @@ def test_a_regulation_without_a_portal_flow_is_not_offered(regulation: Regulatio
 
     channel = regulation.channels["portal"]
     assert portal_flow(replace(regulation, channels={})) is None
-    for kind in ("sign_and_send", "register"):  # nobody could send it; nobody would take it
+    for kind in ("sign_and_send", "check_certificate"):  # nobody could send it; nobody would know who signed
         shorter = tuple(item for item in channel.flow if item.kind.name != kind)
         assert portal_flow(replace(regulation, channels={"portal": replace(channel, flow=shorter)})) is None
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from sandbox.scenario import Paper, ResultText
+    from sandbox.replay.scenario import Paper, ResultText
     from sandbox.world import Deployment
 
-ROLES = ("clerk", "executor", "head", "authorised")
+ROLES = ("clerk", "executor", "head", "division_head", "authorised", "commission")
 
 
 class Clerk(Person):
@@ -119,25 +119,25 @@ class Official(Clerk):
         if not refused.is_error:
             raise GaveUp("the workstation let somebody in with a wrong password")
 
-    async def open_visit(self, regulation: str, papers: Sequence[Mapping[str, str]], *, seconds: float = 0) -> str:
-        """Somebody stands at the desk with papers: open the case and look at them, for so long; the case's id."""
+    async def open_visit(self, regulation: str, papers: Sequence[Mapping[str, str]]) -> str:
+        """Somebody stands at the desk with papers: open the case and look at them; the case's id."""
         case = await self.open(regulation)
-        if seconds:
-            await self.world.clock.sleep(seconds)
         body = {"papers": [dict(paper) for paper in papers]}
         await self.call("PUT", f"{self.drafts}/{case}/papers", json=body)
         return case
 
-    async def sign_first(self, case: str, certificate: str | None = None) -> httpx.Response:
-        """Sign, and only then have the certificate checked; whatever the answer. The key is that of the certificate."""
-        body = {"certificate": certificate or self.certificate}
+    async def sign_first(self, case: str) -> httpx.Response:
+        """Sign, and only then have the certificate checked; whatever the answer. Who is to be refused is appointed with
+        `not_before` and `not_after` of an old certificate.
+        """
+        body = {"certificate": self.certificate}
         prepared = await self.call("POST", f"{self.drafts}/{case}/prepare", json=body)
         signature = await self.sign(base64.b64decode(prepared["document"]))
         return await self.send("POST", f"{self.drafts}/{case}/submit", json={"signature": signature})
 
     async def decide(self, case: str, outcome: str, reasons: Sequence[Mapping[str, str]] = ()) -> int:
         """End the consideration: `positive`, or `negative` with reasons."""
-        return await self.check(case, "ok" if outcome == "positive" else "violations", tuple(map(dict, reasons)))
+        return await self.check(case, "ok" if outcome == "positive" else "violations", reasons)
 
     async def give_out(self, case: str, way: str = "by_hand", to: str | None = None, *, signed: bool = True) -> str:
         """Give the result out; the case's state. `signed`: the act's flow has this step, so its record is signed."""
@@ -180,9 +180,32 @@ class Official(Clerk):
         task = await self.find(case)
         return str((await self.call("POST", f"/v1/tasks/{task['id']}/take"))["state"])
 
-    async def check(self, case: str, outcome: str, reasons: tuple[dict[str, str], ...] = ()) -> int:
-        body = {"outcome": outcome, "reasons": list(reasons)}
+    async def check(self, case: str, outcome: str, reasons: Sequence[Mapping[str, str]] = ()) -> int:
+        body = {"outcome": outcome, "reasons": [dict(reason) for reason in reasons]}
         return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
+
+    async def finish_internal(self, task: Mapping[str, Any], text: ResultText) -> None:
+        """A task of the provider's own procedure, by what the act has done there; `text` is what it all comes to."""
+        internal = task["internal"]
+        match internal["task"]:
+            case "sign" | "decide":
+                await self.issue_result(task["case"], text)
+                return
+            case "assign":
+                body: dict[str, Any] = {"executor": await self.own_id()}
+            case "examine" | "prepare" | "conclude":
+                body = {"outcome": text.outcome, "text_ru": text.ru, "text_kk": text.kk, "values": dict(text.values)}
+            case _:
+                body = {}
+        await self.call("POST", f"/v1/tasks/{task['id']}/done", json=body)
+
+    async def own_id(self) -> str:
+        return str((await self.call("GET", "/v1/sessions/current"))["id"])
+
+    async def give_opinion(self, case: str, *, positive: bool, text: str) -> None:
+        """As a member of the commission."""
+        body = {"positive": positive, "text_ru": text, "text_kk": text}
+        await self.call("POST", f"/v1/cases/{case}/commission", json=body)
 
     async def issue_result(self, case: str, text: ResultText) -> int:
         """Prepare the result, sign its bytes, send it."""
@@ -190,8 +213,11 @@ class Official(Clerk):
             "certificate": self.certificate,
             "text_ru": text.ru,
             "text_kk": text.kk,
-            "values": text.values,
+            "values": dict(text.values),
+            "outcome": text.outcome,
         }
+        if text.variant is not None:
+            body["variant"] = text.variant
         prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
         signature = await self.sign(base64.b64decode(prepared["document"]))
         done = await self.call("POST", f"/v1/cases/{case}/result", json={"signature": signature})

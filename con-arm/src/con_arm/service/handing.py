@@ -93,7 +93,7 @@ async def hand_over(centre: Centre, operator: Operator, case_id: str, signature:
 
 async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Sent:
     state, now = require_after(case, CaseEvent.HANDED_OVER), centre.clock.now()
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     envelope = await _enclose(conn, centre, case, draft, signature)
     body = {
         **step_facts(centre, case, flow, flow.hand_over),
@@ -116,7 +116,7 @@ async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOv
 
 
 async def _enclose(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Envelope:
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     told = Draft(
         type=message_type("case.handed_over"),
         case=case.id,

@@ -52,10 +52,9 @@ class PortalFlow:
 
 
 def portal_flow(regulation: Regulation) -> PortalFlow | None:
-    """None when the regulation is not given through the portal, its flow lacks a step the portal can do, or nobody
-    registers in it: no provider's workstation takes such an application yet."""
+    """None when the regulation is not given through the portal, or its flow lacks a step the portal can do."""
     channel = regulation.channels.get(PORTAL)
-    if channel is None or not channel.has_flow or _first(channel, "register") is None:
+    if channel is None or not channel.has_flow:
         return None
     send = _first(channel, *_SENDING)
     required = [

@@ -47,7 +47,9 @@ def awaited(state: CaseState, step: str | None, flow: PortalFlow) -> Awaited | N
     match state:
         case S.DRAFT | S.GATEWAY_REFUSED:
             item: FlowItem | None = flow.choose_and_fill
-        case S.PREPARED | S.SUBMITTED:
+        case S.PREPARED:
+            item = flow.send if flow.checks_before_signing else flow.sign
+        case S.SUBMITTED:
             item = flow.send
         case S.ACCEPTED:
             item = _after(flow.channel, flow.send)

@@ -10,6 +10,7 @@ from typing import Literal
 from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
 from portal_pep.domain.files import Attachment
+from portal_pep.domain.states import CaseEvent
 from portal_pep.domain.steps import PortalFlow, limit_of
 from portal_pep.domain.waiting import Awaited, awaited
 from portal_pep.service.cases import owned
@@ -62,7 +63,7 @@ async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
         attached = await files.attachments_of(conn, case_id)
         happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
         result = await files.result_of(conn, case_id)
-    regulation, flow = portal.regulation(case.regulation)
+    regulation, flow = portal.regulation(case.regulation, case.regulation_version)
     return CasePage(case, regulation, attached, _steps(flow, happened), result is not None)
 
 
@@ -70,10 +71,18 @@ def _steps(flow: PortalFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]
     last: dict[str, Record] = {}
     for one in happened:
         record = one.record
-        # A side message stands for the step the case is on; only the message of the step itself reaches it.
-        if record.step is not None and record.applied and record.event not in _SIDE_EVENTS:
+        if record.step is not None and record.applied and not _is_side(flow, record):
             last[record.step] = record
     return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
+
+
+def _is_side(flow: PortalFlow, record: Record) -> bool:
+    """A side message stands for the step the case is on; only the message of the step itself reaches it. The number is
+    one where the act has no registration (N2)."""
+    if record.event == CaseEvent.REGISTERED:
+        item = flow.channel.item(record.step or "")
+        return item is None or "case.registered" not in item.entering
+    return record.event in _SIDE_EVENTS
 
 
 _SIDE_EVENTS = frozenset({"status", "extended", "paused", "resumed"})
@@ -159,5 +168,5 @@ async def check_status(portal: Portal, account: Account, case_id: str) -> Status
         await records.add_read(conn, case_id, account.id, now, "status")
         told_at = await records.owners_last(conn, case_id)
         result = await files.result_of(conn, case_id)
-    regulation, flow = portal.regulation(case.regulation)
+    regulation, flow = portal.regulation(case.regulation, case.regulation_version)
     return StatusCheck(case, regulation, now, told_at, awaited(case.state, case.step, flow), result is not None)

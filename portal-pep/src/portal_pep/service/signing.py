@@ -51,7 +51,8 @@ async def prepare(
     certificate: bytes,
     keep: Keep[Prepared | SignatureRefused],
 ) -> Prepared | SignatureRefused:
-    """Checks the certificate the citizen chose (term, revocation, ИИН, use) and fixes the bytes he will sign."""
+    """Checks the certificate the citizen chose (term, revocation, ИИН, use) and fixes the bytes he will sign. Where the
+    act signs first (A1) nothing is refused here: its check comes after the signature, in `submit`."""
     chosen = _load(certificate)
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id, lock=True)
@@ -60,8 +61,8 @@ async def prepare(
             raise EgovError("case.wrong_state", state=case.state.value)
         now = portal.clock.now()
         facts = portal.trust.check_person(chosen, now, case.iin, "sign")
-        refusal = facts.refusal
-        if refusal == UNKNOWN or (refusal is not None and not flow.checks_before_signing):
+        refusal = facts.refusal if flow.checks_before_signing else None
+        if refusal == UNKNOWN:
             raise EgovError(refusal, clause=flow.check_certificate.clause, thumbprint=facts.thumbprint)
         if refusal is not None:
             ended = await end_by_certificate(conn, portal, case, refusal, await _filled(conn, portal, case, now))
@@ -81,7 +82,7 @@ def _load(certificate: bytes) -> Certificate:
 
 async def _filled(conn: AsyncConnection, portal: Portal, case: Case, now: datetime) -> Mapping[Moment, datetime]:
     """Journals that the form is filled, which choosing the certificate completes."""
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     label = flow.choose_and_fill.label
     await store.drop_steps(conn, case.id, flow.retaken)
     moments: dict[Moment, datetime] = {(label, "begin"): case.started_at, (label, "end"): now}
@@ -92,7 +93,7 @@ async def _filled(conn: AsyncConnection, portal: Portal, case: Case, now: dateti
 async def _fix_document(
     conn: AsyncConnection, portal: Portal, case: Case, regulation: Regulation, facts: CertificateFacts
 ) -> Case:
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     now = portal.clock.now()
     moments = await _filled(conn, portal, case, now)
     if flow.checks_before_signing:
@@ -146,8 +147,12 @@ def require_prepared(case: Case) -> tuple[bytes, str]:
     return case.document, case.certificate
 
 
+def signed(flow: PortalFlow, now: datetime) -> list[Taken]:
+    """What the signature adds to the trail where signing is a step of its own."""
+    return [] if flow.sign is None else [Taken(flow.sign, "done", now)]
+
+
 def signing_steps(flow: PortalFlow, now: datetime, thumbprint: str) -> list[Taken]:
-    """What signing itself adds to the trail where the act signs before it checks the certificate (A1)."""
-    if flow.checks_before_signing or flow.sign is None:
-        return []
-    return [Taken(flow.sign, "done", now), _checked(flow, now, thumbprint)]
+    """The signature, and the check behind it where the act signs before it checks the certificate (A1)."""
+    checked = [] if flow.checks_before_signing else [_checked(flow, now, thumbprint)]
+    return [*signed(flow, now), *checked]

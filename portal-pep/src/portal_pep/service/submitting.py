@@ -23,7 +23,7 @@ from portal_pep.domain.steps import Moment, PortalFlow, deadline, limit_of, star
 from portal_pep.service.cases import aad, law_of, owned
 from portal_pep.service.ending import INGRESS, end_by_certificate
 from portal_pep.service.parts import Keep, Portal
-from portal_pep.service.signing import UNKNOWN, SignatureRefused, require_prepared, signing_steps
+from portal_pep.service.signing import UNKNOWN, SignatureRefused, require_prepared, signed, signing_steps
 from portal_pep.service.steps import envelope_facts, note, step_facts, take, trail_of
 from portal_pep.store import cases as store
 from portal_pep.store import files, records
@@ -51,8 +51,8 @@ async def submit(
 ) -> Submitted | SignatureRefused:
     """Sends the prepared application with the citizen's signature over exactly its bytes.
 
-    EgovError signature.* leaves the case as it was: the same document may be signed again. A certificate that went
-    bad since the preparation is the act's refusal, as in `prepare`.
+    EgovError signature.* leaves the case as it was: the same document may be signed again. A certificate that is not
+    good, or went bad since the preparation, is the act's refusal.
     """
     async with portal.db.read() as conn:
         case = await owned(conn, account, case_id)
@@ -117,13 +117,18 @@ def _refusal_of(facts: CmsFacts, flow: PortalFlow, chosen: str) -> str | None:
 
 
 async def _refuse(portal: Portal, case: Case, code: str, keep: Keep[Submitted | SignatureRefused]) -> SignatureRefused:
-    """Expired or revoked between the two calls."""
-    _, flow = portal.regulation(case.regulation)
+    """Not good where the act signs first (A1); else expired or revoked between the two calls."""
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     async with portal.db.begin() as conn:
         current = await store.case(conn, case.id, lock=True)
         if current is None or current.state is not CaseState.PREPARED:
             raise EgovError("case.changed_meanwhile")
-        ended = await end_by_certificate(conn, portal, current, code, {})
+        moments: Mapping[Moment, datetime] = {}
+        if not flow.checks_before_signing:
+            now = portal.clock.now()
+            moments = _moments(flow, current, now)
+            await take(conn, portal, current, signed(flow, now), moments)
+        ended = await end_by_certificate(conn, portal, current, code, moments)
         outcome = SignatureRefused(ended, code, flow.refuse_signature.clause)
         await keep(conn, outcome)
     return outcome
@@ -141,7 +146,7 @@ async def _store_copies(portal: Portal, case: Case, recipient: str, attached: Se
 
 
 async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: bytes, parcel: Parcel) -> Submitted:
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     now = portal.clock.now()
     moments = _moments(flow, case, now)
     await take(conn, portal, case, signing_steps(flow, now, case.certificate or ""), moments)
@@ -177,7 +182,7 @@ async def _enclose(
 ) -> Envelope:
     """The envelope in the outbox. It expires when the act's limit of signing and sending ends (a submission late at
     ШЭП's door is refused there, and may be prepared again)."""
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     limit = limit_of(flow.channel, flow.send)
     draft = Draft(
         type=message_type("case.submitted"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.clock import Clock
 from egovkit.db import Database
+from egovkit.deadlines import Deadlines
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
@@ -19,14 +20,13 @@ from egovkit.journal import Journal, JournalEntry, Link
 from egovkit.membership import Membership
 from egovkit.outbox import Draft, Outbox
 from egovkit.signatures.certificates import TrustStore
-from egovlaw.catalogue import Duration, FlowItem
+from egovlaw.calendar import WorkCalendar
+from egovlaw.catalogue import FlowItem
 from egovlaw.kinds import message_type
 from provider_arm.clients import Attachments
 from provider_arm.domain.cases import Case
 from provider_arm.service.procedure import NOT_MEASURED, Measured, Procedures
 from provider_arm.store import people
-
-Due = Callable[[datetime, Duration], datetime]  # when a term of the act that starts at a moment ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class Workstation:
     trust: TrustStore
     procedures: Procedures
     attachments: Attachments
-    due: Due
+    calendar: WorkCalendar
+    deadlines: Deadlines
 
     @property
     def gateway(self) -> str:

@@ -26,7 +26,7 @@ from provider_arm.domain.desks import (
     may_refuse_to_accept,
     unknown_papers,
 )
-from provider_arm.service import internal
+from provider_arm.service import internal, timers
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.drafts import Keep
 from provider_arm.service.own_flow import provider_of
@@ -75,6 +75,7 @@ async def take_in(ws: Workstation, person: Staff, brought: Brought, keep: Keep[R
         await cases.add(conn, case, _application(place, case, brought), b"")  # on paper: no ЭЦП
         if not await internal.start(ws, conn, case):
             await tasks.add(conn, first_task(ws, case))
+        await timers.start_term(ws, conn, case, "registration")
         receipt = await _receipt(place, brought, ReceiptKind.ACCEPTED, (case.number, case.id))
         await keep(conn, receipt)
     return receipt

@@ -131,24 +131,36 @@ class Procedures:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def regulation(self, code: str) -> Regulation | None:
-        return self._catalogue.regulation(code)
+    def regulation(self, code: str, version: int | None = None) -> Regulation | None:
+        return self._catalogue.regulation(code, version or None)
 
-    def required(self, code: str) -> Regulation:
+    def known(self, code: str, version: int | None) -> int:
+        """The version, if the catalogue has it; 0 for the newest: nobody can be served by one that is not there."""
+        return version if version and self._catalogue.regulation(code, version) is not None else 0
+
+    def required(self, code: str, version: int | None = None) -> Regulation:
         """The regulation; EgovError("case.not_served") when the catalogue has none of this code."""
-        regulation = self._catalogue.regulation(code)
+        regulation = self.regulation(code, version)
         if regulation is None:
             raise EgovError("case.not_served", regulation=code, channel="-")
         return regulation
 
-    def find(self, regulation_code: str, channel_code: str) -> Procedure | None:
+    def find(self, regulation_code: str, channel_code: str, version: int | None = None) -> Procedure | None:
         """As `of`; None for a channel that the act only names."""
-        channel = self.required(regulation_code).channels.get(channel_code)
-        return None if channel is not None and not channel.has_flow else self.of(regulation_code, channel_code)
+        regulation = self.regulation(regulation_code, version)
+        channel = None if regulation is None else regulation.channels.get(channel_code)
+        if channel is not None and not channel.has_flow:
+            return None
+        return self.of(regulation_code, channel_code, version)
 
-    def of(self, regulation_code: str, channel_code: str) -> Procedure:
-        """EgovError("case.not_served") when the act leaves no such work to a provider's workstation (A36)."""
-        regulation = self._catalogue.regulation(regulation_code)
+    def of(self, regulation_code: str, channel_code: str, version: int | None = None) -> Procedure:
+        """EgovError("case.not_served") when the act leaves no such work to a provider's workstation (A36).
+        `version`: the one a running case began with (0 or None: the newest); EgovError("case.regulation_changed") when
+        the catalogue has it no more."""
+        regulation = self.regulation(regulation_code, version)
+        newest = self._catalogue.regulation(regulation_code)
+        if regulation is None and newest is not None:
+            raise EgovError("case.regulation_changed", began=version, now=newest.version)
         channel = None if regulation is None else regulation.channels.get(channel_code)
         if regulation is None or channel is None:
             raise EgovError("case.not_served", regulation=regulation_code, channel=channel_code)

@@ -12,7 +12,7 @@ from egovkit.errors import EgovError
 from egovkit.journal import Link
 from egovlaw.catalogue import FlowItem, Regulation
 from provider_arm.domain.cases import ENDED, TRANSITIONS, Case, CaseEvent, Staff, StepKind, Task, TaskState
-from provider_arm.service import work
+from provider_arm.service import timers, work
 from provider_arm.service.context import Workstation, trail_step
 from provider_arm.service.procedure import Procedure
 from provider_arm.store import cases, tasks
@@ -32,8 +32,8 @@ class Sitting:
 
     @staticmethod
     def of(ws: Workstation, conn: AsyncConnection, person: Staff, case: Case) -> Sitting:
-        regulation = ws.procedures.required(case.regulation)
-        procedure = ws.procedures.find(case.regulation, case.channel)
+        regulation = ws.procedures.required(case.regulation, case.regulation_version)
+        procedure = ws.procedures.find(case.regulation, case.channel, case.regulation_version)
         return Sitting(ws, conn, person, case, regulation, procedure, ws.clock.now())
 
     async def journal(
@@ -96,11 +96,14 @@ class Sitting:
         }
         if not await cases.change(self.conn, self.case, values):
             raise await self.ws.conflict(self.conn, await work.reloaded(self.conn, self.case))
+        if after in ENDED:
+            await timers.end_term(self.ws, self.conn, self.case.id, self.now)
         return self.case.version + 1
 
     async def finish(self, task: Task) -> Case:
         if not await tasks.finish(self.conn, task.id, self.person.id, self.now):
             raise await work.taken_by_another(self.conn, task)
+        await timers.unwatch(self.ws, self.conn, task)
         return await work.reloaded(self.conn, self.case)
 
 
