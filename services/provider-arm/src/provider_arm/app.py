@@ -20,7 +20,7 @@ from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue
 from provider_arm import handlers
-from provider_arm.api import cases, oversight, own, sessions, staff, tasks, terms
+from provider_arm.api import cases, desks, oversight, own, sessions, staff, tasks, terms
 from provider_arm.api.access import Desk
 from provider_arm.clients import Attachments
 from provider_arm.domain.files import MAX_FILE
@@ -62,9 +62,8 @@ def create_app(
 
     limits = [(r"/v1/own-cases/[^/]+/attachments/[^/]+", MAX_FILE)]
     app = node.create_service(lifespan=lifespan, body_limits=limits, title="АРМ РШЭП: the provider's workstation")
-    for router in (sessions.router, staff.router, tasks.router, cases.router, terms.router, own.router):
-        app.include_router(router)
-    app.include_router(oversight.router)
+    for part in (sessions, staff, tasks, cases, terms, own, desks, oversight):
+        app.include_router(part.router)
     return app
 
 

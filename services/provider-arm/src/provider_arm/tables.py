@@ -254,6 +254,38 @@ hand_overs = Table(
     Column("reasons", JSON, nullable=False),  # why the record is not believed: codes
 )
 
+receipts = Table(
+    "receipts",  # of the desk: papers taken in, or refused to be taken
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("number", String(11), nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("provider", String(120), nullable=False),
+    Column("regulation", String(80), nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("case_id", String(36)),
+    Column("applicant_iin", String(12), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("times", JSON, nullable=False),
+    Column("issued_by", String(36), nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    UniqueConstraint("provider", "kind", "number", name="uq_receipts_number"),
+    Index("ix_receipts_region_issued", "region", "issued_at", "id"),
+)
+
+give_outs = Table(
+    "give_outs",  # results handed over at this desk
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("way", String(20), nullable=False),
+    Column("to", String(320), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("signature", LargeBinary),
+    Column("given_by", String(36), nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),
+)
+
 terms = Table(
     "terms",
     metadata,

@@ -56,8 +56,8 @@ class OwnCaseQuery(Model):
 
 @router.post("", status_code=201, response_model=OwnCaseView)
 async def open_own_case(request: Request, desk: OfDesk, person: Person, wish: OwnCaseNew) -> Response:
-    """The case is born. Where the act has papers looked at first it is `received`; else the service is chosen, with this
-    session's login as the first step.
+    """The case is born. Where the act has papers looked at first it is `received`; else the service is chosen, with
+    this session's login as the first step.
     """
     began = await staff.logged_in_at(desk.ws, desk.door, bearer(request))
 
@@ -184,7 +184,7 @@ async def detach(desk: OfDesk, person: Person, case_id: str, name: str) -> Respo
 async def prepare_own_case(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: OwnPrepareWish
 ) -> Response:
-    """Returns the exact bytes to sign. The employee's certificate is checked now, unless the act checks it afterwards."""
+    """Returns the exact bytes to sign. The certificate is checked now, unless the act checks it after the signing."""
 
     async def act(_: Attempt) -> Answer:
         filled = await filing.prepare(desk.ws, person, case_id, wish.certificate, seen)

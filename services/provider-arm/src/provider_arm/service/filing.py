@@ -1,5 +1,5 @@
-"""Signing and registration in the provider's own channel: the employee signs the filled form, and it has its number at once
-unless the act has the certificate checked after the signing, and the check fails (A1)."""
+"""Signing and registration in the provider's own channel: the employee signs the filled form, and it has its number at
+once, unless the act has the certificate checked after the signing and the check fails (A1)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Submitted = Registered | SignatureRefused
 
 
 async def prepare(ws: Workstation, person: Staff, case_id: str, certificate: str, expected: int | None) -> Filled:
-    """Fixes the bytes the employee will sign; his certificate is checked now (A6, A7), or by the act's own step later."""
+    """Fixes the bytes the employee will sign; his certificate is checked now (A6, A7), or later by the act's own step."""
     async with ws.db.read() as conn:
         flow = flow_of(ws, await owned(conn, person, case_id))
     facts = _certificate(ws, flow, person, certificate)
