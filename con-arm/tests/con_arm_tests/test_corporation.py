@@ -182,9 +182,8 @@ async def test_a_submission_that_was_late_asks_the_registers_anew(world: Any, op
     query = await world.shep.next()
     assert query.data["trail"] == []
     await world.shep.answer(query, person(iin))
-    assert (
-        await operator.submit(envelope.subject, operator.sign(await operator.prepared(envelope.subject)))
-    ).is_success
+    document = await operator.prepared(envelope.subject)
+    assert (await operator.submit(envelope.subject, operator.sign(document))).status_code == 202
     again = await world.shep.next()
     assert again.expirytime > world.clock.now() and kinds(channel, again) == [("check_registers", "ok")]
 
