@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PACKAGES := libs/egovkit libs/egovlaw libs/egovgateway libs/egovregister gateway-shep regional-gateway-rshep portal-pep \
-            con-arm gbd-fl-mock enis-mock services/provider-arm services/nuc-mock sandbox
+            con-arm gbd-fl-mock enis-mock services/provider-arm services/nuc-mock services/registers-mock sandbox
 SOURCES := $(addsuffix /src,$(PACKAGES))
 ARGS ?=
 
@@ -36,12 +36,15 @@ test-full: $(STAMP) ## the same with the long variants (whole negative matrix, m
 check: $(STAMP) ## style, types, import rules, locks without addresses
 	@BIN=$(BIN) sh tools/check.sh $(SOURCES)
 
-bench: $(STAMP) ## measure start, catalogue, gateway, end to end and queries on private servers (ratios of one run, never tests)
+bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, never tests)
 	@$(BIN)/egov bench start --json
 	@$(BIN)/egov bench catalogue --json
 	@$(BIN)/egov bench gateway --json
 	@$(BIN)/egov bench e2e --json
 	@$(BIN)/egov bench query --json
+	@$(BIN)/egov bench replay --json
+	@$(BIN)/egov bench deadlines --json
+	@$(BIN)/egov bench conformance --json
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock (hashes, no addresses)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv

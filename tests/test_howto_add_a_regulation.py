@@ -15,8 +15,8 @@ from egovlaw.limits import judge_time, limit_stopped_by
 from egovlaw.loader import CatalogueInvalid, load_catalogue
 from egovlaw.pages import render_pages
 from sandbox.cli import app
-from sandbox.scenario import load
-from sandbox.trace import load_expected
+from sandbox.replay.generating import generate
+from sandbox.replay.reading import load_all
 
 from .howto.blocks import CODE, REGION, ROOT, SCENARIO, SERVICE, blocks, contracts_with_it
 
@@ -129,14 +129,15 @@ def test_its_pages_exist_in_both_languages(catalogue: Catalogue) -> None:
     assert f"({CODE}.md)" in pages["en/README.md"]
 
 
-def test_its_scenario_and_expected_trace_are_of_the_regulation(portal: Channel, tmp_path: Path) -> None:
-    scenario, expected = tmp_path / f"{SCENARIO}.yaml", tmp_path / "expected.yaml"
-    scenario.write_text(blocks("scenario"), encoding="utf-8")
-    expected.write_text(blocks("expected"), encoding="utf-8")
-    assert (load(scenario).regulation, load(scenario).channel) == (CODE, "portal")
-    found = load_expected(expected)
-    assert found.scenario == SCENARIO
-    assert {(line.step, line.clause) for line in found.lines} <= {(item.label, item.clause) for item in portal.flow}
+def test_its_scenario_is_of_the_regulation(catalogue: Catalogue, tmp_path: Path) -> None:
+    file = tmp_path / f"{SCENARIO}.yaml"
+    file.write_text(blocks("scenario"), encoding="utf-8")
+    [found] = load_all(file, catalogue)
+    assert (found.name, found.regulation, found.channel, found.ends) == (SCENARIO, CODE, "portal", "P8")
+
+
+def test_every_end_of_it_has_a_scenario_at_once(catalogue: Catalogue) -> None:
+    assert [one.ends for one in generate(catalogue) if one.regulation == CODE] == ["P2", "P4", "P7", "P8"]
 
 
 def test_the_blocks_are_whole() -> None:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.demo import HEADING, line
-from sandbox.scenario import load_all
-from sandbox.trace import Hop, load_expected
+from sandbox.replay.reading import load_all
+from sandbox.replay.scenario import Scenario
+from sandbox.trace import Hop
 
 ENVELOPE = "019bbfcf-6a00-71cb-98b2-d48879552c1d"
 
@@ -87,12 +88,9 @@ def test_a_line_tells_time_service_step_clause_envelope_states_and_share_of_the_
 
 
 @pytest.mark.parametrize("scenario", load_all(), ids=lambda scenario: scenario.name)
-def test_every_scenario_has_a_title_in_both_languages_and_a_clause_for_every_step(scenario: object) -> None:
-    from sandbox.scenario import Scenario
-
-    assert isinstance(scenario, Scenario)
+def test_every_scenario_has_a_title_in_both_languages_and_a_clause_for_every_step(scenario: Scenario) -> None:
     assert scenario.title and any(letter in scenario.title_kk for letter in "әғқңөұүһі")
     by_step: dict[str, set[str]] = {}
-    for one in load_expected(scenario.expected).lines:
+    for one in scenario.then.lines:
         by_step.setdefault(one.step, set()).add(one.clause)
     assert all(len(clauses) == 1 for clauses in by_step.values()), "РШЭП's lines show the clause of their step"

@@ -8,11 +8,12 @@ from typing import Any
 
 from sandbox.bootstrap import answer, bearer
 from sandbox.composition import PERSONS
-from sandbox.scenario import Scenario, load_all
+from sandbox.replay.reading import load_all
+from sandbox.replay.scenario import Scenario
 from sandbox.staff import Clerk
 from sandbox.world import Deployment
 
-DESK, COUNTER = [one for one in load_all() if one.consumer is not None and one.demo]
+DESK, COUNTER = [one for one in load_all() if one.side != "portal" and one.demo]
 
 
 async def begun(world: Deployment, clerk: Clerk, scenario: Scenario, consumer: str = "ordinary_adult") -> str:

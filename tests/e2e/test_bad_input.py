@@ -15,13 +15,14 @@ import pytest_asyncio
 
 from sandbox.composition import NUC, PORTAL, PROVIDER, RSHEP, SHEP
 from sandbox.people import Citizen
-from sandbox.scenario import ResultText, load_all
+from sandbox.replay.reading import load_all
+from sandbox.replay.scenario import ResultText
 from sandbox.world import Deployment
 
 from .problems import fields, problem
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
-ISSUED, REFUSED = [one for one in load_all() if one.channel == "portal" and one.check is not None]
+ISSUED, REFUSED = [one for one in load_all() if one.channel == "portal" and one.demo]
 KAZAKH = "ӘәҒғҚқҢңӨөҰұҮүҺһІі Ёё"
 HOSTILE = (
     "'; DROP TABLE cases; --",

@@ -12,9 +12,9 @@ import pytest
 
 from egovkit.settings import with_password
 from sandbox.composition import PARTICIPANTS, PORTAL, SERVICES, SHEP
-from sandbox.demo import play
 from sandbox.deployment import OPERATOR
-from sandbox.scenario import load_all
+from sandbox.replay.player import play_in
+from sandbox.replay.reading import load_all
 
 from ..deploy.compose import ComposeWorld
 from ..deploy.compose_file import BASE, TLS
@@ -192,8 +192,8 @@ async def test_with_tls_both_servers_take_nothing_plain(tmp_path: Path) -> None:
         connections = [line.split("\t") for line in world._rabbit.ctl("list_connections", "user", "ssl").splitlines()]
         assert [SHEP, "true"] in connections and "false" not in {secure for _, secure in connections}
         assert set(await encrypted(world)) == {True}
-        for scenario in load_all() if FULL else []:
-            assert (await play(world, scenario)).differences == []
+        verdicts = await play_in(world, load_all()) if FULL else []
+        assert [verdict.name for verdict in verdicts if not verdict.passed] == []
 
 
 @pytest.mark.usefixtures("servers_installed")

@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.composition import PARTICIPANTS
 from sandbox.demo import demonstrated
-from sandbox.scenario import load_all
+from sandbox.replay.reading import load_all
 
 pytestmark = pytest.mark.e2e
 
@@ -130,8 +130,8 @@ def test_the_logs_of_a_demo_name_nobody(home: Path) -> None:
     written = (home / "logs" / "services.log").read_text()
     assert written.count('"event":"http.request"') > 50, "the services log at info"
     assert re.findall(r"(?<![0-9a-f-])\d{12}(?![0-9a-f-])", written) == []
-    acting = [(one.citizen, one.official, one.operator) for one in load_all()]
-    people = [person for several in acting for person in several if person is not None]
+    acting = [(one.given.citizen, one.given.official, one.given.operator) for one in load_all()]
+    people = [person for several in acting for person in several]
     words = {word for one in people for word in (one.surname, one.name)} | {"Құпия", "Synthetic1"}
     assert [word for word in words if word.casefold() in written.casefold()] == []
 

@@ -13,8 +13,8 @@ import pytest_asyncio
 from egovkit.envelope import Envelope
 from sandbox.composition import PORTAL, SHEP
 from sandbox.partner import Partner, Where
+from sandbox.replay.reading import load_all
 from sandbox.sabotage import case_rows
-from sandbox.scenario import load_all
 from sandbox.world import Deployment
 
 from .problems import problem

@@ -17,7 +17,7 @@ from egovkit.envelope import Envelope
 from sandbox.bootstrap import answer, bearer
 from sandbox.composition import ATTORNEYS, PERSONS
 from sandbox.partner import Partner, Where
-from sandbox.scenario import load_all
+from sandbox.replay.reading import load_all
 from sandbox.world import Deployment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]

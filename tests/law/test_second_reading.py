@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from egovlaw.catalogue import Branch, Catalogue, Channel, Duration, FlowItem, Published, Regulation, TableRow
-from egovlaw.loader import load_catalogue, read_document
+from egovlaw.documents import read_document
+from egovlaw.loader import load_catalogue
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 READINGS = {

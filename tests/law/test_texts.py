@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from egovlaw.digests import READ, VERBATIM, differences, digest, digest_list, line_of, passages
-from egovlaw.loader import Document, load_catalogue, read_document
+from egovlaw.documents import Document, read_document
+from egovlaw.loader import load_catalogue
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 LISTS = {path.stem: path for path in sorted((Path(__file__).parent / "digests").glob("*.txt"))}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from egovgateway.api import Door
 from egovkit.bus.topology import NAME
@@ -19,6 +19,7 @@ from egovlaw.identifiers import bin_problem
 from gateway_shep.attachments import MAX_FILE, Attachments
 from gateway_shep.domain import LetterState
 from gateway_shep.letters import Decision, Letters
+from gateway_shep.reports import Reports
 from gateway_shep.service import ACTIVE, SUSPENDED, Register
 
 Code = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
@@ -106,6 +107,7 @@ class Running:
     letters: Letters
     idempotent: Idempotent
     door: Door
+    reports: Reports
 
     async def member(self, request: Request) -> Member:
         """The member who calls; access.*"""
@@ -286,6 +288,33 @@ def _add_decisions(router: APIRouter, running: Callable[[], Running]) -> None:
             return await running().letters.discard(attempt, letter, Decision(operator, body.note))
 
         return await once(request, act)
+
+
+def reports_router(running: Callable[[], Running], admin: Admin) -> APIRouter:
+    """What was used of the acts' limits, for operators."""
+    router = APIRouter(prefix="/v1", tags=["reports"], dependencies=[Depends(admin)])
+
+    @router.get("/cases/{case}/budget")
+    async def get_budget(case: Letter) -> dict[str, Any]:
+        """Every measured passage of a case, and the limit it is under now."""
+        return await running().reports.budget(case)
+
+    @router.get("/reports/overdue")
+    async def get_overdue(
+        *,
+        since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+        until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+        provider: Annotated[str | None, Query(max_length=64, pattern=TEXT)] = None,
+        regulation: Annotated[str | None, Query(max_length=120, pattern=TEXT)] = None,
+        cursor: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> dict[str, Any]:
+        """Measured and overdue by provider, step and clause, the most overdue first."""
+        wanted = {"since": since, "until": until, "provider": provider, "regulation": regulation}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return await running().reports.overdue(given, cursor, limit)
+
+    return router
 
 
 def _check_regions(given: list[str], known: frozenset[str]) -> None:

@@ -25,10 +25,19 @@ from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.loader import load_catalogue
 from gateway_shep import tables
-from gateway_shep.api import Admin, Running, attachments_router, letters_router, members_router, register_router
+from gateway_shep.api import (
+    Admin,
+    Running,
+    attachments_router,
+    letters_router,
+    members_router,
+    register_router,
+    reports_router,
+)
 from gateway_shep.attachments import MAX_FILE, Attachments
 from gateway_shep.domain import TRUNK, NationalJudge, Policies
 from gateway_shep.letters import BATCH, Letters, Tools
+from gateway_shep.reports import Reports
 from gateway_shep.service import Register
 from gateway_shep.settings import Settings
 
@@ -73,9 +82,14 @@ def create_app(
     admin = Admin(read_secret(settings.admin_token_file))
     app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(attachments_router(now_running))
-    app.include_router(letters_router(now_running, admin))
+    _add_operators(app, now_running, admin)
     _count_letters(node, now_running)
     return app
+
+
+def _add_operators(app: FastAPI, now_running: Callable[[], Running], admin: Admin) -> None:
+    app.include_router(letters_router(now_running, admin))
+    app.include_router(reports_router(now_running, admin))
 
 
 async def _open_register(node: Node, register: Register) -> None:
@@ -113,6 +127,7 @@ def _running(node: Node, settings: Settings, topology: Topology, checkpoint: Cal
         letters=Letters(gateway, Tools(node.bus, node.ids, sealer, topology, checkpoint)),
         idempotent=Idempotent(node.db, tables.idempotency, node.clock, node.ids),
         door=Door(gateway, Access(node.code, node.membership, node.trust)),
+        reports=Reports(gateway),
     )
 
 

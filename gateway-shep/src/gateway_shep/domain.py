@@ -26,7 +26,7 @@ from egovkit.errors import EgovError
 from egovkit.membership import Member, Members
 from egovkit.messages import MessageRegister, MessageSpec
 from egovkit.outbox import UNORDERED
-from egovlaw.catalogue import Catalogue, Channel
+from egovlaw.catalogue import Catalogue, Channel, Regulation
 from egovlaw.flow import CaseProgress, OrderAccepted, OrderRefused, TrailStep, judge_order
 from egovlaw.kinds import message_name
 from egovlaw.limits import TimeClass, TimePolicy, TimeVerdict, judge_time, limit_stopped_by, started_at
@@ -127,14 +127,20 @@ class NationalJudge:
             _party(recipient) if recipient else None,
             policy=self._policies.force if standing.case is None else "historic",  # D20 is about new cases
             on=item.arrival.received.date(),
+            version=standing.case.regulation_version if standing.case else None,
         )
         if refused is not None:
             raise EgovError(refused.code, clause=refused.clause, **dict[str, Any](refused.params))
         if recipient is not None and recipient.state != "active":
             raise EgovError("route.recipient_suspended", recipient=recipient.code)
-        regulation = self._catalogue.regulation(envelope.regulation)
-        assert regulation is not None
+        regulation = self._law(envelope, standing.case)
         return regulation.channels[envelope.channel]
+
+    def _law(self, envelope: Envelope, case: CaseRow | None) -> Regulation:
+        """The version the case began with; the newest for a new one."""
+        found = self._catalogue.regulation(envelope.regulation, case.regulation_version if case else None)
+        assert found is not None, "judge_route refuses what is not in the catalogue"
+        return found
 
     def _order_and_time(self, spec: MessageSpec, channel: Channel, item: Verified, standing: Standing) -> Passed:
         envelope, case = item.envelope, standing.case
@@ -193,8 +199,7 @@ class NationalJudge:
     def _moved(self, spec: MessageSpec, item: Verified, case: CaseRow | None, order: OrderAccepted) -> CaseRow:
         envelope = item.envelope
         if case is None:
-            regulation = self._catalogue.regulation(envelope.regulation)
-            assert regulation is not None
+            regulation = self._law(envelope, None)
             case = CaseRow(
                 case_id=envelope.subject,
                 regulation=envelope.regulation,
@@ -204,6 +209,7 @@ class NationalJudge:
                 origin=envelope.source,
                 provider="",
             )
+        running = self._running(spec, item, case)
         numbered = {} if spec.cls == "answer" else {envelope.source: envelope.caseseq}
         return replace(
             case,
@@ -213,7 +219,24 @@ class NationalJudge:
             sequences={**case.sequences, **numbered},
             times={**case.times, spec.name: item.arrival.received},
             questions=_questions(spec, item, case),
+            **running,
         )
+
+    def _running(self, spec: MessageSpec, item: Verified, case: CaseRow) -> dict[str, Any]:
+        """The limit that this message starts, or what is left of the one it does not stop. Answers are watched by who
+        asked."""
+        envelope = item.envelope
+        if spec.cls in ("answer", "request"):
+            return {}
+        for limit in self._law(envelope, case).channels[envelope.channel].limits:
+            start, stop = limit.starts_on, limit.stops_on
+            if limit.measured_by != self._code or stop.kind != "message":
+                continue
+            if start.kind == "message" and start.name == spec.name:
+                due = item.arrival.received + timedelta(seconds=limit.max_s)
+                return {"due_at": due, "due_step": limit.label, "due_clause": limit.clause}
+        stopped = case.due_step == envelope.step
+        return {"due_at": None, "due_step": None, "due_clause": None} if stopped else {}
 
     def _provider_of(self, item: Verified) -> str:
         """The provider's system of a case that has none yet: the sender itself, or who the envelope is for."""

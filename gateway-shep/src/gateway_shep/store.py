@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import insert_ignore
@@ -192,3 +192,36 @@ async def claim_letters(
     rows = (await conn.execute(query)).mappings().all()
     await update_letters(conn, [row["id"] for row in rows], {"due_at": lease_until})
     return rows
+
+
+async def passages(conn: AsyncConnection, case_id: str) -> Sequence[Row]:
+    """A case's measured envelopes, refused ones too, in the order they came."""
+    e = t.gateway.envelopes
+    query = select(e).where(e.c.case_id == case_id, e.c.limit_s.is_not(None)).order_by(e.c.received_at, e.c.id)
+    return (await conn.execute(query)).mappings().all()
+
+
+async def measured(conn: AsyncConnection, wanted: Mapping[str, Any]) -> Sequence[Row]:
+    """Measured passages with their case's provider and regulation; by since, until, provider, regulation."""
+    e, c = t.gateway.envelopes, t.gateway.cases
+    columns = (c.c.provider, c.c.regulation, e.c.step, e.c.clause, e.c.limit_s, e.c.used_s, e.c.late)
+    query = select(*columns).join(c, c.c.case_id == e.c.case_id).where(e.c.limit_s.is_not(None))
+    if "since" in wanted:
+        query = query.where(e.c.received_at >= wanted["since"])
+    if "until" in wanted:
+        query = query.where(e.c.received_at < wanted["until"])
+    return (await conn.execute(_of(query, wanted))).mappings().all()
+
+
+async def waiting(conn: AsyncConnection, wanted: Mapping[str, Any], now: datetime, limit: int = 200) -> Sequence[Row]:
+    """Open cases whose next message is beyond its limit, the longest first."""
+    c = t.gateway.cases
+    query = select(c).where(c.c.due_at < now, c.c.ended.is_(False)).order_by(c.c.due_at).limit(limit)
+    return (await conn.execute(_of(query, wanted))).mappings().all()
+
+
+def _of(query: Select[Any], wanted: Mapping[str, Any]) -> Select[Any]:
+    for name in ("provider", "regulation"):
+        if name in wanted:
+            query = query.where(t.gateway.cases.c[name] == wanted[name])
+    return query

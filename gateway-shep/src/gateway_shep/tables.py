@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import JSON, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 from egovgateway.tables import gateway_tables
-from egovkit.db import UtcDateTime, idempotency_table
+from egovkit.db import UtcDateTime, deadlines_table, idempotency_table
 
 metadata = MetaData()
 gateway = gateway_tables(metadata)
 idempotency = idempotency_table(metadata)
+deadlines = deadlines_table(metadata)
 
 participants = Table(
     "participants",

@@ -20,8 +20,9 @@ from egovkit.equipment import make_bus
 from egovkit.inbox import Received
 from egovkit.journal import JournalEntry, read_rows
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
-from egovkit.node import Node, NotStarted
+from egovkit.node import Node
 from egovkit.outbox import Draft
+from egovkit.parts import NotStarted
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey, der

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from egovlaw.catalogue import Catalogue, Kazakh
-from egovlaw.loader import read_document
+from egovlaw.documents import read_document
 
 CODES = ("semey-minor-funds-certificate", "semey-kindergarten-queue", "tayynsha-social-assistance")
 NOT_FACTS = {"registers", "counts", "in_seeds"}  # whom to ask is in the messages; the rest checks the file itself

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from egovlaw.catalogue import Catalogue
-from egovlaw.loader import CatalogueError, CatalogueInvalid, load_catalogue
+from egovlaw.documents import Fault
+from egovlaw.loader import CatalogueInvalid, load_catalogue
 
 FILE = "atyrau/housing-queue.yaml"
 
 
-def errors_of(root: Path) -> tuple[CatalogueError, ...]:
+def errors_of(root: Path) -> tuple[Fault, ...]:
     with pytest.raises(CatalogueInvalid) as caught:
         load_catalogue(root)
     return caught.value.errors
@@ -46,7 +47,7 @@ class Spoiled:
         del self.lines[line - 1]
         return line
 
-    def errors(self) -> tuple[CatalogueError, ...]:
+    def errors(self) -> tuple[Fault, ...]:
         self.path.write_text("\n".join(self.lines), encoding="utf-8")
         return errors_of(self.root)
 
@@ -350,3 +351,39 @@ def test_any_part_may_be_of_the_wrong_type_without_a_crash(copy: Path, value: st
                                 ("settings", "{}")}:  # fmt: skip
             assert errors_of(copy), key
         file.path.write_text(original, encoding="utf-8")
+
+
+def second_version(copy: Path, version: int = 2, name: str | None = None) -> Path:
+    """The housing queue of Atyrau again, with another limit of its first measured message."""
+    first = copy / "atyrau/housing-queue.yaml"
+    text = first.read_text(encoding="utf-8").replace("\nversion: 1\n", f"\nversion: {version}\n", 1)
+    path = copy / "atyrau" / (name or f"housing-queue.v{version}.yaml")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_newest_version_is_for_new_cases_and_the_older_stays_for_running_ones(copy: Path) -> None:
+    second_version(copy)
+    law = load_catalogue(copy)
+    newest = law.regulation("atyrau-housing-queue")
+    assert newest is not None and newest.version == 2
+    first = law.regulation("atyrau-housing-queue", 1)
+    assert first is not None and first.version == 1
+    assert law.regulation("atyrau-housing-queue", 3) is None
+    assert law.versions("atyrau-housing-queue") == (1, 2)
+    assert [one.version for one in law.regulations if one.code == "atyrau-housing-queue"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "expected"),
+    [
+        (1, "housing-again.yaml", "is already used"),
+        (3, "housing-queue.v3.yaml", "version 2 of atyrau-housing-queue is missing"),
+        (2, "housing-queue.v4.yaml", "in a file named for version 4"),
+    ],
+)
+def test_versions_that_collide_or_leave_a_gap_are_named(copy: Path, version: int, name: str, expected: str) -> None:
+    second_version(copy, version, name)
+    with pytest.raises(CatalogueInvalid) as invalid:
+        load_catalogue(copy)
+    assert any(expected in error.message for error in invalid.value.errors)

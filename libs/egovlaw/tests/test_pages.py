@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 
 from egovlaw.catalogue import CHANNELS, Catalogue, Form, InternalBranch, LimitClass, ServiceTerm
 from egovlaw.digests import passages
+from egovlaw.documents import read_document
 from egovlaw.kinds import STEP_KINDS
-from egovlaw.loader import read_document
 from egovlaw.pages import render_pages
 from egovlaw.pages.markdown import document, escape, quote
 from egovlaw.pages.words import LANGUAGES, Words

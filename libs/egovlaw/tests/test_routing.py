@@ -74,7 +74,7 @@ def test_a_wrong_place_is_named(catalogue: Catalogue, change: dict[str, str], ex
     verdict = judge_route(catalogue, SUBMITTED, replace(Envelope(), **change), PORTAL, PROVIDER)
     assert verdict is not None
     assert verdict.code == expected
-    assert set(verdict.params) == {"type", "regulation", "channel", "region", "source", "recipient"}
+    assert set(verdict.params) == {"type", "regulation", "channel", "region", "source", "recipient", "version"}
 
 
 def test_a_type_outside_the_register_is_refused_first(catalogue: Catalogue) -> None:

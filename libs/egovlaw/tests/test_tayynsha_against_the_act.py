@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from egovlaw.catalogue import Branch, Catalogue, Regulation
+from egovlaw.documents import read_document
 from egovlaw.flow import CaseProgress, allowed_messages, states
-from egovlaw.loader import CatalogueInvalid, load_catalogue, read_document
+from egovlaw.loader import CatalogueInvalid, load_catalogue
 
 CODE = "tayynsha-social-assistance"
 

@@ -12,10 +12,9 @@ from portal_pep.settings import PortalPepSettings
 
 def main() -> None:
     settings = PortalPepSettings()
-    clock = SystemClock()
-    configure_logging(clock, level=settings.log_level)
+    configure_logging(SystemClock(), level=settings.log_level)
     uvicorn.run(
-        create_app(settings, clock=clock),
+        create_app(settings),
         host=settings.host,
         port=settings.port,
         log_config=None,

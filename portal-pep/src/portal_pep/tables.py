@@ -18,10 +18,11 @@ from sqlalchemy import (
     Text,
 )
 
-from egovkit.db import BigId, UtcDateTime, kit_tables
+from egovkit.db import BigId, UtcDateTime, deadlines_table, kit_tables
 
 metadata = MetaData()
 kit = kit_tables(metadata)
+deadlines = deadlines_table(metadata)
 
 ID = String(36)
 CODE = String(64)

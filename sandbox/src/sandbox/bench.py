@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from egovkit.clock import SystemClock
 from sandbox.composition import NUC, PORTAL, SHEP
 from sandbox.production import ProductionWorld
+from sandbox.replay.reading import load_all
 from sandbox.running import run
-from sandbox.scenario import load_all
 
 if TYPE_CHECKING:
     from egovkit.bus import Outgoing

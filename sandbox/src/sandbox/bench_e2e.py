@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from sandbox.bench import PATIENCE_SECONDS, Unfinished, private_world
 from sandbox.composition import PORTAL
 from sandbox.production import ProductionWorld
+from sandbox.replay.reading import load_all
+from sandbox.replay.scenario import Scenario
 from sandbox.running import run
-from sandbox.scenario import Scenario, load_all
 
 if TYPE_CHECKING:
     from egovkit.db import Database

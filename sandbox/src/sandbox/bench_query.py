@@ -16,8 +16,9 @@ from typing import Any
 from sandbox.bench import PIPE_FROM, PIPE_TO, Unfinished, private_world
 from sandbox.composition import PERSONS, PROVIDER
 from sandbox.production import ProductionWorld
+from sandbox.replay.reading import load_all
+from sandbox.replay.scenario import Scenario
 from sandbox.running import run
-from sandbox.scenario import Scenario, load_all
 
 PLAIN_ROUND_TRIP = Path(__file__).resolve().parents[2] / "bench" / "plain_round_trip.py"
 WARM_UP = 5
@@ -49,7 +50,7 @@ async def _query(count: int) -> dict[str, Any]:
 
 def desk_scenario() -> Scenario:
     """The demo's own scenario in which an official of the provider asks for a consumer."""
-    return next(one for one in load_all() if one.consumer is not None and one.operator is None and one.demo)
+    return next(one for one in load_all() if one.side == "provider" and one.demo)
 
 
 async def round_trips(world: ProductionWorld, count: int) -> list[float]:
@@ -70,7 +71,7 @@ async def round_trips(world: ProductionWorld, count: int) -> list[float]:
 async def questions(world: ProductionWorld, scenario: Scenario, count: int) -> list[float]:
     """Seconds of each question, after a few that warm the way up."""
     official = await world.official(region=scenario.region)
-    iin = await world.example(PERSONS, scenario.consumer or "")
+    iin = await world.example(PERSONS, scenario.given.consumer.example or "")
     cases = []
     for _ in range(WARM_UP + count):
         case = await official.open(scenario.regulation)

@@ -93,6 +93,7 @@ def make_secrets(home: Home, ids: Ids) -> None:
     paths = [home.admin_token(code) for code in ADMINISTERED]
     paths += [home.session_key(code) for code in WITH_SESSIONS]
     paths += [home.keystore_password(code) for code in PARTICIPANTS]
+    paths.append(home.clock_token)
     for path in paths:
         if not path.exists():
             write_private(path, ids.token(32).encode())

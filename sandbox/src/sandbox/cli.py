@@ -14,7 +14,11 @@ import typer
 
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
+from sandbox.budget_cli import budget, report_app
+from sandbox.clock_cli import app as clock_app
+from sandbox.conformance_cli import conformance
 from sandbox.regulations_cli import app as regulations_app
+from sandbox.replay.cli import replay
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -33,6 +37,11 @@ app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
+app.command()(replay)
+app.add_typer(clock_app, name="clock")
+app.command()(conformance)
+app.command()(budget)
+app.add_typer(report_app, name="report")
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 
@@ -83,6 +92,7 @@ def up(
     amqp: AmqpOption = None,
     db: DbOption = None,
     gateways: Annotated[int, typer.Option("--gateways", min=1, max=8, help="Of each gateway.")] = 1,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Let `egov clock` move production's time.")] = False,
 ) -> None:
     """Start every service and stay up until SIGTERM or Ctrl-C."""
     from sandbox.running import run_up
@@ -91,7 +101,8 @@ def up(
         fail("--production needs --amqp and --db", 2)
     if not production and (amqp or db):
         fail("--amqp and --db belong to --production", 2)
-    raise typer.Exit(run_up(home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways))
+    status = run_up(home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways, sandbox=sandbox)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -258,6 +269,15 @@ def bench_e2e(
     print_json(found) if as_json else typer.echo(found)
 
 
+@bench_app.command("deadlines")
+def bench_deadlines(as_json: JsonOption = False) -> None:
+    """The look for what is due beside ten thousand and a million deadlines of the future."""
+    from sandbox.bench_deadlines import run_deadlines
+
+    found = run_deadlines()
+    print_json(found) if as_json else typer.echo(found)
+
+
 @bench_app.command("query")
 def bench_query(
     as_json: JsonOption = False,
@@ -267,4 +287,29 @@ def bench_query(
     from sandbox.bench_query import run_query
 
     found = run_query(count)
+    print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("replay")
+def bench_replay(
+    as_json: JsonOption = False,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often everything is played.")] = 10,
+    parallel: Annotated[int, typer.Option("--parallel", min=1, max=32, help="Worlds.")] = 2,
+) -> None:
+    """Every scenario again and again in the same worlds: seconds and memory of each round."""
+    from sandbox.bench_replay import run_replays
+
+    found = run_replays(rounds, parallel)
+    print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("conformance")
+def bench_conformance(
+    as_json: JsonOption = False,
+    count: Annotated[int, typer.Option("--count", min=10, help="Cases in the journals.")] = 10_000,
+) -> None:
+    """Cases checked a second from journals of made-up cases, and the memory it takes."""
+    from sandbox.bench_conformance import run_bench
+
+    found = run_bench(count)
     print_json(found) if as_json else typer.echo(found)

@@ -65,6 +65,7 @@ PROVIDER = "provider-arm"
 CENTRE = "con-arm"
 PERSONS = "gbd-fl-mock"
 ATTORNEYS = "enis-mock"
+REGISTERS = "registers-mock"
 
 # In the order they start. The ports are compose's.
 SERVICES: tuple[Service, ...] = (
@@ -76,10 +77,11 @@ SERVICES: tuple[Service, ...] = (
     Service(CENTRE, 8060),
     Service(PERSONS, 8070),
     Service(ATTORNEYS, 8080),
+    Service(REGISTERS, 8090),
 )
 BY_CODE: Mapping[str, Service] = {service.code: service for service in SERVICES}
 PARTICIPANTS: tuple[str, ...] = tuple(service.code for service in SERVICES if service.on_bus)
-ADMINISTERED = (NUC, SHEP, PROVIDER, CENTRE, PERSONS, ATTORNEYS)  # have a control API behind an admin token
+ADMINISTERED = (NUC, SHEP, PROVIDER, CENTRE, PERSONS, ATTORNEYS, REGISTERS)  # have a control API behind an admin token
 WITH_SESSIONS = (PORTAL, PROVIDER, CENTRE)
 
 
@@ -98,6 +100,11 @@ class Home:
 
     def admin_token(self, code: str) -> Path:
         return self.secret(f"{code}.admin")
+
+    @property
+    def clock_token(self) -> Path:
+        """Who holds it may move the time of a sandbox."""
+        return self.secret("clock.admin")
 
     def session_key(self, code: str) -> Path:
         return self.secret(f"{code}.session")
@@ -134,7 +141,9 @@ class Home:
         return f"sqlite+aiosqlite:///{self.path / f'{code}.sqlite3'}"
 
 
-def values_for(service: Service, home: Home, urls: Mapping[str, str], port: int) -> dict[str, Any]:
+def values_for(
+    service: Service, home: Home, urls: Mapping[str, str], port: int, *, sandbox: bool = False
+) -> dict[str, Any]:
     """Settings by their field names, the same for one process and for many; unknown ones are ignored."""
     values: dict[str, Any] = {
         "home": home.path,
@@ -144,6 +153,8 @@ def values_for(service: Service, home: Home, urls: Mapping[str, str], port: int)
         "nuc_url": urls[NUC],
         "shep_url": urls[SHEP],
     }
+    if sandbox:
+        values |= {"sandbox": True, "sandbox_token_file": home.clock_token}
     if service.on_bus:
         values["keystore"] = home.keystore(service.code)
         values["keystore_password_file"] = home.keystore_password(service.code)

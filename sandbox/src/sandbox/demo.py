@@ -5,15 +5,21 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from rich.console import Console
 
-from sandbox.play import Outcome, play
+from sandbox.replay.playing import Outcome, play
+from sandbox.replay.reading import load_all
+from sandbox.replay.reporting import cited
+from sandbox.replay.sabotaged import Sabotaged
+from sandbox.replay.scenario import Scenario
+from sandbox.replay.staffing import Staff
+from sandbox.replay.watching import Watch
 from sandbox.running import NOT_STARTED, logging_to, run, show_addresses, starting, stop_event, until_stopped
-from sandbox.scenario import Scenario, load_all
-from sandbox.trace import Hop, clauses, load_expected
+from sandbox.trace import Hop, clauses
 from sandbox.world import Ports, World
 
 
@@ -58,21 +64,23 @@ async def play_all(
     world: World, scenarios: Sequence[Scenario], sabotage: str | None, console: Console
 ) -> list[Outcome]:
     """Every scenario in order; the sabotage goes into the first."""
-    outcomes = []
-    for scenario in scenarios:
-        console.print(f"\n{scenario.title_kk}\n{scenario.title}", style="bold", highlight=False, soft_wrap=True)
-        outcome = await play(world, scenario, sabotage)
-        show(outcome, console)
-        outcomes.append(outcome)
-        if sabotage is not None:
-            break
+    outcomes, staff = [], Staff(world)
+    begun_by = None if sabotage is None else partial(Sabotaged, how=sabotage)
+    async with Watch(world.journals(), world.clock) as watch:
+        for scenario in scenarios:
+            console.print(f"\n{scenario.title_kk}\n{scenario.title}", style="bold", highlight=False, soft_wrap=True)
+            outcome = await play(world, staff, watch, scenario, begun_by=begun_by)
+            show(outcome, console)
+            outcomes.append(outcome)
+            if sabotage is not None:
+                break
     return outcomes
 
 
 def show(outcome: Outcome, console: Console) -> None:
     """One line per hop, then the verdict."""
     # РШЭП reads no acts, so its journal cites none: its lines show the clause of the step that passes it.
-    act = {one.step: one.clause for one in load_expected(outcome.scenario.expected).lines}
+    act = {one.step: one.clause for one in outcome.scenario.then.lines}
     console.print(HEADING, style="dim", highlight=False, soft_wrap=True)
     for hop in outcome.hops:
         style = "dim" if hop.notice else "red" if hop.code or hop.overdue else None
@@ -105,13 +113,6 @@ def line(hop: Hop, clause: str | None = None) -> str:
     states = f"{hop.before or '-'}→{hop.after or '-'}" if hop.before or hop.after else ""
     time = hop.time.strftime("%H:%M:%S.%f")[:-3]
     return columns(time, hop.service, hop.step, clause or hop.clause or "", what, states, used(hop))
-
-
-def cited(clause: str | None) -> str:
-    """A clause as the acts cite it: "п. 6 8)"; rows of annexes name themselves."""
-    if clause is None:
-        return ""
-    return f"п. {clause}" if clause[:1].isdigit() else clause
 
 
 def used(hop: Hop) -> str:

@@ -19,17 +19,25 @@ from sandbox.composition import NUC, PORTAL
 
 if TYPE_CHECKING:
     from egovkit.signatures.keys import SigningKey
-    from sandbox.scenario import Paper
+    from sandbox.replay.scenario import Paper
     from sandbox.world import Deployment
 
 KEYSTORE_PASSWORD = "Synthetic1"  # of a person who does not exist
-POLL_SECONDS = 0.05
+FIRST_LOOK, LAST_LOOK = 0.05, 0.4  # seconds between two looks: people become slower to look again
 PATIENCE_SECONDS = 60.0  # two gateways, four databases, on a busy machine
 NAMES = {"surname": "СЫНАҚ", "name": "АЙГҮЛ"}
 
 
 class GaveUp(Exception):
     """Somebody waited in vain; the message says for what, and what was seen last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A certificate in PEM, with the key that signs under it."""
+
+    certificate: str
+    key: SigningKey
 
 
 @dataclass(slots=True)
@@ -61,11 +69,11 @@ class Person:
             headers.setdefault("Idempotency-Key", self.world.ids.new())
         return await self.world.http.request(method, f"{self.base}{path}", headers=headers, **sent)
 
-    async def sign(self, document: bytes) -> str:
+    async def sign(self, document: bytes, key: SigningKey | None = None) -> str:
         """Detached CMS over the document, base64: what the person's signing agent would do."""
         from egovkit.signatures.cms import sign_cms
 
-        signed = await asyncio.to_thread(sign_cms, document, self.key, self.world.clock.now())
+        signed = await asyncio.to_thread(sign_cms, document, key or self.key, self.world.clock.now())
         return base64.b64encode(signed).decode()
 
     async def log_in(self, **more: Any) -> None:
@@ -76,14 +84,15 @@ class Person:
 
     async def wait(self, path: str, what: str, arrived: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Ask again until `arrived` is satisfied with the answer."""
-        deadline = self.world.clock.monotonic() + PATIENCE_SECONDS
+        deadline, pause = self.world.clock.monotonic() + PATIENCE_SECONDS, FIRST_LOOK
         while True:
             seen: dict[str, Any] = await self.call("GET", path)
             if arrived(seen):
                 return seen
             if self.world.clock.monotonic() > deadline:
                 raise GaveUp(f"{what} did not come: {seen}")
-            await self.world.clock.sleep(POLL_SECONDS)
+            await self.world.clock.sleep(pause)
+            pause = min(LAST_LOOK, pause * 1.5)
 
 
 async def issue(world: Deployment, number: int, wanted: dict[str, Any], *, odd: bool = False) -> dict[str, Any]:
@@ -109,9 +118,11 @@ class Citizen(Person):
     """A consumer of the portal."""
 
     @classmethod
-    async def issue(cls, world: Deployment, number: int, *, odd: dict[str, Any] | None = None, **wanted: Any) -> Self:
-        """With a certificate; `wanted` goes to nuc-mock as it is, `odd` bends the certificate."""
-        body = {**NAMES, **wanted, **({"odd": odd} if odd else {})}
+    async def issue(
+        cls, world: Deployment, number: int, *, odd: dict[str, Any] | None = None, iin: str | None = None, **wanted: Any
+    ) -> Self:
+        """With a certificate; `wanted` goes to nuc-mock as it is, `odd` bends the certificate. `iin`: this very one."""
+        body = {**NAMES, **wanted, **({"odd": odd} if odd else {}), **({"iin": iin} if iin else {})}
         issued = await issue(world, number, body, odd=odd is not None)
         key = await open_container(issued)
         password = f"Құпия-{world.ids.token(9)}"
@@ -157,27 +168,40 @@ class Citizen(Person):
         prepared = await self.call("POST", f"/v1/cases/{case}/prepare", json=body)
         return base64.b64decode(prepared["document"])
 
-    async def prepare_in_vain(self, case: str, certificate: str) -> None:
-        """With a certificate the portal has to refuse."""
-        answered = await self.send("POST", f"/v1/cases/{case}/prepare", json={"certificate": certificate})
+    async def sign_in_vain(self, case: str, chosen: Keyed) -> dict[str, Any]:
+        """With a certificate the portal has to refuse, before the signature or after it, as the act has it; the
+        problem it tells."""
+        body = {"certificate": chosen.certificate}
+        answered = await self.send("POST", f"/v1/cases/{case}/prepare", json=body)
         if not answered.is_error:
-            raise GaveUp(f"the portal took a certificate it had to refuse: {answered.text}")
+            signature = await self.sign(base64.b64decode(answered.json()["document"]), chosen.key)
+            answered = await self.send("POST", f"/v1/cases/{case}/submit", json={"signature": signature})
+        if not answered.is_error:
+            raise GaveUp(f"the portal took a certificate it had to refuse: {answered.text[:200]}")
+        problem: dict[str, Any] = answered.json()
+        return problem
 
-    async def old_certificate(self, ago: timedelta) -> str:
-        """Another certificate of this person's that expired so long ago, in PEM."""
+    async def old_certificate(self, ago: timedelta) -> Keyed:
+        """Another certificate of this person's that expired so long ago."""
         now = self.world.clock.now()
         dates = {"not_before": now - ago - timedelta(days=365), "not_after": now - ago}
-        body = {"iin": self.iin, **NAMES, "password": KEYSTORE_PASSWORD}
-        body |= {name: moment.isoformat() for name, moment in dates.items()}
+        return await self.another_certificate(**{name: moment.isoformat() for name, moment in dates.items()})
+
+    async def another_certificate(self, **wanted: Any) -> Keyed:
+        """Another certificate of this person's; `wanted` goes to nuc-mock as it is."""
+        body = {"iin": self.iin, **NAMES, "password": KEYSTORE_PASSWORD, **wanted}
         url = f"{self.world.url(NUC)}/v1/persons"
         issued = answer(await self.world.http.post(url, json=body, headers=bearer(self.world.admin_token(NUC))))
-        return str(issued["certificate"])
+        return Keyed(str(issued["certificate"]), await open_container(issued))
 
-    async def log_in_wrongly(self, **more: Any) -> None:
+    async def log_in_wrongly(self, **more: Any) -> dict[str, Any]:
+        """With a wrong password; the problem the portal tells."""
         wrong = {"iin": self.iin, "password": f"қате-{self.password}", **more}
         answered = await self.send("POST", "/v1/sessions", json=wrong)
         if not answered.is_error:
             raise GaveUp("the portal let somebody in with a wrong password")
+        problem: dict[str, Any] = answered.json()
+        return problem
 
     async def submit(self, case: str, document: bytes) -> dict[str, Any]:
         """Sign and send."""

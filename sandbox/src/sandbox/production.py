@@ -22,6 +22,7 @@ import asyncpg  # type: ignore[import-untyped] # it ships no types
 from egovkit.clock import Clock, SystemClock
 from egovkit.ids import Ids
 from sandbox import bootstrap
+from sandbox.clock import Member
 from sandbox.composition import NUC, SERVICES, SHEP, Service, environment, values_for
 from sandbox.hosting import StartFailed, listen
 from sandbox.world import Deployment, Ports
@@ -122,7 +123,8 @@ class ProductionWorld(Deployment):
     """Every service in a process of its own on RabbitMQ and PostgreSQL.
 
     `amqp` is one URL for all, or one per participant code (a broker user each), "" naming the administrator's.
-    `gateways` is the number of processes of each gateway.
+    `gateways` is the number of processes of each gateway. With `sandbox` the time of all can be moved; without it
+    there is nothing to move it with.
     """
 
     services: ClassVar[tuple[str, ...]] = tuple(service.code for service in SERVICES)  # those that are started
@@ -136,13 +138,15 @@ class ProductionWorld(Deployment):
         gateways: int = 1,
         ports: Ports = "fixed",
         ids: Ids | None = None,
+        sandbox: bool = False,
     ) -> None:
-        super().__init__(home, clock=SystemClock(), ids=ids)
+        super().__init__(home, clock=None if sandbox else SystemClock(), ids=ids)
+        self.sandbox = sandbox
         self._amqp = amqp
         self._db = db
         self._gateways = gateways
         self._ports = ports
-        self.supervisor = Supervisor(self.clock, self._tell)
+        self.supervisor = Supervisor(SystemClock(), self._tell)
         self._bus: RabbitBus | None = None
 
     def _tell(self, text: str) -> None:
@@ -218,8 +222,12 @@ class ProductionWorld(Deployment):
             if c == s.code and c in self.services
         ]
 
+    def members(self) -> list[Member]:
+        children = self.supervisor.children if self.sandbox else []
+        return [Member(child.name, child.service.code, child.url) for child in children]
+
     def _child(self, service: Service, instance: str, port: int) -> Child:
-        values = values_for(service, self.home, self.urls, port)
+        values = values_for(service, self.home, self.urls, port, sandbox=self.sandbox)
         values |= {"instance": instance, "db_url": self.database_url(service.code)}
         if service.on_bus:
             values["amqp_url"] = self.amqp_url(service.code)

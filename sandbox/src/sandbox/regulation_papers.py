@@ -58,7 +58,7 @@ def digest(
 ) -> None:
     """The list for tests/law/digests; what does not stand in the act letter by letter goes to stderr, to be read."""
     from egovlaw.digests import READ, digest_list, line_of
-    from egovlaw.loader import read_document
+    from egovlaw.documents import read_document
 
     document = read_document(file, file.parent)
     for error in document.errors:

@@ -25,8 +25,10 @@ class DiagramFormat(StrEnum):
 @app.command("list")
 def regulations_list() -> None:
     """One line per regulation."""
-    for one in catalogue().regulations:
-        typer.echo(f"{one.code}  v{one.version}  {one.region}  {', '.join(one.channels)}")
+    law = catalogue()
+    for one in law.regulations:
+        older = "".join(f", v{version}" for version in reversed(law.versions(one.code)[:-1]))
+        typer.echo(f"{one.code}  v{one.version}{older}  {one.region}  {', '.join(one.channels)}")
         typer.echo(f"    {one.title_ru}")
 
 

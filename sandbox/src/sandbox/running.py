@@ -83,7 +83,7 @@ async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T 
     return task.result()
 
 
-def run_up(home: Path, *, ports: str, amqp: str | None, db: str | None, gateways: int) -> int:
+def run_up(home: Path, *, ports: str, amqp: str | None, db: str | None, gateways: int, sandbox: bool = False) -> int:
     """`egov up`; returns the exit status."""
     console = Console()
     chosen = cast(Ports, ports)
@@ -92,7 +92,7 @@ def run_up(home: Path, *, ports: str, amqp: str | None, db: str | None, gateways
         if amqp and db:
             from sandbox.production import ProductionWorld
 
-            return ProductionWorld(home, amqp=amqp, db=db, gateways=gateways, ports=chosen)
+            return ProductionWorld(home, amqp=amqp, db=db, gateways=gateways, ports=chosen, sandbox=sandbox)
         return World(home, ports=chosen)
 
     async def up() -> int:

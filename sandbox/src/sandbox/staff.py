@@ -12,10 +12,10 @@ from sandbox.people import Person, issue, open_container
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.scenario import Paper, ResultText
+    from sandbox.replay.scenario import Paper, ResultText
     from sandbox.world import Deployment
 
-ROLES = ("clerk", "executor", "head", "authorised")
+ROLES = ("clerk", "executor", "head", "division_head", "authorised", "commission")
 
 
 class Clerk(Person):
@@ -124,9 +124,32 @@ class Official(Clerk):
         task = await self.find(case)
         return str((await self.call("POST", f"/v1/tasks/{task['id']}/take"))["state"])
 
-    async def check(self, case: str, outcome: str, reasons: tuple[dict[str, str], ...] = ()) -> int:
-        body = {"outcome": outcome, "reasons": list(reasons)}
+    async def check(self, case: str, outcome: str, reasons: Sequence[Mapping[str, str]] = ()) -> int:
+        body = {"outcome": outcome, "reasons": [dict(reason) for reason in reasons]}
         return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
+
+    async def finish_internal(self, task: Mapping[str, Any], text: ResultText) -> None:
+        """A task of the provider's own procedure, by what the act has done there; `text` is what it all comes to."""
+        internal = task["internal"]
+        match internal["task"]:
+            case "sign" | "decide":
+                await self.issue_result(task["case"], text)
+                return
+            case "assign":
+                body: dict[str, Any] = {"executor": await self.own_id()}
+            case "examine" | "prepare" | "conclude":
+                body = {"outcome": text.outcome, "text_ru": text.ru, "text_kk": text.kk, "values": dict(text.values)}
+            case _:
+                body = {}
+        await self.call("POST", f"/v1/tasks/{task['id']}/done", json=body)
+
+    async def own_id(self) -> str:
+        return str((await self.call("GET", "/v1/sessions/current"))["id"])
+
+    async def give_opinion(self, case: str, *, positive: bool, text: str) -> None:
+        """As a member of the commission."""
+        body = {"positive": positive, "text_ru": text, "text_kk": text}
+        await self.call("POST", f"/v1/cases/{case}/commission", json=body)
 
     async def issue_result(self, case: str, text: ResultText) -> int:
         """Prepare the result, sign its bytes, send it."""
@@ -134,8 +157,11 @@ class Official(Clerk):
             "certificate": self.certificate,
             "text_ru": text.ru,
             "text_kk": text.kk,
-            "values": text.values,
+            "values": dict(text.values),
+            "outcome": text.outcome,
         }
+        if text.variant is not None:
+            body["variant"] = text.variant
         prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
         signature = await self.sign(base64.b64decode(prepared["document"]))
         done = await self.call("POST", f"/v1/cases/{case}/result", json={"signature": signature})

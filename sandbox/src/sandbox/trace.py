@@ -1,7 +1,6 @@
 """The trace of a case: one line per hop, from all journals, and its comparison with what the act says.
 
-The expected trace (`sandbox/expected/*.yaml`) is written by hand from the act; nothing here derives it from
-the catalogue the engine reads. Each line names its clause, so that a difference does too.
+What is expected comes from a scenario, line by line; each line names its clause, so that a difference does too.
 """
 
 from __future__ import annotations
@@ -11,10 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from egovkit.journal import JournalRow
 
@@ -42,6 +38,8 @@ class Hop:
     envelope: str | None
     code: str | None
     position: int
+    sender: str | None = None
+    recipient: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -86,6 +84,8 @@ def hop(row: JournalRow) -> Hop:
         envelope=facts.get("id"),
         code=facts.get("code"),
         position=row.position,
+        sender=facts.get("source"),
+        recipient=facts.get("recipient"),
     )
 
 
@@ -118,32 +118,13 @@ class Line:
     table: str | None = None
     limit_s: float | None = None
     together: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    code: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         return self.service, self.step, self.message, self.outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    scenario: str
-    act: str
-    lines: tuple[Line, ...]
-
-
-class BadExpectation(Exception):
-    """An expected trace that cannot be read; names the file and the line of the trace."""
-
-
-def load_expected(path: Path) -> Expected:
-    data = yaml.safe_load(path.read_text())
-    lines = []
-    for n, entry in enumerate(data["lines"], 1):
-        try:
-            lines.append(Line(**entry))
-        except TypeError as error:
-            raise BadExpectation(f"{path.name}, line {n}: {error}") from error
-    return Expected(data["scenario"], data["act"], tuple(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,21 +135,35 @@ class Difference:
     text: str
 
 
-def compare(expected: Expected, hops: Sequence[Hop]) -> list[Difference]:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A line of the act beside the hop in its place; either may be missing. No differences: as the act says."""
+
+    line: Line | None
+    hop: Hop | None
+    differences: tuple[Difference, ...] = ()
+
+
+def compare(lines: Sequence[Line], hops: Sequence[Hop]) -> list[Difference]:
     """Every difference between what the act says and what happened; empty = equal."""
-    found = arranged(expected.lines, [one for one in hops if one.of_the_act])
+    return [difference for one in judge(lines, hops) for difference in one.differences]
+
+
+def judge(lines: Sequence[Line], hops: Sequence[Hop]) -> list[Judged]:
+    """Line by line, in the order of the act."""
+    found = arranged(lines, [one for one in hops if one.of_the_act])
     keys = [one.key for one in found]
-    wanted = [line.key for line in expected.lines]
-    differences: list[Difference] = []
+    wanted = [line.key for line in lines]
+    judged: list[Judged] = []
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, wanted, keys, autojunk=False).get_opcodes():
         if tag == "equal":
-            pairs = zip(expected.lines[i1:i2], found[j1:j2], strict=True)
-            differences += [difference for line, one in pairs for difference in unlike(line, one)]
+            pairs = zip(lines[i1:i2], found[j1:j2], strict=True)
+            judged += [Judged(line, one, tuple(unlike(line, one))) for line, one in pairs]
             continue
         # What should not have happened first: it is mostly why the rest did not.
-        differences += [unexpected(one, expected, i1) for one in found[j1:j2]]
-        differences += [missing(line) for line in expected.lines[i1:i2]]
-    return differences
+        judged += [Judged(None, one, (unexpected(one, lines, i1),)) for one in found[j1:j2]]
+        judged += [Judged(line, None, (missing(line),)) for line in lines[i1:i2]]
+    return judged
 
 
 def arranged(lines: Sequence[Line], hops: Sequence[Hop]) -> list[Hop]:
@@ -190,10 +185,15 @@ def unlike(line: Line, one: Hop) -> list[Difference]:
     if one.clause is not None and one.clause not in (line.clause, line.table):
         text = f"{where}: the journal cites {one.clause}, the act says {line.clause}"
         found.append(Difference(line.clause, text))
-    for name, wanted, got in (("before", line.before, one.before), ("after", line.after, one.after)):
+    for name, wanted, got in (
+        ("state before", line.before, one.before),
+        ("state after", line.after, one.after),
+        ("sender", line.sender, one.sender),
+        ("recipient", line.recipient, one.recipient),
+        ("refusal", line.code, one.code),
+    ):
         if wanted is not None and wanted != got:
-            text = f"{where}: state {name} is {got}, the act leads to {wanted}"
-            found.append(Difference(line.clause, text))
+            found.append(Difference(line.clause, f"{where}: {name} is {got}, the act leads to {wanted}"))
     if line.limit_s is not None and one.limit_s != line.limit_s:
         text = f"{where}: the limit is {one.limit_s} s, the act gives {line.limit_s:g} s"
         found.append(Difference(line.table or line.clause, text))
@@ -212,10 +212,9 @@ def missing(line: Line) -> Difference:
     return Difference(line.clause, f"did not happen: {what} - {line.rule}")
 
 
-def unexpected(one: Hop, expected: Expected, place: int) -> Difference:
+def unexpected(one: Hop, lines: Sequence[Line], place: int) -> Difference:
     """A hop the act does not have here. Its clause: the one it cites, else that of its message or of its step,
     else of the line it precedes."""
-    lines = expected.lines
     of_message = [line.clause for line in lines if one.message and line.message == one.message]
     of_step = [line.clause for line in lines if line.step == one.step]
     clause = [*of_message, *of_step, lines[min(place, len(lines) - 1)].clause][0]

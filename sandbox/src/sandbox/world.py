@@ -10,7 +10,10 @@ who check the twin from behind (the trace, the journal's verification, sabotage)
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,22 +21,29 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import httpx
 
-from egovkit.clock import Clock, ShiftedClock, SystemClock
+from egovkit.clock import Clock, ShiftedClock
 from egovkit.ids import Ids, SystemIds
 from sandbox import bootstrap
+from sandbox.clock import Member, Moved, Mover, Target, moved_before, write_members
 from sandbox.composition import ADMINISTERED, NUC, SERVICES, SHEP, Home, Service, values_for
 from sandbox.hosting import Host, listen
 
 if TYPE_CHECKING:
     from egovkit.bus import Outgoing, PublishError
+    from egovkit.bus.holdable import HoldableBus
     from egovkit.bus.memory import MemoryBroker
     from egovkit.signatures.keys import SigningKey
-    from sandbox.intake import HoldableBus
     from sandbox.people import Citizen
     from sandbox.staff import Official, Operator
 
 Ports = Literal["fixed", "auto"]
+# The services close a connection that was idle for five seconds; whoever sends at that very moment is not heard.
+IDLE = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=2.0)
 HTTP_SECONDS = 30.0  # a CMS check and an argon2 login on a busy machine
+# httpcore asks at every call which loop runs, by importing a package that may not be there: a search through the whole
+# path each time, a tenth of a replay. None is Python's own word for "not there".
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
+NOTE = "deployment.json"  # of a running one: where its services listen and its journals are
 
 
 class Deployment:
@@ -41,9 +51,10 @@ class Deployment:
 
     def __init__(self, home: Path, *, clock: Clock | None = None, ids: Ids | None = None) -> None:
         self.home = Home(home.resolve())
-        self.clock: Clock = clock or ShiftedClock(SystemClock())
+        self.clock: Clock = clock or moved_before(self.home)
         self.ids: Ids = ids or SystemIds(self.clock)
         self.urls: dict[str, str] = {}
+        self.sandbox = False  # whether the services offer their clock to be moved
         self.progress: bootstrap.Progress = lambda _: None
         self._http: httpx.AsyncClient | None = None
         self._stack = AsyncExitStack()
@@ -51,8 +62,11 @@ class Deployment:
     async def __aenter__(self) -> Self:
         try:
             self._stack.enter_context(bootstrap.held(self.home))
-            self._http = await self._stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False))
+            client = httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE)
+            self._http = await self._stack.enter_async_context(client)
             await self.start()
+            self._note_down()
+            write_members(self.home, self.members())
         except BaseException:
             await self._stack.aclose()
             raise
@@ -65,6 +79,25 @@ class Deployment:
 
     async def start(self) -> None:
         raise NotImplementedError
+
+    def _note_down(self) -> None:
+        """For whoever comes from outside with the right to read the home; gone with the deployment."""
+        path = self.home.path / NOTE
+        content = {"urls": self.urls, "journals": self.journals()}
+        bootstrap.write_private(path, json.dumps(content, indent=2).encode())
+        self._stack.callback(path.unlink, missing_ok=True)
+
+    def members(self) -> list[Member]:
+        """Every process that has a clock to be moved; none where nobody may move it."""
+        return [Member(code, code, url) for code, url in self.urls.items()] if self.sandbox else []
+
+    async def advance(self, target: Target) -> Moved:
+        """Move the time of all of it, stopping wherever something comes due."""
+        mover = Mover(self.http, self.members(), self.home.clock_token.read_text())
+        moved = await mover.advance(target)
+        if isinstance(self.clock, ShiftedClock) and self.clock.offset < moved.offset:
+            self.clock.advance(moved.offset - self.clock.offset)  # ours, where the services are other processes
+        return moved
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -138,10 +171,19 @@ class World(Deployment):
     """Everything in this process: one event loop, a memory bus, an SQLite file per service."""
 
     def __init__(
-        self, home: Path, *, ports: Ports = "fixed", clock: Clock | None = None, ids: Ids | None = None
+        self,
+        home: Path,
+        *,
+        ports: Ports = "fixed",
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        tuned: Mapping[str, Any] | None = None,
     ) -> None:
+        """`tuned`: settings by their field names, for every service that has them."""
         super().__init__(home, clock=clock, ids=ids)
+        self.sandbox = isinstance(self.clock, ShiftedClock)
         self._ports = ports
+        self._tuned = dict(tuned or {})
         self._host = Host()
         self._broker: MemoryBroker | None = None
         self._buses: dict[str, HoldableBus] = {}
@@ -183,12 +225,15 @@ class World(Deployment):
         self._broker.declare(Topology.load(contracts_dir()))
 
     async def _serve(self, service: Service, bound: socket.socket) -> None:
-        from sandbox.intake import HoldableBus
+        from egovkit.bus.holdable import HoldableBus
+        from egovkit.bus.memory import MemoryBus
 
         assert self._broker is not None, "the broker opens before the services"
         port = bound.getsockname()[1]
-        settings = service.settings(values_for(service, self.home, self.urls, port))
-        bus = self._buses[service.code] = HoldableBus(self._broker, self.clock)
+        settings = service.settings(
+            {**values_for(service, self.home, self.urls, port, sandbox=self.sandbox), **self._tuned}
+        )
+        bus = self._buses[service.code] = HoldableBus(MemoryBus(broker=self._broker, clock=self.clock))
         app = service.app(settings, bus=bus, clock=self.clock, ids=self.ids)
         await self._host.serve(service.code, app, bound)
 

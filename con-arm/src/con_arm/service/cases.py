@@ -86,7 +86,8 @@ async def visible(conn: AsyncConnection, operator: Operator, case_id: str, *, lo
 
 
 def law_of(centre: Centre, case: Case) -> tuple[Regulation, CentreFlow]:
-    """The regulation of a case that is still here; a running case keeps the version it began with."""
+    """The regulation of a draft: what was filled in for one version is not sent under the next. Once the case is on
+    the bus its own version is what counts."""
     regulation, flow = centre.regulation(case.regulation)
     if regulation.version != case.regulation_version:
         raise EgovError("case.regulation_changed", began=case.regulation_version, now=regulation.version)
@@ -166,7 +167,7 @@ async def save_form(
         require_after(case, CaseEvent.EDITED)
         if version is not None and version != case.form_version:
             raise EgovError("form.changed_meanwhile", current=case.form_version)
-        regulation, _ = centre.regulation(case.regulation)
+        regulation, _ = centre.regulation(case.regulation, case.regulation_version)
         marks = [paper.as_data() for paper in papers]
         problems = [("values", one) for one in form_problems(values, form_fields(regulation))]
         problems += [("papers", one) for one in paper_problems(papers)]

@@ -115,7 +115,7 @@ async def survey(centre: Centre, operator: Operator, case_id: str) -> tuple[Form
     async with centre.db.read() as conn:
         case = await visible(conn, operator, case_id)
         given = await store.survey_of(conn, case_id)
-    regulation, _ = centre.regulation(case.regulation)
+    regulation, _ = centre.regulation(case.regulation, case.regulation_version)
     return _form_of(centre, case.regulation), regulation.title_ru, given
 
 

@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.courier import CARRIED, COURIER_TRANSITIONS, CourierEvent, CourierState, courier_term
 from con_arm.domain.people import Operator
-from con_arm.service.cases import law_of, record, visible
+from con_arm.service.cases import record, visible
 from con_arm.service.parts import Centre, Keep
 from con_arm.service.steps import act
 from con_arm.store import couriers as store
 from con_arm.store.cases import Case
 from con_arm.store.couriers import Courier
 from egovkit.errors import EgovError
-from egovlaw.catalogue import ServiceTerm
+from egovlaw.catalogue import Regulation, ServiceTerm
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ async def arrive(centre: Centre, operator: Operator, case_id: str, keep: Keep[Co
 
 async def seen_of(conn: AsyncConnection, centre: Centre, case: Case) -> CourierSeen | None:
     known = await store.of_case(conn, case.id)
-    term = None if known is None else courier_term(centre.regulation(case.regulation)[0])
+    term = None if known is None else courier_term(_act(centre, case))
     return None if known is None or term is None else _seen(centre, known, term)
 
 
@@ -77,10 +77,14 @@ def _seen(centre: Centre, one: Courier, term: ServiceTerm) -> CourierSeen:
 
 
 def _term(centre: Centre, case: Case) -> ServiceTerm:
-    term = courier_term(law_of(centre, case)[0])
+    term = courier_term(_act(centre, case))
     if term is None:
         raise EgovError("courier.no_term", regulation=case.regulation)
     return term
+
+
+def _act(centre: Centre, case: Case) -> Regulation:
+    return centre.regulation(case.regulation, case.regulation_version)[0]
 
 
 def _after(known: Courier | None, event: CourierEvent) -> CourierState:

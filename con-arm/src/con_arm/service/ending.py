@@ -32,7 +32,7 @@ async def end_without_data(
 ) -> None:
     """A9: the case ends before registration, with a message and its reasons; no number, no signed document. ШЭП hears
     of it."""
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     item, check, now = flow.report_no_data, flow.check_registers, centre.clock.now()
     moments: dict[Moment, datetime] = {**checked, (item.label, "end"): now}
     await take(conn, centre, case, [Taken(check, "violation", now, {"codes": codes})], moments)
@@ -62,7 +62,7 @@ async def end_without_data(
 
 
 async def _report(conn: AsyncConnection, centre: Centre, case: Case, code: str) -> Envelope:
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     gateway = centre.membership.members.gateway("national_gateway")
     if gateway is None:
         raise EgovError("participant.list_unknown")
@@ -120,7 +120,7 @@ def _receipt(
     wanting: tuple[Sequence[Mapping[str, Any]], str | None],
 ) -> Receipt:
     now, missing = centre.clock.now(), [dict(one) for one in wanting[0]]
-    regulation, _ = centre.regulation(case.regulation)
+    regulation, _ = centre.regulation(case.regulation, case.regulation_version)
     text = filled(ACCEPTANCE_REFUSED, missing="; ".join(one["name"] for one in missing))
     body = {
         "kind": "acceptance-refusal",

@@ -14,7 +14,7 @@ from con_arm.domain.document import Signing, hand_over_bytes, stamp
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
 from con_arm.domain.steps import CentreFlow, Moment, limit_of, used
-from con_arm.service.cases import law_of, record, require_after, visible
+from con_arm.service.cases import record, require_after, visible
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate, sending
 from con_arm.service.steps import envelope_facts, note, step_facts
@@ -44,7 +44,7 @@ async def prepare_hand_over(
     facts = operators_certificate(centre, operator, certificate)
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
-        regulation, flow = law_of(centre, case)
+        regulation, flow = centre.regulation(case.regulation, case.regulation_version)
         _require_waiting(case, flow)
         _require_party(case, receiver)
         result = await files.result_of(conn, case_id)
@@ -86,7 +86,7 @@ async def hand_over(centre: Centre, operator: Operator, case_id: str, signature:
     """Takes the operator's signature over the record and tells the provider. The case ends."""
     async with centre.db.read() as conn:
         case = await visible(conn, operator, case_id)
-        _, flow = law_of(centre, case)
+        _, flow = centre.regulation(case.regulation, case.regulation_version)
         _require_waiting(case, flow)
         draft = await files.hand_over_of(conn, case_id)
     if draft is None:
@@ -102,7 +102,7 @@ async def hand_over(centre: Centre, operator: Operator, case_id: str, signature:
 
 
 async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Sent:
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     state, now = _require_waiting(case, flow), centre.clock.now()
     envelope = await _enclose(conn, centre, case, draft, signature)
     body = {
@@ -137,7 +137,7 @@ def _measured(centre: Centre, flow: CentreFlow, draft: HandOver, now: datetime) 
 
 
 async def _enclose(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Envelope:
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     told = Draft(
         type=message_type("case.handed_over"),
         case=case.id,

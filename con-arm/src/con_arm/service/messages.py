@@ -111,7 +111,7 @@ async def _remember(turn: Turn) -> None:
 
 
 def _item_of(turn: Turn, label: str) -> FlowItem | None:
-    regulation = turn.centre.catalogue.regulation(turn.case.regulation)
+    regulation = turn.centre.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
     channel = regulation.channels.get(turn.received.envelope.channel) if regulation else None
     return channel.item(label) if channel else None
 

@@ -55,9 +55,13 @@ class Centre:
     attachments: AttachmentStore
     calendar: WorkCalendar
 
-    def regulation(self, code: str) -> tuple[Regulation, CentreFlow]:
-        """The regulation and the centre's part in it, or EgovError service.not_at_centre."""
-        regulation = self.catalogue.regulation(code)
+    def regulation(self, code: str, version: int | None = None) -> tuple[Regulation, CentreFlow]:
+        """The regulation and the centre's part in it, or EgovError service.not_at_centre; of a running case
+        by the `version` it began with, or case.regulation_changed."""
+        regulation = self.catalogue.regulation(code, version)
+        newest = self.catalogue.regulation(code)
+        if regulation is None and newest is not None:
+            raise EgovError("case.regulation_changed", began=version, now=newest.version)
         flow = None if regulation is None else centre_flow(regulation)
         if regulation is None or flow is None:
             raise EgovError("service.not_at_centre", regulation=code[:80])

@@ -110,7 +110,7 @@ async def _send(
     conn: AsyncConnection, centre: Centre, case: Case, operator: Operator, what: tuple[str, list[dict[str, Any]]]
 ) -> None:
     register, trail = what
-    regulation, flow = centre.regulation(case.regulation)
+    regulation, flow = centre.regulation(case.regulation, case.regulation_version)
     recipient = register_system(centre.membership.members.members, register, case.regulation)
     if recipient is None:
         raise EgovError("query.register_unknown", register=register)
@@ -142,7 +142,7 @@ async def _keep_asked(
     conn: AsyncConnection, centre: Centre, case: Case, envelope: Envelope, what: tuple[str, str, float | None]
 ) -> None:
     register, operator, limit_s = what
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     asked = Query(
         id=envelope.id,
         case_id=case.id,
@@ -237,7 +237,7 @@ async def _answered(conn: AsyncConnection, case: Case) -> dict[str, Query]:
 
 async def _conclude(conn: AsyncConnection, centre: Centre, case: Case) -> None:
     """The condition, once every needed register has answered: data of all, or the act's process of "no data" (A8)."""
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     answered, needed = await _answered(conn, case), needed_registers(flow, case)
     if any(register not in answered for register in needed):
         return
@@ -281,7 +281,7 @@ async def require_valid_attorney(conn: AsyncConnection, centre: Centre, case: Ca
     [attorney] = answered.answer["attorneys"]
     code = attorney_problem(attorney, case.applicant, speaker.iin, centre.today())
     if code is not None:
-        _, flow = centre.regulation(case.regulation)
+        _, flow = centre.regulation(case.regulation, case.regulation_version)
         raise EgovError("attorney.ran_out", clause=flow.check_registers.clause, reason=code)
 
 
@@ -302,7 +302,7 @@ async def _journal_answer(
     what: tuple[Received, str, Finding, float | None],
 ) -> None:
     received, outcome, finding, used_s = what
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     body = {
         "step": flow.query.label,
         "clause": flow.query.clause,
@@ -336,7 +336,7 @@ async def _remember(
         event=event,
         state_before=case.state.value,
         state_after=case.state.value,
-        step=centre.regulation(case.regulation)[1].query.label,
+        step=centre.regulation(case.regulation, case.regulation_version)[1].query.label,
         clause=query.clause,
         applied=applied,
         envelope_id=query.id,

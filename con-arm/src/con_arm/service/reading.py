@@ -73,7 +73,7 @@ async def page_in(conn: AsyncConnection, centre: Centre, operator: Operator, cas
     result = await files.result_of(conn, case_id)
     if case.facts:
         await _looked(conn, centre, operator, case, "facts")
-    regulation, flow = centre.regulation(case.regulation)
+    regulation, flow = centre.regulation(case.regulation, case.regulation_version)
     seen = [_query_seen(centre, one) for one in asked]
     courier = await seen_of(conn, centre, case)
     return CasePage(case, regulation, attached, seen, _steps(flow, happened), result is not None, courier)

@@ -174,7 +174,7 @@ async def check_signature(
     if refused is None:
         return
     if refused.code not in TRANSIENT:
-        _, flow = centre.regulation(case.regulation)
+        _, flow = centre.regulation(case.regulation, case.regulation_version)
         body = {**step_facts(centre, case, flow, item), "by": operator.id, "outcome": "refusal", "code": refused.code}
         async with centre.db.begin() as conn:
             await note(conn, centre, "refusal", case, {**body, "limit_s": None, "used_s": None})
@@ -193,7 +193,7 @@ async def _store_scans(centre: Centre, case: Case, recipient: str, attached: Seq
 
 
 async def _send(conn: AsyncConnection, centre: Centre, case: Case, signature: bytes, parcel: Parcel) -> Sent:
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     now, by = centre.clock.now(), {"by": case.signed_by, "certificate": case.certificate}
     moments: dict[Moment, datetime] = {
         (flow.check_registers.label, "end"): case.started_at,
@@ -236,7 +236,7 @@ async def _enclose(
 ) -> Envelope:
     """The envelope in the outbox. It expires when the act's limit of sending ends (a submission late at ШЭП's door is
     refused there, and may be prepared again)."""
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     limit = limit_of(flow.channel, flow.send)
     draft = Draft(
         type=message_type("case.submitted"),

@@ -39,7 +39,7 @@ async def take(
     moments: Mapping[Moment, datetime],
 ) -> None:
     """Journals the steps and puts them into the trail; `moments` tell when each limit began."""
-    _, flow = centre.regulation(case.regulation)
+    _, flow = centre.regulation(case.regulation, case.regulation_version)
     entries = [JournalEntry("step", one.at, case.id, _body(centre, case, flow, one, moments)) for one in steps]
     links = await centre.journal.append(conn, entries)
     trail = [

@@ -19,6 +19,7 @@ from egovkit.bus.topology import Topology
 from egovkit.envelope import Envelope
 from egovkit.membership import Member
 from egovkit.node import Node
+from egovkit.sandbox import Control, Moment
 
 
 def _nothing(envelope: Envelope) -> None:
@@ -83,6 +84,8 @@ async def running(
     publisher.every_round(gateway.keep_fresh)
     await publisher.start()
     mine = [queue.name for queue in topology.queues if queue.owner == node.code]
+    if node.control is not None:
+        _watch(node.control, node, gateway)
     subscriptions = [await node.bus.consume(name, others.get(name, gateway.take)) for name in mine]
     try:
         yield
@@ -90,3 +93,23 @@ async def running(
         for subscription in subscriptions:
             await subscription.cancel()
         await publisher.close()
+
+
+def _watch(control: Control, node: Node, gateway: Gateway) -> None:
+    """What the sandbox's clock has to know: envelopes that wait for their predecessor, and those on their way."""
+    store, publisher = gateway.parts.store, gateway.parts.publisher
+
+    async def moments() -> list[Moment]:
+        async with node.db.read() as conn:
+            parked, again = await store.next_moments(conn, node.clock.now())
+        found = [] if parked is None else [Moment("expiry of a parked envelope", parked)]
+        # A lease is no stop: what is published again is published again at any stop after it.
+        return found + ([] if again is None else [Moment("envelope published again", again, stops=False)])
+
+    async def work() -> str | None:
+        async with node.db.read() as conn:
+            ready = await store.ready(conn, node.clock.now())
+        return "envelopes on their way" if ready or publisher.busy else None
+
+    control.moments.append(moments)
+    control.work.append(work)

@@ -99,7 +99,7 @@ class CaseRow:
 
     `sequences` is the last caseseq per source, `times` the moment (UTC) each message type was accepted here,
     `questions` what registers were asked (by the query's id), `version` the compare-and-set counter. `provider` is
-    empty until the case has one.
+    empty until the case has one. `due_at`, `due_step` and `due_clause`: the limit that runs until the next message.
     """
 
     case_id: str
@@ -115,6 +115,9 @@ class CaseRow:
     sequences: Mapping[str, int] = field(default_factory=dict)
     times: Mapping[str, datetime] = field(default_factory=dict)
     questions: Mapping[str, Question] = field(default_factory=dict)
+    due_at: datetime | None = None
+    due_step: str | None = None
+    due_clause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

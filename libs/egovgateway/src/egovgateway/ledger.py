@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovgateway.domain import (
+    GRACE,
     Arrival,
     CaseRow,
     EnvelopeState,
@@ -53,6 +54,7 @@ class Passage:
     receipt: str | None = None
     due: datetime | None = None
     known: bool = False  # seen before: nothing is written
+    version: int | None = None  # of the regulation the case began with, where this gateway reads the acts
 
     def result(self) -> Result:
         """What the sender is told."""
@@ -80,6 +82,8 @@ class Passage:
         if envelope is not None:
             body |= {key: getattr(envelope, key) for key in ("id", "type", "source", "recipient", "caseseq")}
             body |= {key: getattr(envelope, key) for key in ("regulation", "channel", "region")}
+        if self.version:
+            body["regulation_version"] = self.version
         if self.error is not None:
             body["code"] = self.error.code
         kind: Kind = "refusal" if self.error is not None else "envelope"
@@ -111,6 +115,21 @@ class Passage:
             "due_at": self.due,
             "attempts": 0,
             "settled_at": now if settled else None,
+            **self._measured(),
+        }
+
+    def _measured(self) -> dict[str, Any]:
+        """What reports of overdue read; of what was refused too: that is where lateness of a request ends."""
+        trace = self.trace
+        if trace is None or trace.limit_s is None or trace.used_s is None:
+            return dict.fromkeys(("step", "clause", "limit_s", "used_s", "late"))
+        late = trace.late or trace.used_s > trace.limit_s + GRACE.total_seconds()
+        return {
+            "step": trace.step,
+            "clause": trace.clause,
+            "limit_s": trace.limit_s,
+            "used_s": trace.used_s,
+            "late": late,
         }
 
 
@@ -253,6 +272,7 @@ class Ledger:
         envelope = item.envelope
         if decision.case is not None:
             self._cases[envelope.subject] = decision.case
+            passage.version = decision.case.regulation_version
         if decision.to is None:
             passage.state = EnvelopeState.CONSUMED
         else:

@@ -51,6 +51,11 @@ class Publisher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def busy(self) -> bool:
+        """Whether something of this process waits for its confirm."""
+        return bool(self._tasks)
+
     async def idle(self) -> None:
         """Wait for what this process has in flight; what fails stays with the relay."""
         while self._tasks:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, RowMapping, Table, and_, or_, select, tuple_, update
+from sqlalchemy import Row, RowMapping, Table, and_, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,8 @@ from egovkit.db import upsert
 from egovkit.envelope import WireEnvelope
 
 Key = tuple[str, str]
+SETTLED = ("state", "queue", "receipts", "problem", "due_at", "settled_at")
+UNPARKED = (*SETTLED, "step", "clause", "limit_s", "used_s", "late")  # what is judged anew when its turn has come
 
 
 class Conflict(Exception):
@@ -123,7 +125,7 @@ class GatewayStore:
             changed = await conn.execute(
                 update(t)
                 .where(t.c.source == row["source"], t.c.id == row["id"], t.c.state == EnvelopeState.PARKED)
-                .values({k: row[k] for k in ("state", "queue", "receipts", "problem", "due_at", "settled_at")})
+                .values({k: row[k] for k in UNPARKED})
             )
             if changed.rowcount != 1:
                 raise Conflict("the parked envelope was taken by another process")
@@ -176,6 +178,22 @@ class GatewayStore:
         await conn.execute(
             update(t).where(and_(t.c.state == EnvelopeState.ACCEPTED, t.c.due_at > now)).values(due_at=now)
         )
+
+    async def next_moments(self, conn: AsyncConnection, now: datetime) -> tuple[datetime | None, datetime | None]:
+        """When the next parked envelope's time is up, and when the next accepted one is published again."""
+        t = self._t.envelopes
+        found: list[datetime | None] = []
+        for state in (EnvelopeState.PARKED, EnvelopeState.ACCEPTED):
+            query = select(func.min(t.c.due_at)).where(t.c.state == state, t.c.due_at > now)
+            found.append((await conn.execute(query)).scalar_one())
+        return found[0], found[1]
+
+    async def ready(self, conn: AsyncConnection, now: datetime) -> bool:
+        """Whether something is to be published or judged again now."""
+        t = self._t.envelopes
+        waiting = t.c.state.in_((EnvelopeState.PARKED, EnvelopeState.ACCEPTED))
+        query = select(t.c.id).where(waiting, t.c.due_at <= now).limit(1)
+        return (await conn.execute(query)).first() is not None
 
     async def ripe_parked(self, conn: AsyncConnection, now: datetime, limit: int) -> list[Arrival]:
         """Parked envelopes whose predecessor has come meanwhile, or whose time is up."""

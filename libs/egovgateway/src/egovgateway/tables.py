@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from egovkit.db import JournalTables, UtcDateTime, journal_tables
@@ -30,17 +33,43 @@ class GatewayTables:
     journal: JournalTables
 
 
-def gateway_tables(metadata: MetaData) -> GatewayTables:
-    """Declare a gateway's tables in `metadata`."""
+REVISION = 2  # of the shapes below; `egovgateway.migrations` knows the way from each to the next
+
+
+def gateway_tables(metadata: MetaData, revision: int = REVISION) -> GatewayTables:
+    """Declare a gateway's tables in `metadata`, in the shape of a revision."""
     return GatewayTables(
-        envelopes=_envelopes(metadata),
+        envelopes=_envelopes(metadata, *(measured() if revision > 1 else ())),
         turned_away=_turned_away(metadata),
-        cases=_cases(metadata),
+        cases=_cases(metadata, *(due() if revision > 1 else ())),
         journal=journal_tables(metadata),
     )
 
 
-def _envelopes(metadata: MetaData) -> Table:
+def measured() -> tuple[Column[Any] | Index, ...]:
+    """What was used of the act's limit; null where nothing was measured."""
+    only = text("limit_s IS NOT NULL")
+    return (
+        Column("step", String(16)),
+        Column("clause", String(200)),
+        Column("limit_s", Float),
+        Column("used_s", Float),
+        Column("late", Boolean),
+        Index("envelopes_measured", "received_at", sqlite_where=only, postgresql_where=only),
+    )
+
+
+def due() -> tuple[Column[Any] | Index, ...]:
+    """When the message that is awaited next is late by the act; null: no limit runs."""
+    return (
+        Column("due_at", UtcDateTime),
+        Column("due_step", String(16)),
+        Column("due_clause", String(200)),
+        Index("cases_due", "due_at"),
+    )
+
+
+def _envelopes(metadata: MetaData, *added: Column[Any] | Index) -> Table:
     return Table(
         "envelopes",
         metadata,
@@ -62,6 +91,7 @@ def _envelopes(metadata: MetaData) -> Table:
         Column("due_at", UtcDateTime),  # accepted: publish again at; parked: refuse at
         Column("attempts", Integer, nullable=False, default=0),
         Column("settled_at", UtcDateTime),
+        *added,
         Index("envelopes_due", "state", "due_at"),
         Index("envelopes_case", "case_id", "source", "caseseq"),
         Index("envelopes_inbox", "recipient", "state", "settled_at"),
@@ -78,7 +108,7 @@ def _turned_away(metadata: MetaData) -> Table:
     )
 
 
-def _cases(metadata: MetaData) -> Table:
+def _cases(metadata: MetaData, *added: Column[Any] | Index) -> Table:
     return Table(
         "cases",
         metadata,
@@ -96,4 +126,5 @@ def _cases(metadata: MetaData) -> Table:
         Column("times", JSON, nullable=False),
         Column("questions", JSON, nullable=False),
         Column("updated_at", UtcDateTime, nullable=False),
+        *added,
     )

@@ -28,7 +28,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -36,13 +35,15 @@ from typing import Any, Self, TypeVar
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import Table
 
 from egovkit.bus import Bus
-from egovkit.clock import Clock, SystemClock
+from egovkit.clock import Clock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.db.engine import Database, in_memory
 from egovkit.db.migrate import migrate, upgrade
 from egovkit.db.tables import JournalTables, KitTables
+from egovkit.deadlines import DeadlineHandler, DeadlineMetrics, DeadlineRunner, Deadlines
 from egovkit.equipment import file_of, load_key, make_bus
 from egovkit.errors import EgovError
 from egovkit.idempotency import Idempotent
@@ -53,8 +54,10 @@ from egovkit.log import get_logger
 from egovkit.membership import Membership
 from egovkit.messages import MessageRegister
 from egovkit.outbox import Outbox
+from egovkit.parts import NotStarted, Parts, present
 from egovkit.problems import Problems
 from egovkit.relay import Relay
+from egovkit.sandbox import sandbox_clock, sandbox_control, sandbox_router, watch_deadlines, watch_outbox
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
@@ -69,10 +72,6 @@ HTTP_TIMEOUT = httpx.Timeout(5.0)
 T = TypeVar("T")
 Join = Callable[["Node"], Awaitable[None]]
 _log = get_logger("egovkit.node")
-
-
-class NotStarted(RuntimeError):
-    """A part of the node was asked for outside its `async with`."""
 
 
 class Node:
@@ -95,7 +94,8 @@ class Node:
     ) -> None:
         self.settings = settings
         self.code = settings.code
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = clock or sandbox_clock(settings)
+        self.control = sandbox_control(settings, self.clock)
         self.ids: Ids = ids or SystemIds(self.clock)
         self.contracts: Path = contracts_dir(settings.contracts)
         self.problems = read_once(Problems.load, self.contracts)
@@ -109,9 +109,11 @@ class Node:
         self._given_http = http
         self._join = join or join_by_http
         self._waiting_for = "start"
-        self._parts: _Parts | None = None
+        self._parts: Parts | None = None
         self._stack: AsyncExitStack | None = None
         self._inboxes: list[Inbox] = []
+        self._deadline_metrics: DeadlineMetrics | None = None
+        self._timers: list[DeadlineRunner] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -146,19 +148,19 @@ class Node:
 
     @property
     def journal(self) -> Journal:
-        return _present(self._started.journal, "journal tables")
+        return present(self._started.journal, "journal tables")
 
     @property
     def outbox(self) -> Outbox:
-        return _present(self._started.outbox, "kit tables")
+        return present(self._started.outbox, "kit tables")
 
     @property
     def relay(self) -> Relay:
-        return _present(self._started.relay, "kit tables")
+        return present(self._started.relay, "kit tables")
 
     @property
     def idempotent(self) -> Idempotent:
-        return _present(self._started.idempotent, "kit tables")
+        return present(self._started.idempotent, "kit tables")
 
     @property
     def inboxes(self) -> Sequence[Inbox]:
@@ -166,7 +168,7 @@ class Node:
         return tuple(self._inboxes)
 
     @property
-    def _started(self) -> _Parts:
+    def _started(self) -> Parts:
         if self._parts is None:
             raise NotStarted(f"{self.code}: use the node inside `async with node`")
         return self._parts
@@ -198,10 +200,13 @@ class Node:
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT))
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
         bus = self._given_bus or make_bus(settings, self.clock)
+        if self.control is not None:
+            bus = self.control.take_bus(bus)
+            self.control.prepares.append(lambda _: self.refresh())
         await bus.start()
         if self._given_bus is None:
             stack.push_async_callback(bus.close)
-        self._parts = _Parts(db, bus, key, trust, source, Membership(trust, self.clock), http)
+        self._parts = Parts(db, bus, key, trust, source, Membership(trust, self.clock), http)
         stack.callback(self._forget_parts)
         await self._start_sending(stack, self._parts)
         stack.push_async_callback(self._stop_intake)
@@ -213,7 +218,7 @@ class Node:
         else:
             await asyncio.to_thread(migrate, self.settings.database_url, self._package)
 
-    async def _start_sending(self, stack: AsyncExitStack, parts: _Parts) -> None:
+    async def _start_sending(self, stack: AsyncExitStack, parts: Parts) -> None:
         if self._journal_tables is not None:
             parts.journal = Journal(self._journal_tables, self.settings.writer, parts.key)
         if self._tables is not None:
@@ -229,6 +234,8 @@ class Node:
                 messages=self.messages,
                 on_commit=parts.relay.wake,
             )
+            if self.control is not None:
+                watch_outbox(self.control, parts.db, tables.outbox)
             stack.push_async_callback(parts.relay.close)
             await parts.relay.start()
             self.background(forget_for_ever(parts.db, self._tables, self.clock, self.settings), "egov-forget")
@@ -240,6 +247,7 @@ class Node:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(inbox.close() for inbox in self._inboxes))
         self._inboxes.clear()
+        self._timers.clear()
 
     def _forget_parts(self) -> None:
         self._parts = None
@@ -290,7 +298,7 @@ class Node:
         prepares: Mapping[str, Prepare] | None = None,
     ) -> Inbox:
         """Takes envelopes from `queue` as soon as the node has joined (now, if it has)."""
-        tables = _present(self._tables, "kit tables")
+        tables = present(self._tables, "kit tables")
         inbox = Inbox(
             self.db,
             self.bus,
@@ -310,6 +318,18 @@ class Node:
         if self.joined.is_set():
             await inbox.start()
         return inbox
+
+    def keep_deadlines(self, table: Table, handlers: Mapping[str, DeadlineHandler]) -> Deadlines:
+        """Fires the rows of `table` through the handler of their kind until the node stops."""
+        if self._deadline_metrics is None:  # a node that starts anew counts on
+            self._deadline_metrics = DeadlineMetrics(self.code, self.metrics.registry)
+            self.metrics.ask(partial(self._deadline_metrics.refresh, self._timers))
+        runner = DeadlineRunner(self.db, table, self.clock, handlers, metrics=self._deadline_metrics)
+        self._timers.append(runner)
+        if self.control is not None:
+            watch_deadlines(self.control, runner)
+        self.background(runner.run(), "egov-deadlines")
+        return runner.deadlines
 
     async def refresh(self) -> None:
         """Looks for a newer revocation list and member list now. Failing is no error: what is known stays."""
@@ -351,6 +371,8 @@ class Node:
             more_metrics=self._metrics_text,
         )
         app.state.node = self
+        if self.control is not None:
+            app.include_router(sandbox_router(self.control))
         return app
 
     async def _metrics_text(self) -> bytes:
@@ -367,31 +389,8 @@ class Node:
         return None if self.joined.is_set() else self._waiting_for
 
 
-@dataclass(slots=True)
-class _Parts:
-    """What exists between start and stop."""
-
-    db: Database
-    bus: Bus
-    key: SigningKey
-    trust: TrustStore
-    trust_source: TrustSource
-    membership: Membership
-    http: httpx.AsyncClient
-    journal: Journal | None = None
-    idempotent: Idempotent | None = None
-    outbox: Outbox | None = None
-    relay: Relay | None = None
-
-
 async def join_by_http(node: Node) -> None:
     """How everybody but ШЭП joins: НУЦ's issuing certificate and revocation list, then ШЭП's member list."""
     await node.trust_source.refresh()
     node.waiting_for("member list")
     await node.membership.fetch(node.http, node.settings.shep_url)
-
-
-def _present(part: T | None, needs: str) -> T:
-    if part is None:
-        raise NotStarted(f"this node was made without {needs}")
-    return part

@@ -51,6 +51,9 @@ class ServiceSettings(BaseSettings):
     answers_kept_h: int = Field(default=48, ge=1)  # lives of rows: see egovkit.upkeep
     sent_kept_h: int = Field(default=7 * 24, ge=1)
 
+    sandbox: bool = False  # the time can be moved, by who holds the token: egovkit.sandbox
+    sandbox_token_file: Path | None = None
+
     nuc_url: str = "http://127.0.0.1:8010"
     shep_url: str = "http://127.0.0.1:8020"
 
@@ -89,6 +92,10 @@ class ServiceSettings(BaseSettings):
         """The name under which this process writes its chain of the journal: one chain per replica, so that
         replicas do not queue for one row."""
         return f"{self.code}/{self.instance}"
+
+    @property
+    def sandbox_token_path(self) -> Path:
+        return self.sandbox_token_file or self.home / "secrets" / "clock.admin"
 
     def keystore_password(self) -> str | None:
         """The password of the key store, or None for an unprotected one."""

@@ -370,15 +370,27 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """`regions` are those of contracts/regions.yaml, by their short names."""
+    """`regulations` are those in force for new cases, the newest version of each; `superseded` the versions before
+    them, by which running cases are still judged. `regions` are those of contracts/regions.yaml, by short names.
+    """
 
     regulations: tuple[Regulation, ...]
     decisions: Mapping[str, Decision]
     regions: frozenset[str]
+    superseded: tuple[Regulation, ...] = ()
 
     @cached_property
     def by_code(self) -> Mapping[str, Regulation]:
         return {regulation.code: regulation for regulation in self.regulations}
 
-    def regulation(self, code: str) -> Regulation | None:
-        return self.by_code.get(code)
+    @cached_property
+    def by_version(self) -> Mapping[tuple[str, int], Regulation]:
+        return {(one.code, one.version): one for one in (*self.superseded, *self.regulations)}
+
+    def regulation(self, code: str, version: int | None = None) -> Regulation | None:
+        """The newest version, or the one a running case began with; None when the catalogue has it not (any more)."""
+        return self.by_code.get(code) if version is None else self.by_version.get((code, version))
+
+    def versions(self, code: str) -> tuple[int, ...]:
+        """Every version the catalogue holds, oldest first."""
+        return tuple(sorted(version for known, version in self.by_version if known == code))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, Protocol
 
@@ -12,6 +12,7 @@ from egovlaw.catalogue import Catalogue, Channel, Regulation
 TYPE_UNKNOWN = "route.type_unknown"
 UNKNOWN_REGULATION = "route.unknown_regulation"
 REGULATION_REPEALED = "route.regulation_repealed"
+VERSION_UNKNOWN = "route.version_unknown"
 UNKNOWN_CHANNEL = "route.unknown_channel"
 UNKNOWN_REGION = "route.unknown_region"
 REGION_MISMATCH = "route.region_mismatch"
@@ -71,13 +72,14 @@ class RouteRefused:
     region: str = ""
     source: str = ""
     recipient: str = ""
+    version: int | None = None
 
     @property
     def params(self) -> dict[str, str]:
         """For the problem's text; every placeholder of the `route.*` codes is here."""
         return {
             "type": self.type, "regulation": self.regulation, "channel": self.channel, "region": self.region,
-            "source": self.source, "recipient": self.recipient,
+            "source": self.source, "recipient": self.recipient, "version": str(self.version or "-"),
         }  # fmt: skip
 
 
@@ -90,11 +92,17 @@ def judge_route(
     *,
     policy: ForcePolicy = "historic",
     on: date | None = None,
+    version: int | None = None,
 ) -> RouteRefused | None:
-    """None = the route is the act's. `policy` in_force_only refuses regulations not in force `on` that day
+    """None = the route is the act's. `version`: the one a running case began with.
+    `policy` in_force_only refuses regulations not in force `on` that day
     (D20).
     """
-    found = _place(catalogue, spec, envelope, policy, on)
+    law = catalogue.regulation(envelope.regulation, version)
+    if law is None and catalogue.regulation(envelope.regulation) is not None:
+        detail = f"the catalogue has no version {version}; it has {catalogue.versions(envelope.regulation)}"
+        return replace(_refused(envelope, (VERSION_UNKNOWN, None, detail)), version=version)
+    found = _place(catalogue, spec, envelope, law, (policy, on))
     if isinstance(found, tuple) and spec is not None:
         regulation, channel = found
         found = _ends(spec, envelope, (regulation, channel), source, recipient)
@@ -110,13 +118,13 @@ def _place(
     catalogue: Catalogue,
     spec: MessageSpecLike | None,
     envelope: EnvelopeLike,
-    policy: ForcePolicy,
-    on: date | None,
+    regulation: Regulation | None,
+    force: tuple[ForcePolicy, date | None],
 ) -> tuple[Regulation, Channel] | RouteRefused:
     """Type, regulation, channel and region: the place on the map, before anybody is asked who he is."""
     if spec is None:
         return _refused(envelope, (TYPE_UNKNOWN, None, "no such message is registered"))
-    regulation = catalogue.regulation(envelope.regulation)
+    policy, on = force
     if regulation is None:
         return _refused(envelope, (UNKNOWN_REGULATION, None, "the catalogue has no such regulation"))
     if policy == "in_force_only" and on is not None and not regulation.in_force(on):

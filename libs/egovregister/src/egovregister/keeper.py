@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from egovkit.inbox import Inbox
 from egovkit.log import get_logger
+from egovkit.sandbox import Moment
 from egovregister.answering import Answering
 from egovregister.domain import Fault, FaultKind
 
@@ -16,6 +17,9 @@ class Keeper:
     def __init__(self, answering: Answering, inbox: Inbox) -> None:
         self._answering = answering
         self._inbox = inbox
+        if (control := answering.node.control) is not None:
+            control.moments.append(self._late_answers)
+            control.work.append(self._is_due)
         self._paused = False  # by us: a sandbox may hold the same subscription for its own reasons
 
     async def run(self) -> None:
@@ -30,6 +34,17 @@ class Keeper:
     async def once(self) -> None:
         await self._keep_intake()
         await self._answering.leave_due()
+
+    async def _late_answers(self) -> list[Moment]:
+        node = self._answering.node
+        async with node.db.read() as conn:
+            at = await self._answering.store.next_due(conn, node.clock.now())
+        return [] if at is None else [Moment("answer that is late on purpose", at)]
+
+    async def _is_due(self) -> str | None:
+        node = self._answering.node
+        async with node.db.read() as conn:
+            return "late answers" if await self._answering.store.is_due(conn, node.clock.now()) else None
 
     async def fault(self) -> Fault | None:
         async with self._answering.node.db.read() as conn:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy import RowMapping, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
@@ -116,6 +116,13 @@ class RegisterStore:
 
     async def wait(self, conn: AsyncConnection, waiting: Waiting) -> None:
         await conn.execute(self._tables.waiting.insert().values(**asdict(waiting)))
+
+    async def next_due(self, conn: AsyncConnection, now: datetime) -> datetime | None:
+        waiting = self._tables.waiting
+        found: datetime | None = (
+            await conn.execute(select(func.min(waiting.c.due_at)).where(waiting.c.due_at > now))
+        ).scalar_one()
+        return found
 
     async def is_due(self, conn: AsyncConnection, now: datetime) -> bool:
         waiting = self._tables.waiting

@@ -101,7 +101,8 @@ async def owned(conn: AsyncConnection, account: Account, case_id: str, *, lock: 
 
 
 def law_of(portal: Portal, case: Case) -> tuple[Regulation, PortalFlow]:
-    """The regulation of a case that is still here; a running case keeps the version it began with."""
+    """The regulation of a draft: what was filled in for one version is not sent under the next. Once the case is on
+    the bus its own version is what counts."""
     regulation, flow = portal.regulation(case.regulation)
     if regulation.version != case.regulation_version:
         raise EgovError("case.regulation_changed", began=case.regulation_version, now=regulation.version)
@@ -115,7 +116,7 @@ async def save_form(portal: Portal, account: Account, case_id: str, values: Mapp
         state = _edited(case)
         if version != case.form_version:
             raise EgovError("form.changed_meanwhile", current=case.form_version)
-        regulation, _ = portal.regulation(case.regulation)
+        regulation, _ = portal.regulation(case.regulation, case.regulation_version)
         if problems := form_problems(values, form_fields(regulation)):
             raise EgovError("form.invalid", errors=[_field_error(one) for one in problems])
         now = portal.clock.now()

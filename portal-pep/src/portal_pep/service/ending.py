@@ -30,7 +30,7 @@ async def end_by_certificate(
 ) -> Case:
     """Journals the failed check and the refusal, reports the steps to ШЭП, ends the case. The caller has journalled
     what went before."""
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     item, now = flow.refuse_signature, portal.clock.now()
     seen = {**moments, (flow.check_certificate.label, "end"): now, (item.label, "end"): now}
     await take(conn, portal, case, [Taken(flow.check_certificate, "violation", now, {"code": code})], seen)
@@ -65,7 +65,7 @@ async def end_by_certificate(
 
 
 async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) -> Envelope:
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     gateway = portal.membership.members.gateway("national_gateway")
     if gateway is None:
         raise EgovError("participant.list_unknown")
@@ -85,7 +85,7 @@ async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) 
 
 
 async def _end(conn: AsyncConnection, portal: Portal, case: Case, code: str, envelope: Envelope) -> Case:
-    item = portal.regulation(case.regulation)[1].refuse_signature
+    item = portal.regulation(case.regulation, case.regulation_version)[1].refuse_signature
     return await store.change_case(
         conn,
         case,

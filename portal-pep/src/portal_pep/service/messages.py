@@ -106,7 +106,7 @@ async def _apply(turn: Turn, **more: Any) -> Case | None:
 
 
 def _is_told(turn: Turn, notice: NoticeKind) -> bool:
-    regulation = turn.portal.catalogue.regulation(turn.case.regulation)
+    regulation = turn.portal.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
     return notice is not NoticeKind.EXTENDED or told_of_extension(regulation)
 
 
@@ -133,7 +133,7 @@ async def _tell_number(turn: Turn, now: Case) -> None:
 
 
 def _item_of(turn: Turn, label: str) -> FlowItem | None:
-    regulation = turn.portal.catalogue.regulation(turn.case.regulation)
+    regulation = turn.portal.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
     channel = regulation.channels.get(turn.received.envelope.channel) if regulation else None
     return channel.item(label) if channel else None
 

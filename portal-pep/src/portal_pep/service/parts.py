@@ -85,9 +85,13 @@ class Portal:
     attachments: AttachmentStore
     result_page: PdfTemplate
 
-    def regulation(self, code: str) -> tuple[Regulation, PortalFlow]:
-        """The regulation and the portal's part in it, or EgovError service.not_found."""
-        regulation = self.catalogue.regulation(code)
+    def regulation(self, code: str, version: int | None = None) -> tuple[Regulation, PortalFlow]:
+        """The regulation and the portal's part in it, or EgovError service.not_found; of a running case
+        by the `version` it began with, or case.regulation_changed."""
+        regulation = self.catalogue.regulation(code, version)
+        newest = self.catalogue.regulation(code)
+        if regulation is None and newest is not None:
+            raise EgovError("case.regulation_changed", began=version, now=newest.version)
         flow = None if regulation is None else portal_flow(regulation)
         if regulation is None or flow is None:
             raise EgovError("service.not_found", regulation=code[:80])

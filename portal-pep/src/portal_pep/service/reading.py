@@ -63,7 +63,7 @@ async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
         attached = await files.attachments_of(conn, case_id)
         happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
         result = await files.result_of(conn, case_id)
-    regulation, flow = portal.regulation(case.regulation)
+    regulation, flow = portal.regulation(case.regulation, case.regulation_version)
     return CasePage(case, regulation, attached, _steps(flow, happened), result is not None)
 
 
@@ -168,5 +168,5 @@ async def check_status(portal: Portal, account: Account, case_id: str) -> Status
         await records.add_read(conn, case_id, account.id, now, "status")
         told_at = await records.owners_last(conn, case_id)
         result = await files.result_of(conn, case_id)
-    regulation, flow = portal.regulation(case.regulation)
+    regulation, flow = portal.regulation(case.regulation, case.regulation_version)
     return StatusCheck(case, regulation, now, told_at, awaited(case.state, case.step, flow), result is not None)

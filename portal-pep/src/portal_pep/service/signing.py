@@ -82,7 +82,7 @@ def _load(certificate: bytes) -> Certificate:
 
 async def _filled(conn: AsyncConnection, portal: Portal, case: Case, now: datetime) -> Mapping[Moment, datetime]:
     """Journals that the form is filled, which choosing the certificate completes."""
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     label = flow.choose_and_fill.label
     await store.drop_steps(conn, case.id, flow.retaken)
     moments: dict[Moment, datetime] = {(label, "begin"): case.started_at, (label, "end"): now}
@@ -93,7 +93,7 @@ async def _filled(conn: AsyncConnection, portal: Portal, case: Case, now: dateti
 async def _fix_document(
     conn: AsyncConnection, portal: Portal, case: Case, regulation: Regulation, facts: CertificateFacts
 ) -> Case:
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     now = portal.clock.now()
     moments = await _filled(conn, portal, case, now)
     if flow.checks_before_signing:

@@ -118,7 +118,7 @@ def _refusal_of(facts: CmsFacts, flow: PortalFlow, chosen: str) -> str | None:
 
 async def _refuse(portal: Portal, case: Case, code: str, keep: Keep[Submitted | SignatureRefused]) -> SignatureRefused:
     """Not good where the act signs first (A1); else expired or revoked between the two calls."""
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     async with portal.db.begin() as conn:
         current = await store.case(conn, case.id, lock=True)
         if current is None or current.state is not CaseState.PREPARED:
@@ -146,7 +146,7 @@ async def _store_copies(portal: Portal, case: Case, recipient: str, attached: Se
 
 
 async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: bytes, parcel: Parcel) -> Submitted:
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     now = portal.clock.now()
     moments = _moments(flow, case, now)
     await take(conn, portal, case, signing_steps(flow, now, case.certificate or ""), moments)
@@ -182,7 +182,7 @@ async def _enclose(
 ) -> Envelope:
     """The envelope in the outbox. It expires when the act's limit of signing and sending ends (a submission late at
     ШЭП's door is refused there, and may be prepared again)."""
-    _, flow = portal.regulation(case.regulation)
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
     limit = limit_of(flow.channel, flow.send)
     draft = Draft(
         type=message_type("case.submitted"),

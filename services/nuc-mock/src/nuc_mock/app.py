@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from egovkit.clock import Clock, SystemClock
+from egovkit.clock import Clock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, upgrade
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.problems import Problems
+from egovkit.sandbox import Moment, sandbox_clock, sandbox_control, sandbox_router
 from egovkit.service import create_service
 from nuc_mock import tables
 from nuc_mock.api import admin_routes, public_routes
@@ -23,7 +24,8 @@ __all__ = ["create_app"]
 
 def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> FastAPI:
     """The application; its lifespan migrates the database, opens the authority and keeps its lists fresh."""
-    clock = clock or SystemClock()
+    clock = clock or sandbox_clock(settings)
+    control = sandbox_control(settings, clock)
     ids = ids or SystemIds(clock)
     db = Database(settings.database_url)
     nuc = Nuc(settings, db, clock, ids)
@@ -53,4 +55,14 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
     )
     for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):
         app.include_router(router)
+    if control is not None:
+
+        async def next_lists() -> list[Moment]:
+            # Not a stop of the clock: the lists are made to outlive a jump before it.
+            lists = (await nuc.renew_lists()).values()
+            return [Moment("revocation list", min(one.next_update for one in lists), stops=False)]
+
+        control.moments.append(next_lists)
+        control.prepares.append(nuc.outlive)
+        app.include_router(sandbox_router(control))
     return app

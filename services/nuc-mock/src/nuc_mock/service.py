@@ -260,6 +260,14 @@ class Nuc:
             for name in (ROOT, ISSUING)
         }
 
+    async def outlive(self, moment: datetime) -> None:
+        """Lists that are good until after `moment`: the sandbox is about to move the clock there, and whoever
+        checks a certificate right after it must not find the list it holds expired."""
+        for name in (ROOT, ISSUING):
+            async with self.db.begin() as conn:
+                await store.lock_authority(conn, name)
+                await self._publish(conn, name, until=_whole(moment) + self._settings.crl_validity)
+
     async def _keep_lists_fresh(self) -> None:
         """Renews each list at half of its life, until `close`."""
         while not self._closing.is_set():
@@ -289,12 +297,12 @@ class Nuc:
                 return published  # another process did it while we waited
             return await self._publish(conn, name)
 
-    async def _publish(self, conn: AsyncConnection, name: str) -> PublishedList:
+    async def _publish(self, conn: AsyncConnection, name: str, *, until: datetime | None = None) -> PublishedList:
         """A new list in the caller's transaction, which must hold the authority's row."""
         number = await store.lock_authority(conn, name) + 1
         listed = await store.listed_certificates(conn) if name == ISSUING else ()
         now = _whole(self._clock.now())
-        until = now + self._settings.crl_validity
+        until = until or now + self._settings.crl_validity
         authority = self.authorities.by_name(name)
         der = await asyncio.to_thread(
             domain.build_crl, authority, listed, number=number, this_update=now, next_update=until

@@ -14,14 +14,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-from egovkit.db import UtcDateTime, kit_tables
+from egovkit.db import UtcDateTime, deadlines_table, kit_tables
 
 metadata = MetaData()
 
 kit = kit_tables(metadata)
+deadlines = deadlines_table(metadata)
 
 staff = Table(
     "staff",
@@ -110,9 +110,9 @@ tasks = Table(
     Column("due_at", UtcDateTime),  # null: the act gives this step no term of its own
     Column("limit_s", Integer),
     Column("limit_clause", String(200)),
-    Column("step", String(40)),  # of the internal procedure; null: a step of the flow
+    Column("step", String(40), nullable=False),  # of the internal procedure; empty: a step of the flow
     Column("term", String(40)),
-    Index("uq_tasks_case_kind_step", "case_id", "kind", text("coalesce(step, '')"), unique=True),
+    UniqueConstraint("case_id", "kind", "step", name="uq_tasks_case_kind_step"),
     Index("ix_tasks_state_created", "state", "created_at", "id"),
 )
 
@@ -252,4 +252,30 @@ hand_overs = Table(
     Column("document", LargeBinary, nullable=False),  # exact bytes the operator signed
     Column("signature", LargeBinary, nullable=False),
     Column("reasons", JSON, nullable=False),  # why the record is not believed: codes
+)
+
+terms = Table(
+    "terms",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("parts", JSON, nullable=False),  # as the act writes them, one after the other
+    Column("source", String(20), nullable=False),
+    Column("clause", String(400), nullable=False),
+    Column("extensions", JSON, nullable=False),
+    Column("pauses", JSON, nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+
+escalations = Table(
+    "escalations",  # terms that passed unheeded: what the head has to look at
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("case_id", String(36), nullable=False, index=True),
+    Column("task_id", String(36)),  # null: the term of the case itself
+    Column("clause", String(400), nullable=False),
+    Column("term", String(80), nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Index("ix_escalations_at", "at", "id"),
 )

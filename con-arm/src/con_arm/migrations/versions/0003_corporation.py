@@ -5,7 +5,7 @@ from alembic import op
 
 from egovkit.db import UtcDateTime
 
-revision, down_revision = "0003", "0001"
+revision, down_revision = "0003", "0002"
 
 
 def upgrade() -> None:

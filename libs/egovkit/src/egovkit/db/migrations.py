@@ -14,6 +14,10 @@
     def upgrade() -> None:
         upgrade_kit_tables("outbox", revision=2)
 
+    # versions/0003_deadlines.py, in the services that keep deadlines
+    def upgrade() -> None:
+        create_kit_tables("deadlines", revision=3)
+
 The revision is written down because a migration says what was true when it was made. When the shape of a kit
 table changes, the kit adds a revision and a function that goes from the old one to the new one; the drift test
 (`assert_migrations_match`) then fails in every service that has not called it.
@@ -35,7 +39,10 @@ FACTORIES: Mapping[str, Callable[[MetaData, int], object]] = {
     "journal": lambda metadata, _: tables.journal_tables(metadata),
     "idempotency": lambda metadata, _: tables.idempotency_table(metadata),
 }
-ALL = tuple(FACTORIES)
+ALL = tuple(FACTORIES)  # what `kit_tables` declares
+EXTRA: Mapping[str, tuple[int, Callable[[MetaData], object]]] = {  # since which revision; each where it is used
+    "deadlines": (3, tables.deadlines_table),
+}
 
 
 def create_kit_tables(*names: str, revision: int) -> None:
@@ -45,7 +52,12 @@ def create_kit_tables(*names: str, revision: int) -> None:
     _known(revision, 1)
     metadata = MetaData()
     for name in names:
-        FACTORIES[name](metadata, revision)
+        if name in EXTRA:
+            since, extra = EXTRA[name]
+            _known(revision, since)
+            extra(metadata)
+        else:
+            FACTORIES[name](metadata, revision)
     metadata.create_all(op.get_bind(), checkfirst=False)
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from egovkit.db.types import BigId, UtcDateTime
 
-KIT_REVISION = 2  # of the shapes below; `egovkit.db.migrations` knows the way from each to the next
+KIT_REVISION = 3  # of the shapes below; `egovkit.db.migrations` knows the way from each to the next
 
 ID = String(36)  # UUIDv7, canonical text
 CODE = String(64)  # a participant's code
@@ -167,4 +167,27 @@ def idempotency_table(metadata: MetaData) -> Table:
         Column("headers", Text),
         Column("body", LargeBinary),
         PrimaryKeyConstraint("scope", "key", name="idempotency_pk"),
+    )
+
+
+def deadlines_table(metadata: MetaData) -> Table:
+    """Moments at which something has to happen (`egovkit.deadlines`); a row goes in the transaction that did it.
+
+    Not one of `kit_tables`: only services that keep deadlines have it. It came with revision 3. `next_at` is
+    `due_at` until an attempt failed; `facts` is a JSON object.
+    """
+    return Table(
+        "deadlines",
+        metadata,
+        Column("key", String(200), primary_key=True),
+        Column("kind", CODE, nullable=False),
+        Column("subject", String(128), nullable=False),
+        Column("due_at", UtcDateTime, nullable=False),
+        Column("next_at", UtcDateTime, nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("last_error", Text),
+        Column("facts", Text, nullable=False),
+        Index("deadlines_due", "due_at"),
+        Index("deadlines_next", "next_at"),
+        Index("deadlines_subject", "subject"),
     )

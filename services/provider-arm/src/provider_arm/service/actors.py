@@ -37,6 +37,6 @@ async def place_of(ws: Workstation, conn: AsyncConnection, task: Task, case: Cas
     """Where the task stands in the case's internal procedure."""
     running = await store.get(conn, case.id)
     assert running is not None and task.step is not None, "a task of a procedure has its row"
-    step = step_of(ws.procedures.required(case.regulation).internal_procedure, task.step)
+    step = step_of(ws.procedures.required(case.regulation, case.regulation_version).internal_procedure, task.step)
     assert step is not None, "the procedure is of the case's own regulation"
     return running, step

@@ -45,7 +45,7 @@ async def record_hand_over(ws: Workstation, conn: AsyncConnection, received: Rec
         raise EgovError("case.not_of_source", source=envelope.source)
     if await cases.hand_over(conn, case.id) is not None:
         return  # the same hand-over under another envelope id
-    procedure = ws.procedures.of(case.regulation, case.channel)
+    procedure = ws.procedures.of(case.regulation, case.channel, case.regulation_version)
     after = TRANSITIONS.get((case.state, CaseEvent.RESULT_HANDED_OVER))
     if after is None or (case.state is CaseState.REFUSED and not procedure.refusal_is_handed_over):
         raise EgovError("case.wrong_state", state=case.state.value)

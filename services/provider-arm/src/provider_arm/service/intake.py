@@ -46,10 +46,10 @@ class Checked:
 async def check_application(ws: Workstation, received: Received) -> Checked:
     """The CMS check is the heavy part of registering: it is done for many at once, while no transaction waits."""
     envelope = received.envelope
-    procedure = ws.procedures.of(envelope.regulation, envelope.channel)
     signed = Signed.of(envelope.data["document"], envelope.data["signature"])
     submitted_at = min((receipt.received for receipt in received.receipts), default=received.at)
     application = read_application(signed.document or b"")
+    procedure = ws.procedures.of(envelope.regulation, envelope.channel, _version(ws, envelope.regulation, application))
     reasons = await _reasons(ws, procedure, received, signed, submitted_at)
     return Checked(signed, application, tuple(reasons), submitted_at)
 
@@ -61,8 +61,8 @@ async def register_application(ws: Workstation, conn: AsyncConnection, received:
     if await cases.get(conn, envelope.subject) is not None:
         return  # the same case under another envelope id: it has its number
     checked: Checked = received.prepared
-    procedure = ws.procedures.of(envelope.regulation, envelope.channel)
     case = await _new_case(ws, conn, received, checked)
+    procedure = ws.procedures.of(case.regulation, case.channel, case.regulation_version)
     limit = procedure.limit(procedure.held, REGISTERED)
     from_submission = limit is not None and limit.starts_on.kind == "message"
     started = case.submitted_at if from_submission else None
@@ -93,7 +93,7 @@ async def _reasons(
     application = read_application(signed.document or b"")
     reasons = [] if iin_problem(iin) is None else ["applicant.iin_invalid"]
     reasons += disagreements(application, _said(envelope))
-    if application is not None and (application.version or 0) > procedure.regulation.version:
+    if application is not None and application.version != procedure.regulation.version:
         reasons.append("document.unknown_version")
     expected = Expected(iin=iin) if procedure.signed_by_applicant else Expected(bin=received.facts.member.bin)
     found, signer = await doubts(ws, signed, signed_at, expected)
@@ -116,16 +116,20 @@ def _said(envelope: Envelope) -> Submission:
     )
 
 
+def _version(ws: Workstation, regulation: str, application: Application | None) -> int:
+    """The version the applicant's document follows: his case is decided by it, whatever is newest meanwhile."""
+    return ws.procedures.known(regulation, None if application is None else application.version)
+
+
 async def _new_case(ws: Workstation, conn: AsyncConnection, received: Received, checked: Checked) -> Case:
     envelope, now, application = received.envelope, ws.clock.now(), checked.application
     provider = envelope.data["provider"]
-    version = None if application is None else application.version
     return Case(
         id=envelope.subject,
         provider=provider,
         number=await next_number(conn, provider, now),
         regulation=envelope.regulation,
-        regulation_version=version if version is not None and 0 < version < 2**31 else 0,
+        regulation_version=_version(ws, envelope.regulation, application),
         channel=envelope.channel,
         region=envelope.region,
         source=envelope.source,

@@ -1,4 +1,4 @@
-"""The internal procedure of an act, as tasks of officials one after another (clauses 5 to 7 of the regulations of act 34).
+"""The internal procedure of an act, as tasks of officials one after another (act 34, clauses 5 to 7).
 
 Between the document check and the result (D1), or from the intake where the act only names the channel. Every step is a
 task with the act's own term, taken and finished like any other; what it leaves goes into the draft of the answer.
@@ -14,22 +14,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import InternalStep, Regulation
+from egovlaw.terms import lodged_in
 from provider_arm.domain.cases import Answer, Case, Decision, Role, Staff, StepKind, Task, TaskState
 from provider_arm.domain.internal import (
     Draft,
     Running,
     after,
     before,
-    branch_for,
     key_of,
     makes_result,
-    redrafted,
 )
-from provider_arm.service import completing, work
+from provider_arm.service import completing, timers, work
 from provider_arm.service.actors import place_of, require_actor
 from provider_arm.service.context import Workstation
 from provider_arm.service.sitting import Sitting
-from provider_arm.store import cases, people, tasks
+from provider_arm.store import cases, people, tasks, terms
 from provider_arm.store import internal as store
 
 
@@ -57,11 +56,12 @@ class Standing:
 
 async def start(ws: Workstation, conn: AsyncConnection, case: Case) -> bool:
     """Opens the first step; False where the act describes no internal procedure."""
-    regulation = ws.procedures.required(case.regulation)
+    regulation = ws.procedures.required(case.regulation, case.regulation_version)
     if not regulation.internal_procedure:
         return False
-    running = Running(case.id, branch_for(regulation, case.channel), ws.clock.now(), None, Draft())
+    running = Running(case.id, lodged_in(regulation, case.channel), ws.clock.now(), None, Draft())
     await store.add(conn, running)
+    await timers.start_term(ws, conn, case, "procedure")
     await _open(ws, conn, case, running, running.steps(regulation)[0])
     return True
 
@@ -105,7 +105,7 @@ async def shown(ws: Workstation, person: Staff, case_id: str) -> tuple[Running, 
         ids = {task.assignee for task in found} | {running.executor}
         names = await people.names(conn, {one for one in ids if one is not None})
     last = {(task.step or "").partition("#")[0]: task for task in found}
-    steps = running.steps(ws.procedures.required(case.regulation))
+    steps = running.steps(ws.procedures.required(case.regulation, case.regulation_version))
     return running, [Standing(step, last.get(key_of(step))) for step in steps], names
 
 
@@ -126,14 +126,14 @@ async def _effect(sitting: Sitting, running: Running, step: InternalStep, done: 
         return replace(running, executor=await _executor(sitting, done))
     if step.task == "conclude":
         _require_texts(done)
-        return replace(running, draft=redrafted(running.draft, conclusion=done.text_ru))
+        return replace(running, draft=replace(running.draft, conclusion=done.text_ru))
     if step.task in ("examine", "prepare"):
         _require_texts(done)
         answer = done.answer or running.draft.answer
         if answer is Answer.NEGATIVE and not step.negative and running.draft.answer is not Answer.NEGATIVE:
             raise EgovError("internal.no_refusal_here", clause=step.clause)
-        texts = {"text_ru": done.text_ru, "text_kk": done.text_kk, "variant": done.variant}
-        return replace(running, draft=redrafted(running.draft, answer=answer, values=dict(done.values or {}), **texts))
+        texts, kept = (done.text_ru or "", done.text_kk or ""), running.draft.conclusion
+        return replace(running, draft=Draft(answer, *texts, dict(done.values or {}), done.variant, kept))
     return running
 
 
@@ -167,32 +167,31 @@ async def _onward(sitting: Sitting, running: Running, step: InternalStep, *, bac
 
 
 async def _open(ws: Workstation, conn: AsyncConnection, case: Case, running: Running, step: InternalStep) -> None:
-    """A task for the step: signing the result is the work the workstation knows already, everything else is internal."""
-    regulation, now = ws.procedures.required(case.regulation), ws.clock.now()
+    """A task for the step. Signing the result is work the workstation knows already; all else is internal."""
+    regulation, now = ws.procedures.required(case.regulation, case.regulation_version), ws.clock.now()
     signs = makes_result(running.steps(regulation), step)
     if signs:
         await _decide(ws, conn, case, running)
     keys = [task.step for task in await tasks.of_case(conn, case.id)]
     turn = 1 + sum(1 for key in keys if (key or "").partition("#")[0] == key_of(step))
-    due, term, clause = _term(ws, regulation, running, step)
-    await tasks.add(
-        conn,
-        Task(
-            id=ws.ids.new(),
-            case_id=case.id,
-            kind=StepKind.ISSUE_RESULT if signs else StepKind.INTERNAL,
-            state=TaskState.OPEN,
-            assignee=None,
-            created_at=now,
-            taken_at=None,
-            done_at=None,
-            due_at=due,
-            limit_s=None,
-            limit_clause=clause,
-            step=key_of(step, turn),
-            term=term,
-        ),
+    due, term, clause = await _term(ws, conn, regulation, running, step)
+    task = Task(
+        id=ws.ids.new(),
+        case_id=case.id,
+        kind=StepKind.ISSUE_RESULT if signs else StepKind.INTERNAL,
+        state=TaskState.OPEN,
+        assignee=None,
+        created_at=now,
+        taken_at=None,
+        done_at=None,
+        due_at=due,
+        limit_s=None,
+        limit_clause=clause,
+        step=key_of(step, turn),
+        term=term,
     )
+    await tasks.add(conn, task)
+    await timers.watch(ws, conn, task)
 
 
 async def _decide(ws: Workstation, conn: AsyncConnection, case: Case, running: Running) -> None:
@@ -203,16 +202,16 @@ async def _decide(ws: Workstation, conn: AsyncConnection, case: Case, running: R
     await cases.decide(conn, case.id, decision)
 
 
-def _term(
-    ws: Workstation, regulation: Regulation, running: Running, step: InternalStep
+async def _term(
+    ws: Workstation, conn: AsyncConnection, regulation: Regulation, running: Running, step: InternalStep
 ) -> tuple[Any, str | None, str | None]:
     """(due, the act's words for it, its clause); all None where the act gives the step no term."""
     if step.limit is not None:
-        return ws.due(ws.clock.now(), step.limit), str(step.limit), step.clause
-    shared = next((term for term in regulation.terms if term.kind == "internal_total"), None)
-    if shared is None:
+        return ws.calendar.due(ws.clock.now(), step.limit), str(step.limit), step.clause
+    kept = await terms.get(conn, running.case_id)
+    if kept is None or not any(term.kind == "internal_total" for term in regulation.terms):
         return None, None, None
-    return ws.due(running.started_at, shared.limit), str(shared.limit), shared.clause  # D11: one budget for all steps
+    return kept.term.due(ws.calendar), kept.duration, kept.clause  # D11: one budget for all steps
 
 
 async def _journal(sitting: Sitting, step: InternalStep, task: Task, *, note: str, agreed: bool) -> None:

@@ -20,7 +20,7 @@ from provider_arm.domain.cases import (
     TaskState,
     document_bytes,
 )
-from provider_arm.service import completing, internal, results, work
+from provider_arm.service import completing, deciding, internal, results, work
 from provider_arm.service.actors import require_actor
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
@@ -102,6 +102,8 @@ async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: 
     """P8 of the portal channel and its like. The signature is checked before the transaction: it takes a thread,
     and whatever changes meanwhile is caught by the version."""
     async with ws.db.read() as conn:
+        case, task = await task_of(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, expected))
+        await require_actor(ws, conn, person, task, case)
         case, draft = await _prepared(ws, conn, person, case_id, expected)
     signer = await checked_signature(ws, person, draft.document, signature)
     _require_official(signer)
@@ -115,6 +117,8 @@ async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: 
         sitting = Sitting.of(ws, conn, person, case)
         if task.step is None:
             await _keep(sitting, draft.document, signature)
+            digest = hashlib.sha256(draft.document).hexdigest()
+            await deciding.note_signed(sitting, draft.prepared_at, digest)
             await completing.complete(sitting)
             return await sitting.finish(task)
         await _keep(sitting, draft.document, signature)

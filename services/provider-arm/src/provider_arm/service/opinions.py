@@ -29,7 +29,7 @@ async def give(ws: Workstation, person: Staff, case_id: str, opinion: Opinion) -
         raise EgovError("staff.role_not_enough", needed=sorted(GIVES_OPINION), have=sorted(person.roles))
     async with ws.db.begin() as conn:
         case = await work.visible_case(conn, person, case_id, lock=True)
-        if commission_of(ws.procedures.required(case.regulation)) is None:
+        if commission_of(ws.procedures.required(case.regulation, case.regulation_version)) is None:
             raise EgovError("decision.no_commission", regulation=case.regulation)
         if case.decision is not None or case.state in ENDED:
             raise await ws.conflict(conn, case)

@@ -82,7 +82,7 @@ async def _begin_consideration(ws: Workstation, conn: AsyncConnection, person: S
     after = TRANSITIONS[case.state, CaseEvent.TAKEN]
     if after is case.state:
         return case  # taken before and given back: the applicant knows
-    procedure = ws.procedures.find(case.regulation, case.channel)
+    procedure = ws.procedures.find(case.regulation, case.channel, case.regulation_version)
     now = ws.clock.now()
     values = {"state": after.value, "changed_at": now, "changed_by": person.id}
     if not await cases.change(conn, case, values):

@@ -29,12 +29,14 @@ class TaskFilter:
 
 def task_of(row: RowMapping, prefix: str = "") -> Task:
     values = {column.name: row[prefix + column.name] for column in _TASK_COLUMNS}
-    return Task(**(values | {"kind": StepKind(values["kind"]), "state": TaskState(values["state"])}))
+    typed = {"kind": StepKind(values["kind"]), "state": TaskState(values["state"]), "step": values["step"] or None}
+    return Task(**(values | typed))
 
 
 async def add(conn: AsyncConnection, task: Task) -> None:
     values = {column.name: getattr(task, column.name) for column in _TASK_COLUMNS}
-    await conn.execute(insert(tasks).values(**(values | {"kind": task.kind.value, "state": task.state.value})))
+    plain = {"kind": task.kind.value, "state": task.state.value, "step": task.step or ""}
+    await conn.execute(insert(tasks).values(**(values | plain)))
 
 
 async def get(conn: AsyncConnection, task_id: str) -> Task | None:
@@ -73,6 +75,10 @@ async def finish(conn: AsyncConnection, task_id: str, staff_id: str, now: dateti
         .values(state=TaskState.DONE.value, done_at=now, done_by=staff_id)
     )
     return done.rowcount == 1
+
+
+async def move_due(conn: AsyncConnection, task_id: str, due: datetime) -> None:
+    await conn.execute(update(tasks).where(tasks.c.id == task_id).values(due_at=due))
 
 
 async def listed(

@@ -1,0 +1,47 @@
+"""What a node holds between its start and its stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+
+from egovkit.bus import Bus
+from egovkit.db.engine import Database
+from egovkit.idempotency import Idempotent
+from egovkit.journal import Journal
+from egovkit.membership import Membership
+from egovkit.outbox import Outbox
+from egovkit.relay import Relay
+from egovkit.signatures.certificates import TrustSource, TrustStore
+from egovkit.signatures.keys import SigningKey
+
+T = TypeVar("T")
+
+
+class NotStarted(RuntimeError):
+    """A part of the node was asked for outside its `async with`."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """In the order in which they are made."""
+
+    db: Database
+    bus: Bus
+    key: SigningKey
+    trust: TrustStore
+    trust_source: TrustSource
+    membership: Membership
+    http: httpx.AsyncClient
+    journal: Journal | None = None
+    idempotent: Idempotent | None = None
+    outbox: Outbox | None = None
+    relay: Relay | None = None
+
+
+def present(part: T | None, needs: str) -> T:
+    if part is None:
+        raise NotStarted(f"this node was made without {needs}")
+    return part

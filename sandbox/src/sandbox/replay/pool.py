@@ -1,0 +1,119 @@
+"""Worlds side by side: one process each, handed a scenario whenever it has room."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandbox.hosting import StartFailed
+from sandbox.replay.player import AT_ONCE, Heard
+from sandbox.replay.verdicts import Verdict
+from sandbox.replay.worker import RSS, packed
+
+if TYPE_CHECKING:
+    from sandbox.replay.scenario import Scenario
+
+LINE_LIMIT = 2**24
+
+
+@dataclass(slots=True)
+class Worker:
+    process: asyncio.subprocess.Process
+    under_way: int = 0
+    memory: list[float] = field(default_factory=list)
+
+    async def hear(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = await self.process.stdout.readline()
+        if not line:
+            raise StartFailed(f"a world of the replay ended with {await self.process.wait()}; its errors are above")
+        found: dict[str, Any] = json.loads(line)
+        if "not_started" in found:
+            raise StartFailed(found["not_started"])
+        return found
+
+    def tell(self, line: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(line)
+
+    async def stop(self) -> None:
+        """Nothing of a throwaway world is worth an orderly end."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+
+class Pool:
+    """`play` may be called again and again: the worlds stay as they are between the rounds."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+
+    async def play(self, scenarios: Sequence[Scenario], heard: Heard = lambda _: None) -> list[Verdict]:
+        """Every scenario once, those that need a world for themselves last; verdicts in the order they come."""
+        waiting = deque(sorted(scenarios, key=lambda one: one.alone))
+        found: list[Verdict] = []
+
+        def take(verdict: Verdict) -> None:
+            found.append(verdict)
+            heard(verdict)
+
+        async with asyncio.TaskGroup() as group:
+            for worker in self._workers:
+                group.create_task(self._feed(worker, waiting, take))
+        return found
+
+    async def _feed(self, worker: Worker, waiting: deque[Scenario], take: Heard) -> None:
+        while True:
+            while waiting and worker.under_way < AT_ONCE:
+                worker.tell(packed(waiting.popleft()))
+                worker.under_way += 1
+            if not worker.under_way:
+                return
+            verdict = Verdict.of_data(await worker.hear())
+            worker.under_way -= 1
+            take(verdict)
+
+    async def memory(self) -> float:
+        """Resident memory of all worlds together, in MB."""
+        for worker in self._workers:
+            worker.tell(f"{RSS}\n".encode())
+        return float(sum([(await worker.hear())[RSS] for worker in self._workers]))
+
+
+@asynccontextmanager
+async def pool(size: int) -> AsyncIterator[Pool]:
+    """`size` worlds on free ports in homes of their own; nothing of them is left afterwards."""
+    workers: list[Worker] = []
+    with tempfile.TemporaryDirectory(prefix="egov-replay-") as folder:
+        try:
+            for n in range(size):
+                workers.append(await _start(Path(folder) / str(n)))
+            for worker in workers:
+                await worker.hear()
+            yield Pool(workers)
+        except* StartFailed as group:
+            raise group.exceptions[0] from None
+        finally:
+            await asyncio.gather(*(worker.stop() for worker in workers), return_exceptions=True)
+
+
+async def _start(home: Path) -> Worker:
+    command = [sys.executable, "-m", "sandbox.replay.worker", str(home)]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=LINE_LIMIT,
+        env=dict(os.environ),
+    )
+    return Worker(process)

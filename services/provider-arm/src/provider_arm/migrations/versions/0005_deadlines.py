@@ -1,0 +1,9 @@
+"""Durable deadlines."""
+
+from egovkit.db.migrations import create_kit_tables
+
+revision, down_revision = "0005", "0004"
+
+
+def upgrade() -> None:
+    create_kit_tables("deadlines", revision=3)
