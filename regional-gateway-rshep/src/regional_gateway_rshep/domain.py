@@ -86,7 +86,9 @@ class RegionalJudge:
         if case is not None and envelope.source not in (case.origin, case.provider):
             raise EgovError("order.not_party_of_case", source=envelope.source)
         spec = self._messages.spec(envelope.type)
-        if case is None and spec.from_kinds == ("provider",):
+        # A provider's word about a case nobody brought here; what he tells ШЭП itself is of his own desk, and begins one.
+        own_desk = self._kind(envelope.recipient) == NATIONAL
+        if case is None and spec.from_kinds == ("provider",) and not own_desk:
             raise EgovError("order.case_unknown", **self._facts(item), step=envelope.step, state="-", expected="-")
         self._check_expiry(item)
         gateway = self._members().gateway(NATIONAL)

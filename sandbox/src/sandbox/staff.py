@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sandbox.bootstrap import answer, bearer, participants
-from sandbox.composition import CENTRE, PROVIDER
-from sandbox.people import GaveUp, Person, issue, open_container
+from sandbox.composition import CENTRE, NUC, PROVIDER
+from sandbox.people import KEYSTORE_PASSWORD, NAMES, GaveUp, Person, issue, open_container
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,12 +114,14 @@ class Official(Clerk):
         await official.log_in()
         return official
 
-    async def log_in_wrongly(self, **more: Any) -> None:
-        """`regulation`: the service whose desk it is for."""
+    async def log_in_wrongly(self, **more: Any) -> dict[str, Any]:
+        """`regulation`: the service whose desk it is for; the problem the workstation tells."""
         wrong = {"iin": self.iin, "password": f"қате-{self.password}", **more}
         refused = await self.send("POST", "/v1/sessions", json=wrong)
         if not refused.is_error:
             raise GaveUp("the workstation let somebody in with a wrong password")
+        problem: dict[str, Any] = refused.json()
+        return problem
 
     async def open_visit(self, regulation: str, papers: Sequence[Mapping[str, str]]) -> str:
         """Somebody stands at the desk with papers: open the case and look at them; the case's id."""
@@ -134,6 +138,17 @@ class Official(Clerk):
         prepared = await self.call("POST", f"{self.drafts}/{case}/prepare", json=body)
         signature = await self.sign(base64.b64decode(prepared["document"]))
         return await self.send("POST", f"{self.drafts}/{case}/submit", json={"signature": signature})
+
+    async def with_old_certificate(self, ago: timedelta) -> Official:
+        """The same official with a key whose certificate ran out so long ago."""
+        now = self.world.clock.now()
+        dates = {"not_before": now - ago - timedelta(days=365), "not_after": now - ago}
+        wanted = {"bin": participants()[PROVIDER]["bin"], "organisation": "Бөлім", "profile": "employee_sign"}
+        body = {"iin": self.iin, **wanted, **NAMES, "password": KEYSTORE_PASSWORD}
+        body |= {name: moment.isoformat() for name, moment in dates.items()}
+        url = f"{self.world.url(NUC)}/v1/persons"
+        issued = answer(await self.world.http.post(url, json=body, headers=bearer(self.world.admin_token(NUC))))
+        return replace(self, key=await open_container(issued), certificate=issued["certificate"])
 
     async def decide(self, case: str, outcome: str, reasons: Sequence[Mapping[str, str]] = ()) -> int:
         """End the consideration: `positive`, or `negative` with reasons."""
@@ -184,20 +199,18 @@ class Official(Clerk):
         body = {"outcome": outcome, "reasons": [dict(reason) for reason in reasons]}
         return int((await self.call("POST", f"/v1/cases/{case}/check", json=body))["version"])
 
-    async def finish_internal(self, task: Mapping[str, Any], text: ResultText) -> None:
-        """A task of the provider's own procedure, by what the act has done there; `text` is what it all comes to."""
-        internal = task["internal"]
-        match internal["task"]:
-            case "sign" | "decide":
-                await self.issue_result(task["case"], text)
-                return
+    async def finish(self, task: Mapping[str, Any], text: ResultText) -> str:
+        """A task on the way from the decision to the result, which `text` is; the case's state afterwards."""
+        if task["kind"] == "issue_result":
+            return await self.issue_result(task["case"], text)
+        match task["internal"]["task"]:
             case "assign":
                 body: dict[str, Any] = {"executor": await self.own_id()}
             case "examine" | "prepare" | "conclude":
                 body = {"outcome": text.outcome, "text_ru": text.ru, "text_kk": text.kk, "values": dict(text.values)}
             case _:
                 body = {}
-        await self.call("POST", f"/v1/tasks/{task['id']}/done", json=body)
+        return str((await self.call("POST", f"/v1/tasks/{task['id']}/done", json=body))["state"])
 
     async def own_id(self) -> str:
         return str((await self.call("GET", "/v1/sessions/current"))["id"])
@@ -207,8 +220,8 @@ class Official(Clerk):
         body = {"positive": positive, "text_ru": text, "text_kk": text}
         await self.call("POST", f"/v1/cases/{case}/commission", json=body)
 
-    async def issue_result(self, case: str, text: ResultText) -> int:
-        """Prepare the result, sign its bytes, send it."""
+    async def issue_result(self, case: str, text: ResultText) -> str:
+        """Prepare the result, sign its bytes, send it; the case's state."""
         body = {
             "certificate": self.certificate,
             "text_ru": text.ru,
@@ -221,13 +234,25 @@ class Official(Clerk):
         prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
         signature = await self.sign(base64.b64decode(prepared["document"]))
         done = await self.call("POST", f"/v1/cases/{case}/result", json={"signature": signature})
-        return int(done["version"])
+        return str(done["state"])
 
 
 class Operator(Clerk):
-    """An operator of the centre."""
+    """An operator of the centre. `ticket`: of who stands before him."""
 
     drafts: ClassVar[str] = "/v1/cases"
+    ticket: str | None = None
+
+    async def serve(self, regulation: str) -> None:
+        """Somebody comes to the window: his ticket is called, and his papers are looked at from now on."""
+        ticket = await self.call("POST", "/v1/tickets", json={"regulation": regulation})
+        self.ticket = str(ticket["id"])
+        for move in ("call", "start"):
+            await self.call("POST", f"/v1/tickets/{self.ticket}/{move}")
+
+    async def open(self, regulation: str) -> str:
+        served = {} if self.ticket is None else {"ticket": self.ticket}
+        return str((await self.call("POST", self.drafts, json={"regulation": regulation, **served}))["id"])
 
     @classmethod
     async def appoint(cls, world: Deployment, number: int, *, centre: str = "atyrau-1", **wanted: Any) -> Self:

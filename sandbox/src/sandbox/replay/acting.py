@@ -15,15 +15,18 @@ from sandbox.composition import ATTORNEYS, PERSONS
 from sandbox.people import Citizen, Keyed
 from sandbox.replay.checks import follows
 from sandbox.replay.scenario import Act, Scenario, Told
+from sandbox.replay.watching import desk_of
 from sandbox.staff import Clerk, Official, Operator
 
 if TYPE_CHECKING:
+    import httpx
+
     from egovlaw.catalogue import Channel, FlowItem, Regulation
     from sandbox.replay.staffing import Staff
     from sandbox.world import Deployment
 
 EXPIRED_FOR = timedelta(days=35)
-SIGNED_BY = ("sign", "decide")  # tasks that end in the result document
+SHOWN = ({"name": "Жеке куәлік / Удостоверение личности", "kind": "original", "note": ""},)
 OPINION = "Қорытынды (үлгі). / Заключение (образец)."
 
 
@@ -109,16 +112,11 @@ class Side:
             return
         if not self.play.has("check_documents"):  # the act decides in one item what others check first
             await self.consider(in_order=act.result.outcome == "positive", reasons=act.reasons)
-        task = await official.find(case)
-        while task.get("internal"):  # the procedure behind the counter: clerk, head, executor and whoever the act names
-            await official.take(case)
-            await official.finish_internal(task, act.result)
-            if task["internal"]["task"] in SIGNED_BY:
-                break
+        state = "awaiting_result"
+        while state == "awaiting_result":  # the signature alone, or before and after it whoever the act names
             task = await official.find(case)
-        else:
             await official.take(case)
-            await official.issue_result(case, act.result)
+            state = await official.finish(task, act.result)
         await self.until("completed")
 
 
@@ -203,7 +201,7 @@ class ByClerk(Side):
 
     async def choose(self, act: Act) -> None:
         given, play = self.play.scenario.given, self.play
-        play.case = await self.who.open(given.regulation)
+        play.case = await self.opened()
         attorney = None
         if given.attorney is not None:
             attorney = await play.staff.example(ATTORNEYS, given.attorney)
@@ -214,6 +212,9 @@ class ByClerk(Side):
             iin = await play.staff.example(PERSONS, given.consumer.example or "")
         self.receiver = iin if attorney is None else attorney["representative_iin"]
         await self.who.enter_consumer(play.case, iin, attorney)
+
+    async def opened(self) -> str:
+        return await self.who.open(self.play.scenario.given.regulation)
 
     async def ask(self, act: Act) -> None:
         await self.who.ask(self.play.case)
@@ -229,9 +230,72 @@ class ByClerk(Side):
 class AtDesk(ByClerk):
     """The provider's own desk: the same official goes on with the case."""
 
+    signed: httpx.Response
+
+    def __init__(self, play: Play) -> None:
+        super().__init__(play)
+        self.doing |= {
+            "verify_login": self.verify_login,
+            "sign": self.sign_first,
+            "check_certificate": self.certificate_checked,
+            "decide": self.decide,
+            "hand_over": self.give_out,
+        }
+
     async def log_in(self, act: Act) -> None:
         self.clerk = official = await self.official()
-        await official.log_in()
+        if not self.play.has("verify_login"):
+            await official.log_in()
+
+    async def verify_login(self, act: Act) -> None:
+        """Where the act refuses a login, the login is a step that may fail."""
+        official = await self.official()
+        if act.outcome == "violation":
+            regulation = self.play.scenario.given.regulation
+            self.play.account = desk_of(regulation)
+            self.play.told(act, await official.log_in_wrongly(regulation=regulation))
+        else:
+            await official.log_in()
+
+    async def choose(self, act: Act) -> None:
+        await super().choose(act)
+        if self.play.has("sign"):
+            scenario = self.play.scenario
+            await self.who.fill(self.play.case, act.form, act.papers, scenario.attachments)
+
+    async def opened(self) -> str:
+        """Where the act has papers looked at first, they are, as soon as there is a case to note it in."""
+        given, official = self.play.scenario.given, await self.official()
+        if self.play.has("visit"):
+            return await official.open_visit(given.regulation, SHOWN)
+        return await super().opened()
+
+    async def sign_first(self, act: Act) -> None:
+        """Signed before the certificate is checked (A1): what the check says comes with the answer."""
+        official = await self.official()
+        kind = self.play.scenario.given.certificate("official")
+        if kind == "expired":
+            self.clerk = official = await official.with_old_certificate(EXPIRED_FOR)
+        self.signed = await official.sign_first(self.play.case)
+
+    async def certificate_checked(self, act: Act) -> None:
+        if act.outcome == "violation":
+            self.play.told(act, self.signed.json())
+        else:
+            self.signed.raise_for_status()
+
+    async def decide(self, act: Act) -> None:
+        official, case = await self.official(), self.play.case
+        results = [one.result for one in self.play.scenario.when if one.result is not None]
+        await official.take(case)
+        await official.decide(case, results[0].outcome, act.reasons)
+
+    async def give_out(self, act: Act) -> None:
+        official, case = await self.official(), self.play.case
+        if act.result is not None:
+            await official.take(case)
+            await official.issue_result(case, act.result)
+        await official.give_out(case)
 
     async def official(self) -> Official:
         return self.clerk if isinstance(self.clerk, Official) else await super().official()
@@ -242,11 +306,23 @@ class AtCounter(ByClerk):
 
     def __init__(self, play: Play) -> None:
         super().__init__(play)
-        self.doing |= {"send": self.send, "register": self.registered, "hand_over": self.hand_over}
+        self.doing |= {
+            "visit": self.visit,
+            "send": self.send,
+            "register": self.registered,
+            "hand_over": self.hand_over,
+        }
+
+    async def visit(self, act: Act) -> None:
+        """The person is at the window before the operator logs in for his case."""
+        given = self.play.scenario.given
+        self.clerk = operator = await self.play.staff.operator(self.play.regulation.region, given.operator)
+        await operator.serve(given.regulation)
 
     async def log_in(self, act: Act) -> None:
-        given = self.play.scenario.given
-        self.clerk = await self.play.staff.operator(self.play.regulation.region, given.operator)
+        if self.clerk is None:
+            given = self.play.scenario.given
+            self.clerk = await self.play.staff.operator(self.play.regulation.region, given.operator)
         await self.clerk.log_in()
 
     @property

@@ -7,6 +7,7 @@ the bus from its own tables below. It imports neither egovlaw.flow nor .limits n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.composition import ATTORNEYS, CENTRE, PERSONS, PORTAL, PROVIDER, RSHEP, SHEP
@@ -34,6 +35,7 @@ STATES: Mapping[str, str] = {
 }
 # What people are told where a flow ends before the provider has seen it.
 REFUSED_WITH: Mapping[str, str] = {"refuse_login": "login.refused", "refuse_signature": "certificate.expired"}
+REFUSED_STAFF = "staff.login_refused"
 BY_PROVIDER = frozenset({"register", "check_documents", "refuse_documents", "decide", "issue_result", "hand_over"})
 SENDING = frozenset({"sign_and_send", "send", "send_and_process"})
 
@@ -82,10 +84,12 @@ class Reading:
 
     # what the bus writes of an envelope
 
-    def _passage(self, item: FlowItem, message: str, ends: tuple[str, str], *, stays: bool = False) -> None:
+    def _passage(
+        self, item: FlowItem, message: str, ends: tuple[str, str], *, stays: bool = False, state: str | None = None
+    ) -> None:
         """Through both gateways, or through ШЭП alone where both ends are national or ШЭП itself listens."""
         sender, recipient = ends
-        after = self.state if stays else STATES[item.kind.name]
+        after = state or (self.state if stays else STATES[item.kind.name])
         regional = (PROVIDER in ends) and "through"
         if regional and sender == PROVIDER:
             self._at_rshep(item, message, ends)
@@ -136,8 +140,36 @@ class Reading:
 
     # kinds of items
 
+    def visit(self, item: FlowItem, act: Act) -> None:
+        """At the provider's desk it is noted once there is a case, so behind the login; none without a case."""
+        if not self._ends_at_login():
+            self._local(item, "done")
+            self._among_logins()
+
+    def log_in(self, item: FlowItem, act: Act) -> None:
+        self._local(item, act.outcome or "done")
+        self._among_logins()
+
+    def _among_logins(self) -> None:
+        if self.origin == PROVIDER and self._has("visit") and not self._ends_at_login():
+            self.lines[-1] = replace(self.lines[-1], together="coming to the desk")
+
+    def _ends_at_login(self) -> bool:
+        return any(self.channel.by_label[act.step].kind.name == "refuse_login" for act in self.way)
+
+    def process(self, item: FlowItem, act: Act) -> None:
+        """The provider's own: the number is told where the act lets it be."""
+        self._line(PROVIDER, item, "done")
+        if any(one.type == "case.registered" and item.label in one.during for one in self.channel.side_messages):
+            self._passage(item, "case.registered", (PROVIDER, SHEP), stays=True, state="in_work")
+
+    def decide(self, item: FlowItem, act: Act) -> None:
+        self._local(item, "done")
+        self._passage(item, "case.decided", (PROVIDER, SHEP))
+
     def refuse_login(self, item: FlowItem, act: Act) -> None:
-        self._local(item, "refusal", code=REFUSED_WITH[item.kind.name])
+        code = REFUSED_STAFF if self.origin == PROVIDER else REFUSED_WITH[item.kind.name]
+        self._local(item, "refusal", code=code)
 
     def end_here(self, item: FlowItem, act: Act) -> None:
         """The flow ends at the origin, and ШЭП is told so."""
@@ -158,8 +190,6 @@ class Reading:
         for name in self.asked:
             self._answer(item, name)
         if len(self.asked) > 1:  # the act asks them in one step and says nothing of their order
-            from dataclasses import replace
-
             self.lines[start:] = [replace(line, together="registers") for line in self.lines[start:]]
 
     def _answer(self, item: FlowItem, name: str) -> None:
@@ -210,18 +240,25 @@ class Reading:
         """Two words of one step: the provider completes, the counter hands over; what was refused nobody completes."""
         if not any(line.message == "case.refused" for line in self.lines):
             self.issue_result(item, act)
+        recipient = SHEP if self.origin == PROVIDER else PROVIDER
         self._line(
-            self.origin, item, "done", message="case.handed_over", sender=self.origin, recipient=PROVIDER,
+            self.origin, item, "done", message="case.handed_over", sender=self.origin, recipient=recipient,
             after="handed_over",
         )  # fmt: skip
-        self._passage(item, "case.handed_over", (self.origin, PROVIDER))
-        self._line(PROVIDER, item, "applied", message="case.handed_over", sender=self.origin, recipient=PROVIDER)
+        self._passage(item, "case.handed_over", (self.origin, recipient))
+        if recipient == PROVIDER:
+            self._line(PROVIDER, item, "applied", message="case.handed_over", sender=self.origin, recipient=PROVIDER)
 
     def _has(self, kind: str) -> bool:
         return any(item.kind.name == kind for item in self.channel.flow)
 
 
 WRITERS = {
+    "visit": Reading.visit,
+    "authenticate": Reading.log_in,
+    "verify_login": Reading.log_in,
+    "process": Reading.process,
+    "decide": Reading.decide,
     "refuse_login": Reading.refuse_login,
     "refuse_signature": Reading.end_here,
     "report_no_data": Reading.end_here,

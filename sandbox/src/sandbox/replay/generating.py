@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from egovlaw.identifiers import synthetic_iin
 from sandbox.replay.checks import ENDS, first_end, follows
-from sandbox.replay.expecting import REFUSED_WITH, Reading, final_state
+from sandbox.replay.expecting import REFUSED_STAFF, REFUSED_WITH, Reading, final_state
 from sandbox.replay.scenario import Act, Consumer, Given, Paper, ResultText, Scenario, Then, Told
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n:
         side=channel.origin_kind,
         ends=end,
         when=acts,
-        then=Then(f"{regulation.act.body_ru}, № {regulation.act.number}", lines, final_state(lines), _told(ended)),
+        then=Then(
+            f"{regulation.act.body_ru}, № {regulation.act.number}", lines, final_state(lines), _told(channel, ended)
+        ),
         generated=True,
     )
 
@@ -106,8 +108,12 @@ def _given(regulation: Regulation, channel: Channel, way: Sequence[Act], n: int)
     return Given(
         regulation=regulation.code,
         consumer=Consumer(example="not_in_register") if "check_registers" in violated else known,
-        certificates={"citizen": "expired"} if "check_certificate" in violated else {},
+        certificates={_signs(channel): "expired"} if "check_certificate" in violated else {},
     )
+
+
+def _signs(channel: Channel) -> str:
+    return "citizen" if channel.origin_kind == "portal" else "official"
 
 
 def _brought(regulation: Regulation, channel: Channel, act: Act, end: str) -> Act:
@@ -146,6 +152,8 @@ def values_of(fields: Sequence[FormField]) -> dict[str, Any]:
     return {one.name: one.options_ru[0] if one.options_ru else VALUES.get(one.type, "Үлгі") for one in wanted}
 
 
-def _told(ended: FlowItem) -> tuple[Told, ...]:
+def _told(channel: Channel, ended: FlowItem) -> tuple[Told, ...]:
     code = REFUSALS.get(ended.kind.name)
+    if ended.kind.name == "refuse_login" and channel.origin_kind == "provider":
+        code = REFUSED_STAFF
     return () if code is None else (Told(ended.label, code, ended.clause),)

@@ -24,6 +24,8 @@ POLL_SECONDS = 0.25
 KEPT = 2000  # cases, and accounts, nobody has asked for: of scenarios that gave up, or of other people's traffic
 PATIENCE_SECONDS = 30.0  # the last words of a case pass two gateways after everybody at the desk is done
 
+DESK = "desk of"
+
 
 class Watch:
     """Follows the journals in these databases."""
@@ -64,6 +66,8 @@ class Watch:
             found = [*self._of_account(account, with_refusals=not case), *self._cases.get(case, ())]
             if enough(found) or self._clock.monotonic() > deadline:
                 self._cases.pop(case, None)
+                if not case and account.startswith(DESK):
+                    self._accounts.pop(account, None)
                 return found
             if self._task is not None and self._task.done():
                 self._task.result()  # whoever cannot read says why
@@ -75,6 +79,8 @@ class Watch:
         """The registration, which happens before any case; where no case was born, the login that failed too."""
         own = self._accounts.get(account, [])
         if not with_refusals or not own:
+            return list(own)
+        if account.startswith(DESK):
             return list(own)
         person = own[0].facts.get("person")
         return [*own, *(row for row in self._accounts.get(f"person {person}", ()) if row not in own)]
@@ -103,6 +109,8 @@ class Watch:
             _add(self._accounts, account, row)
         if (person := row.facts.get("person")) is not None:
             _add(self._accounts, f"person {person}", row)
+            if account is None and (regulation := row.facts.get("regulation")) is not None:
+                _add(self._accounts, desk_of(regulation), row)  # at a provider's desk nobody has an account
 
     async def _new_rows(self, database: Database) -> list[JournalRow]:
         rows, heads = self._tables.rows, self._tables.heads
@@ -118,6 +126,11 @@ class Watch:
                     self._read[head.writer] = new[-1].position
                 found += new
         return found
+
+
+def desk_of(regulation: str) -> str:
+    """Under which logins that a desk refused are kept: who failed is known there by a hash alone."""
+    return f"{DESK} {regulation}"
 
 
 def _add(kept: dict[str, list[JournalRow]], key: str, row: JournalRow) -> None:
