@@ -16,6 +16,7 @@ from provider_arm.domain.cases import Answer, OfficeKind, Role, Staff
 
 SIGNING: Final = frozenset({"sign", "decide"})
 DRAFTING: Final = frozenset({"examine", "prepare"})
+AGREEING: Final = SIGNING | {"approve"}  # only these judge a draft; after the signature nothing goes back
 _LODGED_AT: Final[Mapping[str, InternalBranch]] = {"akim": "akim"}  # any other channel with branches: the Centre
 
 
