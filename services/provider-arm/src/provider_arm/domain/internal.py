@@ -15,8 +15,8 @@ from egovlaw.catalogue import InternalBranch, InternalStep, Regulation
 from provider_arm.domain.cases import Answer, OfficeKind, Role, Staff
 
 SIGNING: Final = frozenset({"sign", "decide"})
-DRAFTING: Final = frozenset({"examine", "prepare"})
 AGREEING: Final = SIGNING | {"approve"}  # only these judge a draft; after the signature nothing goes back
+DRAFTING: Final = frozenset({"examine", "prepare"})
 _LODGED_AT: Final[Mapping[str, InternalBranch]] = {"akim": "akim"}  # any other channel with branches: the Centre
 
 
