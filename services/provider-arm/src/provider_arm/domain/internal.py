@@ -15,6 +15,7 @@ from egovlaw.catalogue import InternalBranch, InternalStep, Regulation
 from provider_arm.domain.cases import Answer, OfficeKind, Role, Staff
 
 SIGNING: Final = frozenset({"sign", "decide"})
+AGREEING: Final = SIGNING | {"approve"}  # only these judge a draft; after the signature nothing goes back
 DRAFTING: Final = frozenset({"examine", "prepare"})
 
 

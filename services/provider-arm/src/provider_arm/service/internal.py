@@ -17,6 +17,7 @@ from egovlaw.catalogue import InternalStep, Regulation
 from egovlaw.terms import lodged_in
 from provider_arm.domain.cases import Answer, Case, Decision, Role, Staff, StepKind, Task, TaskState
 from provider_arm.domain.internal import (
+    AGREEING,
     Draft,
     Running,
     after,
@@ -76,6 +77,7 @@ async def finish(ws: Workstation, person: Staff, task_id: str, done: Done, expec
         await require_actor(ws, conn, person, task, case)
         sitting = Sitting.of(ws, conn, person, case)
         running, step = await place_of(ws, conn, task, case)
+        _require_reason(step, done)
         running = await _effect(sitting, running, step, done)
         await store.keep(conn, running)
         await sitting.finish(task)
@@ -118,6 +120,16 @@ async def _require_own(conn: AsyncConnection, person: Staff, task: Task) -> None
         raise EgovError("task.not_taken", task=task.id)
     if task.assignee != person.id:
         raise await work.taken_by_another(conn, task)
+
+
+def _require_reason(step: InternalStep, done: Done) -> None:
+    """A draft goes back only from where it is judged, and with a reason."""
+    if done.agreed:
+        return
+    if step.task not in AGREEING:
+        raise EgovError("internal.nothing_to_send_back", clause=step.clause)
+    if not done.note.strip():
+        raise EgovError("request.invalid", errors=[FieldError("note", "missing", "what goes back has a reason")])
 
 
 async def _effect(sitting: Sitting, running: Running, step: InternalStep, done: Done) -> Running:
