@@ -92,6 +92,8 @@ async def test_the_openapi_document_names_every_route(arm: Arm) -> None:
         "/v1/cases/{case_id}/check",
         "/v1/cases/{case_id}/commission",
         "/v1/cases/{case_id}/result/prepare",
+        "/v1/cases/{case_id}/procedure",
+        "/v1/tasks/{task_id}/done",
         "/v1/cases/{case_id}/result",
         "/v1/own-cases",
         "/v1/own-cases/{case_id}",
