@@ -91,6 +91,7 @@ async def test_the_openapi_document_names_every_route(arm: Arm) -> None:
         "/v1/cases/{case_id}/history",
         "/v1/cases/{case_id}/check",
         "/v1/cases/{case_id}/commission",
+        "/v1/cases/{case_id}/register-queries",
         "/v1/cases/{case_id}/result/prepare",
         "/v1/cases/{case_id}/procedure",
         "/v1/tasks/{task_id}/done",

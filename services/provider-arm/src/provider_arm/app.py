@@ -20,7 +20,7 @@ from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue
 from provider_arm import handlers
-from provider_arm.api import cases, oversight, own, sessions, staff, tasks
+from provider_arm.api import cases, oversight, own, registers, sessions, staff, tasks
 from provider_arm.api.access import Desk
 from provider_arm.clients import Attachments
 from provider_arm.domain.files import MAX_FILE
@@ -61,7 +61,15 @@ def create_app(
 
     limits = [(r"/v1/own-cases/[^/]+/attachments/[^/]+", MAX_FILE)]
     app = node.create_service(lifespan=lifespan, body_limits=limits, title="АРМ РШЭП: the provider's workstation")
-    for router in (sessions.router, staff.router, tasks.router, cases.router, own.router, oversight.router):
+    for router in (
+        sessions.router,
+        staff.router,
+        tasks.router,
+        cases.router,
+        registers.router,
+        own.router,
+        oversight.router,
+    ):
         app.include_router(router)
     return app
 
@@ -89,6 +97,7 @@ def _workstation(node: Node, settings: Settings, procedures: Procedures) -> Work
         trust=node.trust,
         procedures=procedures,
         due=read_once(load_calendar, node.contracts).due,
+        register_patience=timedelta(seconds=settings.register_patience_s),
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
     )
 

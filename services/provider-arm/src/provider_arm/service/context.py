@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,6 +42,7 @@ class Workstation:
     procedures: Procedures
     attachments: Attachments
     due: Due
+    register_patience: timedelta  # for the akimat's register, where the act gives its answer no term
 
     @property
     def gateway(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provider_arm.domain.cases import Case, StepKind, Task, TaskState, human_number
+from provider_arm.service import registers
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.procedure import Measured, Procedure
 from provider_arm.store import cases, tasks
@@ -58,6 +59,7 @@ async def register(
     if procedure.register is not None or procedure.may_tell("case.registered", item):
         await ws.tell_origin(conn, case, "case.registered", step=item.label, data=data)
     await tasks.add(conn, _first_task(ws, case))
+    await registers.ask_by_itself(ws, conn, procedure, case)
 
 
 def _first_task(ws: Workstation, case: Case) -> Task:
