@@ -35,6 +35,7 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "regional-gateway-rshep": ("regional_gateway", ("atyrau", "semey")),
     "portal-pep": ("portal", ()),
     "provider-arm": ("provider", ("atyrau",)),
+    "registers-mock": ("akimat_register", ("atyrau",)),
     "far-arm": ("provider", ("wko",)),
 }
 STATUS = {"number": None, "status": "in_work", "text_ru": "в работе", "text_kk": "жұмыста", "version": 1}
@@ -140,7 +141,7 @@ async def region(
                 region.arrived.setdefault(delivery.queue, []).append(delivery)
             return [Verdict.ACK] * len(deliveries)
 
-        for queue in ("shep.trunk", "inbox.provider-arm"):
+        for queue in ("shep.trunk", "inbox.provider-arm", "inbox.registers-mock"):
             await memory_bus.consume(queue, collect)
         yield region
 
@@ -287,3 +288,74 @@ def test_the_migrations_make_exactly_the_tables() -> None:
     from egovkit.db.migrate import assert_migrations_match
 
     assert_migrations_match("regional_gateway_rshep", metadata)
+
+
+QUERY = {
+    "register": "housing_queue",
+    "operation": "enqueue",
+    "person_iin": "991231600012",
+    "official": "staff-1",
+    "purpose_ru": "Постановка на учёт",
+    "clause": "6 8)",
+    "trail": [],
+}
+ANSWER = {
+    "result": {"code": "00000", "name_ru": "Обработано", "name_kk": "Өңделді"},
+    "answered_at": "2026-01-15T04:00:00Z",
+    "register": "housing_queue",
+    "operation": "enqueue",
+    "entries": [],
+}
+
+
+def back_from_shep(region: Region, delivery: Delivery) -> WireEnvelope:
+    """What went up the trunk comes down again, with ШЭП's receipt beside ours."""
+    wire, now = WireEnvelope.of(delivery.body, delivery.headers), region.clock.now()
+    receipt = Receipt(Envelope.parse(wire.raw).id, wire.sha256, "gateway-shep", "s/1", 1, "0" * 64, now, now)
+    return wire.with_receipt(issue_receipt(receipt, region.keys["gateway-shep"]))
+
+
+async def test_a_question_between_two_systems_of_a_region_passes_twice_and_its_answer_too(region: Region) -> None:
+    changes: dict[str, Any] = {"type": "kz.egov.query.register.v1", "dataschema": "urn:egov:schema:query.register.v1"}
+    asked = region.envelope("provider-arm", "registers-mock", data=QUERY, **changes)
+    opened = region.envelope("portal-pep", "provider-arm", subject=asked.subject)
+    assert (await region.inward(opened)).error is None
+    assert (await region.outward(asked)).error is None
+    down = back_from_shep(region, region.arrived["shep.trunk"][-1])
+    for _ in range(2):  # a trunk delivers again when it likes
+        assert (await region.take(down, "rshep.trunk")).error is None
+    [came] = region.arrived["inbox.registers-mock"]
+    gateways = [receipt for receipt in WireEnvelope.of(came.body, came.headers).receipts]
+    assert len(gateways) == 3, "РШЭП, ШЭП, РШЭП"
+
+    changes = {"type": "kz.egov.answer.register.v1", "dataschema": "urn:egov:schema:answer.register.v1", "caseseq": 0}
+    told = region.envelope(
+        "registers-mock", "provider-arm", data=ANSWER, subject=asked.subject, correlationid=asked.id, **changes
+    )
+    assert (await region.outward(told)).error is None
+    down = back_from_shep(region, region.arrived["shep.trunk"][-1])
+    assert (await region.take(down, "rshep.trunk")).error is None
+    assert [Envelope.parse(one.body).id for one in region.arrived["inbox.provider-arm"]] == [opened.id, told.id]
+    status = region.envelope("provider-arm", "portal-pep", subject=asked.subject, caseseq=2)
+    assert (await region.outward(status)).error is None, "the case is its provider's still"
+
+
+async def test_a_centres_question_makes_no_register_the_provider_of_a_case(region: Region) -> None:
+    changes: dict[str, Any] = {"type": "kz.egov.query.register.v1", "dataschema": "urn:egov:schema:query.register.v1"}
+    asked = region.envelope("portal-pep", "registers-mock", data=QUERY, **changes)
+    assert (await region.inward(asked)).error is None
+    assert (await region.inward(region.envelope("portal-pep", "provider-arm", subject=asked.subject))).error is None
+    assert (await region.outward(region.envelope("provider-arm", "portal-pep", subject=asked.subject))).error is None
+
+
+async def test_a_register_that_nobody_asked_about_a_case_is_refused(region: Region) -> None:
+    told = region.envelope(
+        "registers-mock",
+        "provider-arm",
+        type="kz.egov.answer.register.v1",
+        dataschema="urn:egov:schema:answer.register.v1",
+        caseseq=0,
+        data=ANSWER,
+    )
+    result = await region.outward(told)
+    assert result.error is not None and result.error.code == "order.answer_unasked"

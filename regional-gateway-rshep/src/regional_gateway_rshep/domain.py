@@ -27,6 +27,7 @@ from egovkit.messages import MessageRegister
 
 TRUNK = "rshep.trunk"
 NATIONAL = "national_gateway"
+PROVIDER = "provider"  # the kind of participant a case is decided by
 
 
 def ingress_queue(region: str) -> str:
@@ -83,9 +84,11 @@ class RegionalJudge:
             raise EgovError("route.region_mismatch", **self._facts(item))
         if envelope.type not in self._messages:
             raise EgovError("route.type_unknown", **self._facts(item))
-        if case is not None and envelope.source not in (case.origin, case.provider):
-            raise EgovError("order.not_party_of_case", source=envelope.source)
         spec = self._messages.spec(envelope.type)
+        if spec.cls == "answer":
+            self._check_asked(item, case)
+        elif case is not None and envelope.source not in (case.origin, case.provider):
+            raise EgovError("order.not_party_of_case", source=envelope.source)
         # A provider's word about a case nobody brought here; what he tells ШЭП itself is of his own desk, and begins one.
         own_desk = self._kind(envelope.recipient) == NATIONAL
         if case is None and spec.from_kinds == ("provider",) and not own_desk:
@@ -95,9 +98,11 @@ class RegionalJudge:
         return Forward(gateway, self._routed(item, case), trace)
 
     def _routed(self, item: Verified, case: CaseRow | None) -> CaseRow:
-        envelope = item.envelope
+        envelope, spec = item.envelope, self._messages.spec(item.envelope.type)
+        if case is not None and (spec.cls == "answer" or item.arrival.returning):
+            return case  # no move of one of its sides, or counted on its way out
+        provider = next((code for code in (envelope.source, envelope.recipient) if self._kind(code) == PROVIDER), "")
         if case is None:
-            outward = item.arrival.door != TRUNK
             case = CaseRow(
                 case_id=envelope.subject,
                 regulation=envelope.regulation,
@@ -105,9 +110,18 @@ class RegionalJudge:
                 channel=envelope.channel,
                 region=envelope.region,
                 origin=envelope.source,
-                provider=envelope.source if outward else envelope.recipient,
+                provider="",
             )
-        return replace(case, sequences={**case.sequences, envelope.source: envelope.caseseq})
+        return replace(
+            case, provider=case.provider or provider, sequences={**case.sequences, envelope.source: envelope.caseseq}
+        )
+
+    @staticmethod
+    def _check_asked(item: Verified, case: CaseRow | None) -> None:
+        """A register of a region speaks of cases about which a question came to it; which one is ШЭП's to judge."""
+        if case is None:
+            question = item.envelope.correlationid or "-"
+            raise EgovError("order.answer_unasked", source=item.envelope.source, question=question)
 
     def _check_expiry(self, item: Verified) -> None:
         """A request that has run out goes no further; everything else is ШЭП's to judge."""

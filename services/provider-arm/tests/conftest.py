@@ -111,6 +111,7 @@ class Arm:
     neighbours: Neighbours
     sent: list[Delivery]
     letters: list[Delivery]  # dead ones
+    akimat: SigningKey
     persons: int = 10
     applicant: str = APPLICANT
     paper: bytes = PAPER
@@ -460,12 +461,13 @@ async def started(
     """The workstation on a memory bus, joined; everything it sends to its region's gateway is collected."""
     bus, clock, ids, pki = parts
     portal, gateway = others[0] or pki.system("portal-pep"), others[1] or pki.system("gateway-shep")
-    centre, register = pki.system("con-arm"), pki.system("gbd-fl-mock")
+    centre, register, akimat = (pki.system(code) for code in ("con-arm", "gbd-fl-mock", "registers-mock"))
     known = (
         member("gateway-shep", "national_gateway", gateway),
         member("portal-pep", "portal", portal),
         member("con-arm", "centre", centre),
         member("gbd-fl-mock", "person_register", register),
+        member("registers-mock", "akimat_register", akimat),
         member("provider-arm", "provider", arm_key),
     )
     neighbours = Neighbours(pki, gateway, Members(1, known))
@@ -479,7 +481,8 @@ async def started(
             httpx.AsyncClient(transport=transport, base_url="http://arm.test") as http,
         ):
             await asyncio.wait_for(app.state.node.joined.wait(), 10)
-            yield Arm(app, http, bus, clock, ids, pki, portal, centre, register, gateway, neighbours, sent, letters)
+            keys = (portal, centre, register, gateway)
+            yield Arm(app, http, bus, clock, ids, pki, *keys, neighbours, sent, letters, akimat)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -92,6 +92,7 @@ async def test_the_openapi_document_names_every_route(arm: Arm) -> None:
         "/v1/cases/{case_id}/history",
         "/v1/cases/{case_id}/check",
         "/v1/cases/{case_id}/commission",
+        "/v1/cases/{case_id}/register-queries",
         "/v1/cases/{case_id}/procedure",
         "/v1/cases/{case_id}/extend",
         "/v1/cases/{case_id}/pause",

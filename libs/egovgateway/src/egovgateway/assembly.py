@@ -43,7 +43,7 @@ class Kind:
 def build_gateway(node: Node, kind: Kind, checkpoint: Callable[[str], None] = no_checkpoint) -> Gateway:
     """Wire a gateway from a node (not yet started) and its kind."""
     store = GatewayStore(kind.tables)
-    checker = Checker(node.membership, node.trust, node.messages, kind.trunk)
+    checker = Checker(node.membership, node.trust, node.messages, trunk=kind.trunk, home=node.code)
     notices = Notices(node.code, node.key, node.clock, node.ids, node.problems, node.messages)
     publisher = Publisher(node.db, node.bus, store, node.clock, checkpoint)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from egovgateway.domain import Arrival, TurnedAway, Verified
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
@@ -17,12 +19,16 @@ CURED_BY_REFRESH = frozenset({"signature.unknown_certificate", "participant.susp
 class Checker:
     """Proves the sender of an arrival from the member list and the trust store as they stand now."""
 
-    def __init__(self, membership: Membership, trust: TrustStore, messages: MessageRegister, trunk: str) -> None:
-        """`trunk` is the door of the other gateway: what comes through it must carry that gateway's receipt."""
+    def __init__(
+        self, membership: Membership, trust: TrustStore, messages: MessageRegister, *, trunk: str, home: str
+    ) -> None:
+        """`trunk` is the door of the other gateway: what comes through it must carry that gateway's receipt. `home`: us;
+        what comes from there with a receipt of ours returns."""
         self._membership = membership
         self._trust = trust
         self._messages = messages
         self._trunk = trunk
+        self._home = home
 
     def check(self, arrival: Arrival) -> Verified | TurnedAway:
         """Verify one arrival: form, signature, certificate, owner, receipt of the other gateway, data."""
@@ -37,7 +43,8 @@ class Checker:
                 self._messages.check(facts.envelope.type, facts.envelope.data)
         except EgovError as error:
             return TurnedAway(arrival, error, facts.member, facts.envelope)
-        return Verified(arrival, facts.envelope, facts.member, receipts)
+        returning = any(receipt.gateway == self._home for receipt in receipts)
+        return Verified(replace(arrival, returning=returning), facts.envelope, facts.member, receipts)
 
     def doubtful(self, item: Verified | TurnedAway) -> bool:
         """Whether a newer member list might say otherwise: about the signer, or about who it is for."""

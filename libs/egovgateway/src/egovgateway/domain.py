@@ -33,6 +33,9 @@ class EnvelopeState(StrEnum):
 SETTLED = frozenset({EnvelopeState.FORWARDED, EnvelopeState.WAITING, EnvelopeState.CONSUMED, EnvelopeState.REFUSED})
 
 
+RETURNING = ">"  # behind the source of a passage; no participant's code has it
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One envelope as it came in: exact bytes, the door (ingress queue or `http`) and the moment."""
@@ -41,6 +44,11 @@ class Arrival:
     door: str
     received: datetime
     resumed: bool = False  # a parked row that is judged again, with the time it first came
+    returning: bool = False  # passed here before, on its way to the other gateway: between two systems of our regions
+
+    def key_of(self, envelope: Envelope) -> tuple[str, str]:
+        """What makes an envelope the same one: (source, id); each of two passages is remembered by itself."""
+        return envelope.source + (RETURNING if self.returning else ""), envelope.id
 
     def digest(self, code: str) -> str:
         """Identifies these bytes turned away for this reason, also when nothing in them can be trusted.
@@ -61,8 +69,7 @@ class Verified:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes an envelope the same one: (source, id)."""
-        return self.envelope.source, self.envelope.id
+        return self.arrival.key_of(self.envelope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ class TurnedAway:
         """(source, id), when the one who signed may speak of that id at all."""
         if self.sender is None or self.envelope is None or self.envelope.source != self.sender.code:
             return None
-        return self.envelope.source, self.envelope.id
+        return self.arrival.key_of(self.envelope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class Passage:
         receipts = [*wire.receipts, self.receipt] if self.receipt else list(wire.receipts)
         settled = self.state not in (EnvelopeState.ACCEPTED, EnvelopeState.PARKED)
         return {
-            "source": envelope.source,
+            "source": self.arrival.key_of(envelope)[0],
             "id": envelope.id,
             "sha256": wire.sha256,
             "type": envelope.type,
@@ -213,7 +213,7 @@ class Ledger:
         for p in (*self._new, *self._resumed, *self._notices):
             if p.state is EnvelopeState.ACCEPTED and p.queue and p.envelope and p.receipt:
                 wire = replace(p.arrival.wire, receipts=(*p.arrival.wire.receipts, p.receipt))
-                rows.append(OutgoingRow((p.envelope.source, p.envelope.id), p.queue, wire, 0))
+                rows.append(OutgoingRow(p.arrival.key_of(p.envelope), p.queue, wire, 0))
         return rows
 
     def consumed(self) -> list[Envelope]:

@@ -73,7 +73,7 @@ def _envelopes(metadata: MetaData, *added: Column[Any] | Index) -> Table:
     return Table(
         "envelopes",
         metadata,
-        Column("source", String(80), primary_key=True),
+        Column("source", String(80), primary_key=True),  # with > behind it: the passage back into our regions
         Column("id", String(36), primary_key=True),
         Column("sha256", String(64), nullable=False),
         Column("type", String(80), nullable=False),

@@ -183,7 +183,7 @@ async def rig(clock: HandClock, ids: Ids, pki: TestPki) -> AsyncIterator[Rig]:
             journal=Journal(tables.journal, writer),
             key=keys["gate"],
             clock=clock,
-            checker=Checker(membership, trust, messages, TRUNK),
+            checker=Checker(membership, trust, messages, trunk=TRUNK, home="gate"),
             notices=Notices("gate", keys["gate"], clock, ids, problems, messages),
             publisher=Publisher(db, bus, store, clock, checkpoint),
             queue_for=lambda m: None if m.delivery == "http" else f"inbox.{m.code}",

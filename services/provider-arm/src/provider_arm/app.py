@@ -20,7 +20,7 @@ from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue
 from provider_arm import handlers
-from provider_arm.api import cases, desks, oversight, own, sessions, staff, tasks, terms
+from provider_arm.api import cases, desks, oversight, own, registers, sessions, staff, tasks, terms
 from provider_arm.api.access import Desk
 from provider_arm.clients import Attachments
 from provider_arm.domain.files import MAX_FILE
@@ -62,7 +62,7 @@ def create_app(
 
     limits = [(r"/v1/own-cases/[^/]+/attachments/[^/]+", MAX_FILE)]
     app = node.create_service(lifespan=lifespan, body_limits=limits, title="АРМ РШЭП: the provider's workstation")
-    for part in (sessions, staff, tasks, cases, terms, own, desks, oversight):
+    for part in (sessions, staff, tasks, cases, terms, registers, own, desks, oversight):
         app.include_router(part.router)
     return app
 
@@ -93,6 +93,7 @@ def _workstation(
         procedures=procedures,
         calendar=read_once(load_calendar, node.contracts),
         deadlines=node.keep_deadlines(deadlines, escalation.handlers(running)),
+        register_patience=timedelta(seconds=settings.register_patience_s),
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
     )
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.inbox import Handler, Prepare, Received
 from egovlaw.kinds import message_type
-from provider_arm.service import handover, intake, queries
+from provider_arm.service import handover, intake, queries, registers
 from provider_arm.service.context import Workstation
 
 ArmHandler = Callable[[Workstation, AsyncConnection, Received], Awaitable[None]]
@@ -27,6 +27,10 @@ async def answer_person(ws: Workstation, conn: AsyncConnection, received: Receiv
     await queries.take_answer(ws, conn, received)
 
 
+async def answer_register(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
+    await registers.take_answer(ws, conn, received)
+
+
 async def envelope_refused(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
     await intake.record_refusal(ws, conn, received)
 
@@ -39,6 +43,7 @@ HANDLERS: Mapping[str, ArmHandler] = {
     message_type("case.submitted"): case_submitted,
     message_type("case.handed_over"): case_handed_over,
     message_type("answer.person"): answer_person,
+    message_type("answer.register"): answer_register,
     message_type("envelope.refused"): envelope_refused,
     message_type("envelope.accepted"): envelope_accepted,
 }

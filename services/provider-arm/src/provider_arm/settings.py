@@ -27,4 +27,5 @@ class Settings(ServiceSettings):
     argon2_time: int = Field(default=3, ge=1)
     argon2_memory_kib: int = Field(default=65536, ge=32)  # 8 for each of its four lanes at least
     argon2_at_once: int = Field(default=2, ge=1)
+    register_patience_s: float = Field(default=60.0, gt=0, le=86_400)  # where the act gives the answer no term
     attachment_timeout_s: float = Field(default=20.0, gt=0)  # 10 MB over a slow link; an official is waiting

@@ -241,6 +241,27 @@ opinions = Table(
     Column("given_at", UtcDateTime, nullable=False),
 )
 
+register_queries = Table(
+    "register_queries",  # of a registered case to the akimat's register
+    metadata,
+    Column("id", String(36), primary_key=True),  # of the question's envelope
+    Column("case_id", String(36), nullable=False),
+    Column("asked", String(80), nullable=False),
+    Column("register", String(40), nullable=False),
+    Column("operation", String(20), nullable=False),
+    Column("person_iin", String(12), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("asked_by", String(36)),  # null: the system itself
+    Column("clause", String(200), nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("limit_s", Integer),  # null: the act gives none
+    Column("answered_at", UtcDateTime),
+    Column("entries", JSON(none_as_null=True)),  # of an answer in time
+    Column("problem", JSON(none_as_null=True)),  # a gateway's refusal of the question
+    Index("ix_register_queries_case", "case_id", "asked_at", "id"),
+)
+
 hand_overs = Table(
     "hand_overs",
     metadata,

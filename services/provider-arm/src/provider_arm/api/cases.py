@@ -14,7 +14,6 @@ from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, W
 from provider_arm.api.models import (
     CasePage,
     CaseStanding,
-    CaseView,
     CertificateView,
     CheckWish,
     History,
@@ -26,7 +25,8 @@ from provider_arm.api.models import (
     ResultWish,
 )
 from provider_arm.api.paging import page_of
-from provider_arm.api.render import b64, case_line, case_view, decoded, history_item, procedure_view, standing
+from provider_arm.api.registers import CaseFileView, case_file_view
+from provider_arm.api.render import b64, case_line, decoded, history_item, procedure_view, standing
 from provider_arm.domain.cases import Case, CaseState
 from provider_arm.service import decisions, internal, issuing, opinions, views
 from provider_arm.service.decisions import Verdict
@@ -60,12 +60,12 @@ async def list_cases(desk: OfDesk, person: Person, query: Annotated[CaseQuery, Q
 
 
 @router.get("/{case_id}")
-async def open_case(desk: OfDesk, person: Person, case_id: str, response: Response, reason: Why = None) -> CaseView:
+async def open_case(desk: OfDesk, person: Person, case_id: str, response: Response, reason: Why = None) -> CaseFileView:
     """One case. Seeing its applicant is recorded: who, when, and the `reason` given or the task held."""
     opened = await views.open_case(desk.ws, person, case_id, reason)
     response.headers["etag"] = etag(opened.case.version)
     response.headers["cache-control"] = "no-store"
-    return case_view(desk.ws, opened)
+    return case_file_view(desk.ws, opened)
 
 
 @router.get(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,6 +43,7 @@ class Workstation:
     attachments: Attachments
     calendar: WorkCalendar
     deadlines: Deadlines
+    register_patience: timedelta  # for the akimat's register, where the act gives its answer no term
 
     @property
     def gateway(self) -> str:

@@ -21,7 +21,7 @@ from provider_arm.domain.cases import (
     disagreements,
     read_application,
 )
-from provider_arm.service import queries
+from provider_arm.service import queries, registers
 from provider_arm.service.context import Workstation
 from provider_arm.service.procedure import Procedure
 from provider_arm.service.registration import next_number, register
@@ -154,8 +154,9 @@ async def record_refusal(ws: Workstation, conn: AsyncConnection, received: Recei
     refused question to a register is told to who asked, and may be asked again."""
     envelope = received.envelope
     refused: Mapping[str, Any] = envelope.data
-    if await queries.refuse(ws, conn, refused["id"], refused["problem"]):
-        return
+    for refuse in (queries.refuse, registers.refuse):
+        if await refuse(ws, conn, refused["id"], refused["problem"]):
+            return
     if await oversight.incident_of(conn, refused["id"]) is not None:
         return
     case = await cases.get(conn, envelope.subject) or await own.get(conn, envelope.subject)

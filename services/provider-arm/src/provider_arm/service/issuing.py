@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +20,7 @@ from provider_arm.domain.cases import (
     TaskState,
     document_bytes,
 )
-from provider_arm.service import completing, deciding, internal, results, work
+from provider_arm.service import completing, deciding, internal, registers, results, work
 from provider_arm.service.actors import require_actor
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
@@ -62,7 +62,8 @@ async def prepare_result(
             raise await work.taken_by_another(conn, task)
         sitting = Sitting.of(ws, conn, person, case)
         application, _ = await cases.application(conn, case.id)
-        document = document_bytes(_result(sitting, wish, application, certificate.thumbprint))
+        values = await registers.with_decided(conn, sitting.regulation, case, wish.values)
+        document = document_bytes(_result(sitting, replace(wish, values=values), application, certificate.thumbprint))
         if len(document) > MAX_RESULT:
             raise EgovError("result.too_large", limit=MAX_RESULT, size=len(document))
         draft = cases.Draft(person.id, document, certificate.thumbprint, case.version, sitting.now)

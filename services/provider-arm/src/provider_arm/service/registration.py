@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provider_arm.domain.cases import Case, StepKind, Task, TaskState, human_number
-from provider_arm.service import timers
+from provider_arm.service import registers, timers
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.procedure import Measured, Procedure
 from provider_arm.store import cases, tasks
@@ -56,6 +56,7 @@ async def register(
         await ws.tell_origin(conn, case, "case.registered", step=item.label, data=data)
     await tasks.add(conn, first_task(ws, case))
     await timers.start_term(ws, conn, case, "registration")
+    await registers.ask_by_itself(ws, conn, procedure, case)
 
 
 def tells(procedure: Procedure) -> bool:

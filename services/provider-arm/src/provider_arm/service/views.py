@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,10 @@ from egovkit.errors import EgovError
 from egovkit.journal import JournalRow, read_rows
 from provider_arm.domain.cases import SEES_APPLICANT, Application, Case, Staff, Task, TaskState, read_application
 from provider_arm.domain.own import OwnCase
+from provider_arm.domain.registers import RegisterQuery
 from provider_arm.service import work
 from provider_arm.service.context import Workstation
-from provider_arm.store import cases, oversight, people, tasks, terms
+from provider_arm.store import cases, oversight, people, registers, tasks, terms
 from provider_arm.store.paging import Page
 
 NO_REASON = "-"  # the reader said nothing and holds no task of the case: the head will want to ask
@@ -33,6 +34,7 @@ class CaseFile:
     hand_over: cases.HandOver | None
     tasks: list[Task]
     names: Mapping[str, str]
+    registers: list[RegisterQuery]  # without what they said, where the case is masked
     term: terms.CaseTerm | None
     escalated_at: datetime | None  # of that term
 
@@ -48,16 +50,17 @@ async def open_case(ws: Workstation, person: Staff, case_id: str, why: str | Non
     """The case. Whoever sees the applicant leaves a trace of having looked, in the same transaction."""
     async with ws.db.begin() as conn:
         case = await work.visible_case(conn, person, case_id)
-        of_case = await tasks.of_case(conn, case_id)
+        of_case, asked = await tasks.of_case(conn, case_id), await registers.of_case(conn, case_id)
         ids = {one for task in of_case if (one := task.assignee)} | ({case.changed_by} if case.changed_by else set())
         names = await people.names(conn, ids)
         times = await terms.get(conn, case_id), await terms.escalated_at(conn, case_id)
         if not person.roles & SEES_APPLICANT:
-            return CaseFile(case, True, None, None, None, None, of_case, names, *times)
+            bare = [replace(query, entries=None) for query in asked]
+            return CaseFile(case, True, None, None, None, None, of_case, names, bare, *times)
         await record_read(ws, conn, person, case, ("case", why or _work_at_hand(person, of_case)))
         signed = await cases.application(conn, case_id)
         answer, handed = await cases.outgoing_document(conn, case_id), await cases.hand_over(conn, case_id)
-        return CaseFile(case, False, read_application(signed[0]), signed, answer, handed, of_case, names, *times)
+        return CaseFile(case, False, read_application(signed[0]), signed, answer, handed, of_case, names, asked, *times)
 
 
 async def attachment(
