@@ -28,3 +28,4 @@ class Settings(ServiceSettings):
     argon2_memory_kib: int = Field(default=65536, ge=32)  # 8 for each of its four lanes at least
     argon2_at_once: int = Field(default=2, ge=1)
     attachment_timeout_s: float = Field(default=20.0, gt=0)  # 10 MB over a slow link; an official is waiting
+    deadline_poll_s: float = Field(default=15.0, gt=0)  # finds what another replica set and did not live to fire
