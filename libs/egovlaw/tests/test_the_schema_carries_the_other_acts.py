@@ -78,7 +78,8 @@ def corporation_flow(register: str = "person") -> list[Raw]:
 
 def step(n: int, limit: Raw | None, branch: str = "default") -> Raw:
     return {
-        "branch": branch, "n": n, "clause": f"7 {n})", "actor_ru": "специалист канцелярии услугодателя", "role": "clerk", "office": "provider", "task": "register",
+        "branch": branch, "n": n, "clause": f"7 {n})", "actor_ru": "специалист канцелярии услугодателя",
+        "role": "clerk", "office": "provider", "task": "register",
         "action_ru": "регистрирует", "limit_ru": None if limit is None else "в течение", "limit": limit,
         "result_ru": "запись в журнале",
     }  # fmt: skip

@@ -218,6 +218,7 @@ async def test_the_result_has_the_acts_term_and_the_head_sees_who_overran_it(arm
     assert task["kind"] == "issue_result"
     assert task["limit"] == {
         "limit_s": 900,
+        "term": None,
         "used_s": 60.0,
         "clause": "Приложение 1, таблица 1, 8",
         "due_at": "2026-01-15T04:15:00Z",

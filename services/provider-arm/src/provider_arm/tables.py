@@ -14,7 +14,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 from egovkit.db import UtcDateTime, deadlines_table, kit_tables
@@ -111,9 +110,9 @@ tasks = Table(
     Column("due_at", UtcDateTime),  # null: the act gives this step no term of its own
     Column("limit_s", Integer),
     Column("limit_clause", String(200)),
-    Column("step", String(40)),  # of the internal procedure; null: a step of the flow
+    Column("step", String(40), nullable=False),  # of the internal procedure; empty: a step of the flow
     Column("term", String(40)),
-    Index("uq_tasks_case_kind_step", "case_id", "kind", text("coalesce(step, '')"), unique=True),
+    UniqueConstraint("case_id", "kind", "step", name="uq_tasks_case_kind_step"),
     Index("ix_tasks_state_created", "state", "created_at", "id"),
 )
 

@@ -1,17 +1,17 @@
 """The internal procedure of an act as work for officials: which step follows which, who may do it, what it hands on.
 
-Pure. The steps themselves, their actors, desks and terms are the catalogue's (clauses 5 to 7 of the eleven regulations of
-act 34); one case runs through them in order, some skipped by its decision (D14) or by where it was lodged (D3).
+Pure. The steps themselves, their actors, desks and terms are the catalogue's (clauses 5 to 7 of the regulations of act
+34); one case runs through them in order, some skipped by its decision (D14) or by where it was lodged (D3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from egovlaw.catalogue import InternalBranch, InternalStep, Office, Regulation
+from egovlaw.catalogue import InternalBranch, InternalStep, Regulation
 from provider_arm.domain.cases import Answer, OfficeKind, Role, Staff
 
 SIGNING: Final = frozenset({"sign", "decide"})
@@ -88,18 +88,10 @@ def may_do(person: Staff, running: Running, step: InternalStep) -> bool:
     """Role and desk of the act; and the executor's steps are the named one's alone."""
     if Role(step.role) not in person.roles or person.office_kind not in desks_of(running, step):
         return False
-    return step.role != Role.EXECUTOR or running.executor in (None, person.id)
+    return Role(step.role) is not Role.EXECUTOR or running.executor in (None, person.id)
 
 
 def desks_of(running: Running, step: InternalStep) -> frozenset[OfficeKind]:
     """One list for every desk ("услугодателя или Центра", WKO 10) is worked off where the case was lodged."""
     every: frozenset[OfficeKind] = frozenset(OfficeKind)
-    return every if running.lodged == "default" else frozenset({OfficeKind(_office(step.office))})
-
-
-def _office(office: Office) -> str:
-    return office
-
-
-def redrafted(draft: Draft, **changes: Any) -> Draft:
-    return replace(draft, **changes)
+    return every if running.lodged == "default" else frozenset({OfficeKind(step.office)})

@@ -17,8 +17,9 @@ async def complete(sitting: Sitting) -> int:
     """The signed result leaves for the origin and the case is completed; the case's new version."""
     ws, conn, case, procedure = sitting.ws, sitting.conn, sitting.case, sitting.procedure
     kept = await cases.outgoing_document(conn, case.id)
-    assert kept is not None and kept[2] is not None, "a result is kept before it is issued"
+    assert kept is not None, "a result is kept before it is issued"
     _, document, signature = kept
+    assert signature is not None, "a result is signed"
     digest = hashlib.sha256(document).hexdigest()
     if procedure is None:
         await ws.journal_action(conn, "result.issued", case.id, by=sitting.person.id, document_sha256=digest)

@@ -1,4 +1,4 @@
-"""The internal procedure of an act, as tasks of officials one after another (clauses 5 to 7 of the regulations of act 34).
+"""The internal procedure of an act, as tasks of officials one after another (act 34, clauses 5 to 7).
 
 Between the document check and the result (D1), or from the intake where the act only names the channel. Every step is a
 task with the act's own term, taken and finished like any other; what it leaves goes into the draft of the answer.
@@ -23,7 +23,6 @@ from provider_arm.domain.internal import (
     before,
     key_of,
     makes_result,
-    redrafted,
 )
 from provider_arm.service import completing, timers, work
 from provider_arm.service.actors import place_of, require_actor
@@ -127,14 +126,14 @@ async def _effect(sitting: Sitting, running: Running, step: InternalStep, done: 
         return replace(running, executor=await _executor(sitting, done))
     if step.task == "conclude":
         _require_texts(done)
-        return replace(running, draft=redrafted(running.draft, conclusion=done.text_ru))
+        return replace(running, draft=replace(running.draft, conclusion=done.text_ru))
     if step.task in ("examine", "prepare"):
         _require_texts(done)
         answer = done.answer or running.draft.answer
         if answer is Answer.NEGATIVE and not step.negative and running.draft.answer is not Answer.NEGATIVE:
             raise EgovError("internal.no_refusal_here", clause=step.clause)
-        texts = {"text_ru": done.text_ru, "text_kk": done.text_kk, "variant": done.variant}
-        return replace(running, draft=redrafted(running.draft, answer=answer, values=dict(done.values or {}), **texts))
+        texts, kept = (done.text_ru or "", done.text_kk or ""), running.draft.conclusion
+        return replace(running, draft=Draft(answer, *texts, dict(done.values or {}), done.variant, kept))
     return running
 
 
@@ -168,7 +167,7 @@ async def _onward(sitting: Sitting, running: Running, step: InternalStep, *, bac
 
 
 async def _open(ws: Workstation, conn: AsyncConnection, case: Case, running: Running, step: InternalStep) -> None:
-    """A task for the step: signing the result is the work the workstation knows already, everything else is internal."""
+    """A task for the step. Signing the result is work the workstation knows already; all else is internal."""
     regulation, now = ws.procedures.required(case.regulation), ws.clock.now()
     signs = makes_result(running.steps(regulation), step)
     if signs:

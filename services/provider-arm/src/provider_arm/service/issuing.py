@@ -102,6 +102,8 @@ async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: 
     """P8 of the portal channel and its like. The signature is checked before the transaction: it takes a thread,
     and whatever changes meanwhile is caught by the version."""
     async with ws.db.read() as conn:
+        case, task = await task_of(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, expected))
+        await require_actor(ws, conn, person, task, case)
         case, draft = await _prepared(ws, conn, person, case_id, expected)
     signer = await checked_signature(ws, person, draft.document, signature)
     _require_official(signer)

@@ -29,12 +29,14 @@ class TaskFilter:
 
 def task_of(row: RowMapping, prefix: str = "") -> Task:
     values = {column.name: row[prefix + column.name] for column in _TASK_COLUMNS}
-    return Task(**(values | {"kind": StepKind(values["kind"]), "state": TaskState(values["state"])}))
+    typed = {"kind": StepKind(values["kind"]), "state": TaskState(values["state"]), "step": values["step"] or None}
+    return Task(**(values | typed))
 
 
 async def add(conn: AsyncConnection, task: Task) -> None:
     values = {column.name: getattr(task, column.name) for column in _TASK_COLUMNS}
-    await conn.execute(insert(tasks).values(**(values | {"kind": task.kind.value, "state": task.state.value})))
+    plain = {"kind": task.kind.value, "state": task.state.value, "step": task.step or ""}
+    await conn.execute(insert(tasks).values(**(values | plain)))
 
 
 async def get(conn: AsyncConnection, task_id: str) -> Task | None:

@@ -11,10 +11,12 @@ revision, down_revision = "0004", "0003"
 def upgrade() -> None:
     op.add_column("cases", sa.Column("decision", sa.JSON(none_as_null=True)))
     with op.batch_alter_table("tasks") as tasks:
-        tasks.add_column(sa.Column("step", sa.String(40)))
+        tasks.add_column(sa.Column("step", sa.String(40), nullable=False, server_default=""))
         tasks.add_column(sa.Column("term", sa.String(40)))
         tasks.drop_constraint("uq_tasks_case_kind", type_="unique")
-    op.create_index("uq_tasks_case_kind_step", "tasks", ["case_id", "kind", sa.text("coalesce(step, '')")], unique=True)
+        tasks.create_unique_constraint("uq_tasks_case_kind_step", ["case_id", "kind", "step"])
+    with op.batch_alter_table("tasks") as tasks:
+        tasks.alter_column("step", server_default=None)
     op.create_table(
         "procedures",
         sa.Column("case_id", sa.String(36), primary_key=True),
