@@ -16,6 +16,7 @@ from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.clock_cli import app as clock_app
 from sandbox.regulations_cli import app as regulations_app
+from sandbox.term_cli import term
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -35,6 +36,7 @@ app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
 app.add_typer(bench_app, name="bench")
 app.add_typer(clock_app, name="clock")
+app.command("term")(term)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 
