@@ -19,6 +19,7 @@ from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
+from sandbox.term_cli import term
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -42,6 +43,7 @@ app.add_typer(clock_app, name="clock")
 app.command()(conformance)
 app.command()(budget)
 app.add_typer(report_app, name="report")
+app.command("term")(term)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 

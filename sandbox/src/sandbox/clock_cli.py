@@ -84,7 +84,7 @@ def _target(duration: str | None, working_days: int | None, to_next: bool) -> Ta
         except (ValueError, OverflowError) as error:
             raise typer.BadParameter(str(error)) from None
     if working_days is not None:
-        from egovlaw.loader import load_calendar  # type: ignore[import-not-found,unused-ignore]
+        from egovlaw.loader import load_calendar
 
         return Target(working_days=working_days, calendar=load_calendar(contracts_dir()))
     return Target()

@@ -43,7 +43,14 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.db.engine import Database, in_memory
 from egovkit.db.migrate import migrate, upgrade
 from egovkit.db.tables import JournalTables, KitTables
-from egovkit.deadlines import DeadlineHandler, DeadlineMetrics, DeadlineRunner, Deadlines
+from egovkit.deadlines import (
+    DEFAULT_PACE,
+    DeadlineHandler,
+    DeadlineMetrics,
+    DeadlinePace,
+    DeadlineRunner,
+    Deadlines,
+)
 from egovkit.equipment import file_of, load_key, make_bus
 from egovkit.errors import EgovError
 from egovkit.idempotency import Idempotent
@@ -166,6 +173,11 @@ class Node:
     def inboxes(self) -> Sequence[Inbox]:
         """Those that `receive` made; the sandbox pauses them while it moves the clock."""
         return tuple(self._inboxes)
+
+    @property
+    def timers(self) -> Sequence[DeadlineRunner]:
+        """Those that `keep_deadlines` made."""
+        return tuple(self._timers)
 
     @property
     def _started(self) -> Parts:
@@ -319,12 +331,14 @@ class Node:
             await inbox.start()
         return inbox
 
-    def keep_deadlines(self, table: Table, handlers: Mapping[str, DeadlineHandler]) -> Deadlines:
+    def keep_deadlines(
+        self, table: Table, handlers: Mapping[str, DeadlineHandler], pace: DeadlinePace = DEFAULT_PACE
+    ) -> Deadlines:
         """Fires the rows of `table` through the handler of their kind until the node stops."""
         if self._deadline_metrics is None:  # a node that starts anew counts on
             self._deadline_metrics = DeadlineMetrics(self.code, self.metrics.registry)
             self.metrics.ask(partial(self._deadline_metrics.refresh, self._timers))
-        runner = DeadlineRunner(self.db, table, self.clock, handlers, metrics=self._deadline_metrics)
+        runner = DeadlineRunner(self.db, table, self.clock, handlers, metrics=self._deadline_metrics, pace=pace)
         self._timers.append(runner)
         if self.control is not None:
             watch_deadlines(self.control, runner)

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.contracts import read_once
+from egovkit.deadlines import DeadlinePace
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.settings import read_secret
@@ -92,7 +93,9 @@ def _workstation(
         trust=node.trust,
         procedures=procedures,
         calendar=read_once(load_calendar, node.contracts),
-        deadlines=node.keep_deadlines(deadlines, escalation.handlers(running)),
+        deadlines=node.keep_deadlines(
+            deadlines, escalation.handlers(running), DeadlinePace(poll=settings.deadline_poll_s)
+        ),
         register_patience=timedelta(seconds=settings.register_patience_s),
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
     )

@@ -29,3 +29,4 @@ class Settings(ServiceSettings):
     argon2_at_once: int = Field(default=2, ge=1)
     register_patience_s: float = Field(default=60.0, gt=0, le=86_400)  # where the act gives the answer no term
     attachment_timeout_s: float = Field(default=20.0, gt=0)  # 10 MB over a slow link; an official is waiting
+    deadline_poll_s: float = Field(default=15.0, gt=0)  # finds what another replica set and did not live to fire
