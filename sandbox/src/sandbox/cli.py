@@ -19,6 +19,7 @@ from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
+from sandbox.traceability.cli import traceability
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -44,6 +45,7 @@ app.command()(budget)
 app.add_typer(report_app, name="report")
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
+regulations_app.command("traceability")(traceability)
 
 
 class PortChoice(StrEnum):
