@@ -115,6 +115,7 @@ async def test_waiting_and_service_are_reported_to_the_senior(world: Any, operat
     assert (await operator.get("/v1/tickets/report")).json()["code"] == "staff.role_not_enough"
 
 
+@pytest.mark.law(topic="receipt", regulation=("wko-asp-recipient-certificate", "wko-home-education-reimbursement"))
 async def test_an_incomplete_package_is_not_accepted_and_the_consumer_gets_a_receipt(world: Any, operator: Any) -> None:
     iin = world.iin()
     case = await operator.checked(iin)
@@ -176,6 +177,7 @@ async def test_receipts_are_numbered_without_gaps_and_once_per_key(operator: Any
     assert second.json()["number"] == "2026-000002"
 
 
+@pytest.mark.law(topic="survey", regulation="atyrau-housing-queue")
 async def test_the_survey_asks_the_acts_own_questions_and_is_counted(world: Any, operator: Any, senior: Any) -> None:
     """Annex 3, clause 15 of act 427."""
     case = await operator.open()

@@ -1,4 +1,4 @@
-"""The `law` marks of the tests, read without importing a test: `@pytest.mark.law(topic=..., regulation=..., clause=...)`.
+"""The `law` marks of the tests, read without importing one: `@pytest.mark.law(topic=..., regulation=..., clause=...)`.
 
 A mark on a function, a class or a module (`pytestmark`). Each argument is a text or a tuple of texts, and a duty has
 to fit them all; a text may end in `*` for whatever follows.
