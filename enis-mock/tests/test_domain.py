@@ -13,7 +13,7 @@ from egovkit.contracts import contracts_dir
 from egovkit.messages import MessageRegister
 from egovkit.testing.plugin import START
 from egovlaw.identifiers import bin_problem, iin_birth_date, synthetic_iin
-from egovregister.domain import answer_data
+from egovregister.domain import Found, answer_data
 from enis_mock.domain import (
     STATUS_NAMES,
     Attorney,
@@ -104,7 +104,7 @@ def test_every_deed_follows_schema_and_rules() -> None:
     for n, one in enumerate(deeds()):
         assert deed_problems(one.deed, TODAY) == [], one.deed.registry_number
         told = as_answer(Attorney(n, START, one.deed, one.revoked_on), TODAY)
-        messages.check("kz.egov.answer.attorney.v1", answer_data("attorneys", [told], None, START))
+        messages.check("kz.egov.answer.attorney.v1", answer_data("attorneys", Found([told], frozenset()), None, START))
 
 
 def test_numbers_and_dates_are_unique_and_the_seed_is_the_same_every_time() -> None:

@@ -13,7 +13,7 @@ from egovkit.contracts import contracts_dir
 from egovkit.messages import MessageRegister
 from egovkit.testing.plugin import START
 from egovlaw.identifiers import iin_birth_date, iin_problem, synthetic_iin
-from egovregister.domain import answer_data
+from egovregister.domain import Found, answer_data
 from gbd_fl_mock.domain.dictionaries import INVERSE
 from gbd_fl_mock.domain.person import Version, problems
 from gbd_fl_mock.seed.population import EXAMPLES, lives, population
@@ -62,7 +62,9 @@ def test_every_number_is_of_the_synthetic_range_by_its_place() -> None:
 def test_every_version_of_everybody_follows_schema_and_rules() -> None:
     messages = MessageRegister.load(contracts_dir())
     for one in everybody():
-        messages.check("kz.egov.answer.person.v1", answer_data("persons", [one.person], None, START))
+        messages.check(
+            "kz.egov.answer.person.v1", answer_data("persons", Found([one.person], frozenset()), None, START)
+        )
         assert problems(one.person) == [], (one.iin, one.version)
 
 

@@ -4,10 +4,14 @@ no check of documents. Which acts have them, and at which steps, is asked of the
 from __future__ import annotations
 
 import functools
+import io
+import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from egovkit.contracts import contracts_dir
 from egovkit.messages import MessageRegister
@@ -68,6 +72,87 @@ def judged(world: Any, envelope: Any) -> Any:
 def kinds(envelope: Any) -> list[tuple[str, str]]:
     by_label = channel_of(envelope.regulation).by_label
     return [(by_label[step["step"]].kind.name, step["outcome"]) for step in envelope.data["trail"]]
+
+
+async def everywhere(world: Any) -> None:
+    """One provider's system for all regions."""
+    world.shep.regions = {"provider-arm": (*world.shep.regions["provider-arm"], "semey")}
+    world.shep.version += 1
+    await world.app.state.node.refresh()
+
+
+def rule_of(regulation: Regulation) -> tuple[str, ...] | None:
+    """On what this act notifies; None where it has no rule of notifications."""
+    return next((form.sent_on for form in regulation.forms if form.kind == "notification"), None)
+
+
+RULES = {rule_of(one): one.code for one in offered()}  # one act for each rule
+
+
+@pytest.mark.parametrize(("rule", "code"), RULES.items())
+async def test_an_extension_is_notified_as_the_acts_own_rule_of_notifications_has_it(
+    world: Any, citizen: Any, provider_of: Any, rule: tuple[str, ...] | None, code: str
+) -> None:
+    """N13: some acts notify of extensions, some of changes of the status alone; where there is no rule he is told."""
+    await everywhere(world)
+    envelope = await citizen.send(code)
+    told = provider_of(envelope.subject, places(code))
+    await told.say("case.extended", 1)
+    await told.say("case.paused", 2)
+    page = await citizen.page(envelope.subject)
+    assert page["term"]["until"] and page["status"]["code"] == "paused"  # shown in any case
+    expected = ["extended"] if rule is None or "extension" in rule else []
+    assert [one for one in await citizen.notices() if one != "registered"] == [*expected, "paused"]
+
+
+@pytest.mark.parametrize("code", SIGNED_FIRST)
+async def test_a_negative_result_is_shown_as_a_reasoned_refusal_in_both_languages(
+    citizen: Any, provider_of: Any, code: str
+) -> None:
+    envelope = await citizen.send(code)
+    told = provider_of(envelope.subject, places(code))
+    reasons = [{"code": "income.above_the_line", "text": "Доход выше черты / Кірісі шектен жоғары"}]
+    body = {"kind": "result", "outcome": "negative", "text_kk": "Бас тартылды.", "text_ru": "Отказано.", "values": {}}
+    told.notice = json.dumps({**body, "reasons": reasons}, ensure_ascii=False).encode()
+    await told.say("case.completed", 1, trail=[], outcome="negative")
+    page = await citizen.page(envelope.subject)
+    assert page["status"]["code"] == "completed" and page["status"]["outcome"] == "negative"
+    assert page["status"]["text"]["ru"] == "В оказании услуги отказано"
+    assert page["status"]["text"]["kk"] == "Қызмет көрсетуден бас тартылды"
+    assert (await citizen.notices())[-1] == "refused"
+    result = (await citizen.get(f"/v1/cases/{envelope.subject}/result")).json()
+    assert (result["kind"], result["outcome"], result["reasons"]) == ("refusal", "negative", reasons)
+    assert result["signature"] and result["check"]["intact"]
+    printed = await citizen.get(f"/v1/cases/{envelope.subject}/result.pdf")
+    text = re.sub(r"\s", "", "".join(one.extract_text() for one in PdfReader(io.BytesIO(printed.content)).pages))
+    for words in ("Мотивированныйответоботказе", "дәлелдіжауап", "Отказано.", "Бастартылды.", "Доходвышечерты"):
+        assert words in text, words
+    assert "Электроннаяцифроваяподпись" in text and "refusal-" in printed.headers["content-disposition"]
+
+
+async def test_a_result_of_several_kinds_names_its_form_and_the_day_it_holds_until(
+    world: Any, citizen: Any, provider_of: Any
+) -> None:
+    await everywhere(world)
+    form = next((one.code, form) for one in offered() for form in one.forms if form.kind == "positive" and form.variant)
+    code, positive = form
+    envelope = await citizen.send(code)
+    told = provider_of(envelope.subject, places(code))
+    told.notice = json.dumps({"kind": "result", "valid_until": "2026-02-15", "text_ru": "Выдана"}).encode()
+    await told.say("case.completed", 1, outcome="positive", variant=positive.variant)
+    result = (await citizen.get(f"/v1/cases/{envelope.subject}/result")).json()
+    assert (result["kind"], result["outcome"], result["variant"]) == ("result", "positive", positive.variant)
+    assert result["valid_until"] == "2026-02-15"
+    printed = await citizen.get(f"/v1/cases/{envelope.subject}/result.pdf")
+    text = re.sub(
+        r"[\s\u200b]", "", "".join(one.extract_text() for one in PdfReader(io.BytesIO(printed.content)).pages)
+    )
+    assert "15февраля2026года" in text and "2026жылғы15ақпан" in text
+    assert re.sub(r"\s", "", positive.name_ru) in text
+
+
+def test_the_acts_have_all_three_rules_of_notifications() -> None:
+    assert set(RULES) == {None, ("status_change",), ("status_change", "extension")}
 
 
 @pytest.mark.law(topic="interface", regulation="semey-*", clause=("8", "9"))

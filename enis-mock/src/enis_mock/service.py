@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +13,7 @@ from egovkit.errors import EgovError
 from egovkit.idempotency import Answer
 from egovregister.answering import Answering
 from egovregister.domain import MOST_FOUND, Found, today
+from egovregister.finding import NationalRegister, Question
 from enis_mock import store
 from enis_mock.domain import Attorney, Deed, as_answer, deed_problems, revocation_problem
 from enis_mock.seed.deeds import EXAMPLES, deeds
@@ -22,13 +23,14 @@ from enis_mock.store import AttorneyFilter
 Keep = Callable[[AsyncConnection, Attorney], Awaitable[Answer]]
 
 
-class AttorneyRegister:
+class AttorneyRegister(NationalRegister):
     """How the register finds: `egovregister.finding.Register`."""
 
     answer: ClassVar[str] = "answer.attorney"
     field: ClassVar[str] = "attorneys"
 
-    async def find(self, conn: AsyncConnection, criterion: Mapping[str, Any], as_of: date) -> Found:
+    async def find(self, conn: AsyncConnection, question: Question, as_of: date) -> Found:
+        criterion = question.criterion
         if "registry_number" in criterion:
             day = date.fromisoformat(criterion["date"])
             return _found(await store.by_number(conn, criterion["registry_number"], day, as_of), as_of)
@@ -36,7 +38,7 @@ class AttorneyRegister:
         iin = criterion[f"{role}_iin"]
         return _found(await store.by_party(conn, role, iin, as_of, MOST_FOUND + 1), as_of)
 
-    async def stranger(self, conn: AsyncConnection, asked: frozenset[str], as_of: date) -> Found:
+    async def stranger(self, conn: AsyncConnection, question: Question, asked: frozenset[str], as_of: date) -> Found:
         return _found(await store.of_others(conn, asked, as_of), as_of)
 
 

@@ -15,6 +15,7 @@ from egovkit.messages import MessageRegister
 from egovlaw.kinds import message_type
 from egovregister.answering import Answering
 from egovregister.domain import MOST_FOUND, Found, answer_data, today
+from egovregister.finding import NationalRegister, Question
 from gbd_fl_mock import store
 from gbd_fl_mock.domain.person import Person, Version, completed, day_problem, merged, problems
 from gbd_fl_mock.seed.population import EXAMPLES, population
@@ -26,13 +27,14 @@ FIXED = frozenset({"iin", "family"})  # a number is a person's for ever
 Keep = Callable[[AsyncConnection, Version], Awaitable[Answer]]
 
 
-class PersonRegister:
+class PersonRegister(NationalRegister):
     """How the register finds: `egovregister.finding.Register`."""
 
     answer: ClassVar[str] = "answer.person"
     field: ClassVar[str] = "persons"
 
-    async def find(self, conn: AsyncConnection, criterion: Mapping[str, Any], as_of: date) -> Found:
+    async def find(self, conn: AsyncConnection, question: Question, as_of: date) -> Found:
+        criterion = question.criterion
         if "iin" in criterion:
             one = await store.by_iin(conn, criterion["iin"], as_of)
             return _found([] if one is None else [one])
@@ -40,7 +42,7 @@ class PersonRegister:
             return _found(await store.by_document(conn, criterion["document_number"], as_of))
         return _found(await store.by_names(conn, dict(criterion), as_of, MOST_FOUND + 1))
 
-    async def stranger(self, conn: AsyncConnection, asked: frozenset[str], as_of: date) -> Found:
+    async def stranger(self, conn: AsyncConnection, question: Question, asked: frozenset[str], as_of: date) -> Found:
         one = await store.somebody_else(conn, asked, as_of)
         return _found([] if one is None else [one])
 
@@ -135,7 +137,7 @@ class Registrars:
     def _checked(self, person: Person) -> Person:
         """Complete and well-formed, by the schema that answers have to follow and by what it does not see."""
         person = completed(person)
-        data = answer_data("persons", [person], None, self.answering.node.clock.now())
+        data = answer_data("persons", Found([person], frozenset()), None, self.answering.node.clock.now())
         self._messages.check(message_type("answer.person"), data)
         if mistakes := problems(person):
             raise EgovError("request.invalid", errors=mistakes)

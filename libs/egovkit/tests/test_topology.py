@@ -151,19 +151,20 @@ def test_the_projects_own_topology_keeps_the_two_domains_apart() -> None:
     """National systems write only to ШЭП's ingress, regional ones only to their region's, one trunk joins them."""
     topology = Topology.load(contracts_dir())
     national = {"portal-pep", "con-arm", "gbd-fl-mock", "enis-mock"}
-    assert set(topology.systems) == {*national, "gateway-shep", "provider-arm", "regional-gateway-rshep"}
+    regional = {"provider-arm", "registers-mock"}
+    assert set(topology.systems) == {*national, *regional, "gateway-shep", "regional-gateway-rshep"}
     by_name = {queue.name: queue for queue in topology.queues}
     assert set(by_name["shep.ingress"].writers) == national
     for name, queue in by_name.items():
         if name.startswith("rshep.") and name.endswith(".ingress"):
-            assert (queue.owner, queue.writers) == ("regional-gateway-rshep", ("provider-arm",))
+            assert (queue.owner, queue.writers) == ("regional-gateway-rshep", ("provider-arm", "registers-mock"))
         if name.startswith("inbox."):
             assert queue.writers in (("gateway-shep",), ("regional-gateway-rshep",))
             assert name == f"inbox.{queue.owner}"
     assert topology.dead_letters_owner == "gateway-shep"
-    regional = {name for name in by_name if name.startswith("rshep.") and name.endswith(".ingress")}
-    regional.add("inbox.provider-arm")
-    assert set(topology.written_by("gateway-shep")) == set(by_name) - regional
+    of_regions = {name for name in by_name if name.startswith("rshep.") and name.endswith(".ingress")}
+    of_regions |= {f"inbox.{system}" for system in regional}
+    assert set(topology.written_by("gateway-shep")) == set(by_name) - of_regions
     assert by_name["shep.trunk"].writers == ("regional-gateway-rshep",)
     for name in ("rshep.trunk", "rshep.redrive"):
         assert (by_name[name].owner, by_name[name].writers) == ("regional-gateway-rshep", ("gateway-shep",))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.inbox import Handler, Prepare, Received
 from egovlaw.kinds import message_type
-from portal_pep.domain.states import CaseEvent
+from portal_pep.domain.states import POSITIVE, CaseEvent
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service import messages
 from portal_pep.service.cases import KAZAKHSTAN
@@ -88,7 +88,15 @@ async def case_refused(portal: Portal, conn: AsyncConnection, received: Received
 
 async def case_completed(portal: Portal, conn: AsyncConnection, received: Received) -> None:
     data = received.data
-    news = News(CaseEvent.COMPLETED, _number(data), NoticeKind.COMPLETED, version=data["version"])
+    outcome = data.get("outcome", POSITIVE)
+    notice = NoticeKind.COMPLETED if outcome == POSITIVE else NoticeKind.REFUSED
+    news = News(
+        CaseEvent.COMPLETED,
+        {**_number(data), "outcome": outcome},
+        notice,
+        detail={"outcome": outcome, **({"variant": data["variant"]} if "variant" in data else {})},
+        version=data["version"],
+    )
     case = await messages.from_owner(conn, portal, received, news)
     if case is not None:
         await messages.keep_result(conn, received, case, received.prepared)
@@ -102,9 +110,10 @@ def _term(
     shown: Mapping[str, str] | None = None,
 ) -> News:
     data = received.data
+    change = {"what": event.value, **{name: data[name] for name in ("at", "reason_ru", "reason_kk")}}
     return News(
         event,
-        {**(changes or {}), **_number(data)},
+        {**(changes or {}), **_number(data), "term_change": change},
         notice,
         kk={"text": data["reason_kk"], **(shown or {})},
         ru={"text": data["reason_ru"], **(shown or {})},

@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Date,
     Float,
     Index,
     Integer,
@@ -90,6 +91,8 @@ cases = Table(
     Column("step", LABEL),  # where the case stands, as the last applied message says
     Column("status", JSON),  # the owner's last word: status, text_ru, text_kk, at
     Column("term_until", UtcDateTime),  # after an extension
+    Column("term_change", JSON),  # the last one: what, at, reason_ru, reason_kk
+    Column("outcome", String(12)),  # of the result: positive, negative
     Column("problem", JSON),  # why a gateway or the certificate check refused
     Index("cases_account", "account_id", "id"),
     Index("cases_number", "account_id", "number"),
@@ -133,6 +136,9 @@ results = Table(
     Column("issued_at", UtcDateTime, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("check", JSON),  # what the check of the signature found at receipt
+    Column("outcome", String(12)),  # of a result: positive, negative
+    Column("variant", String(40)),  # which of the act's forms, where it has several
+    Column("valid_until", Date),  # the last day, where the act limits it
 )
 
 history = Table(

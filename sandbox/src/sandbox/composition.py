@@ -65,6 +65,7 @@ PROVIDER = "provider-arm"
 CENTRE = "con-arm"
 PERSONS = "gbd-fl-mock"
 ATTORNEYS = "enis-mock"
+REGISTERS = "registers-mock"
 
 # In the order they start. The ports are compose's.
 SERVICES: tuple[Service, ...] = (
@@ -76,10 +77,11 @@ SERVICES: tuple[Service, ...] = (
     Service(CENTRE, 8060),
     Service(PERSONS, 8070),
     Service(ATTORNEYS, 8080),
+    Service(REGISTERS, 8090),
 )
 BY_CODE: Mapping[str, Service] = {service.code: service for service in SERVICES}
 PARTICIPANTS: tuple[str, ...] = tuple(service.code for service in SERVICES if service.on_bus)
-ADMINISTERED = (NUC, SHEP, PROVIDER, CENTRE, PERSONS, ATTORNEYS)  # have a control API behind an admin token
+ADMINISTERED = (NUC, SHEP, PROVIDER, CENTRE, PERSONS, ATTORNEYS, REGISTERS)  # have a control API behind an admin token
 WITH_SESSIONS = (PORTAL, PROVIDER, CENTRE)
 
 

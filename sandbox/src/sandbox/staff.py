@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sandbox.bootstrap import answer, bearer, participants
 from sandbox.composition import CENTRE, PROVIDER
-from sandbox.people import Person, issue, open_container
+from sandbox.people import GaveUp, Person, issue, open_container
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import httpx
 
     from sandbox.replay.scenario import Paper, ResultText
     from sandbox.world import Deployment
@@ -89,6 +91,7 @@ class Official(Clerk):
         number: int,
         *,
         region: str,
+        desk: str = "provider",
         office: str = "Отдел жилищно-коммунального хозяйства",
         roles: tuple[str, ...] = ROLES,
         **wanted: Any,
@@ -101,13 +104,66 @@ class Official(Clerk):
         password = f"Құпия-{world.ids.token(9)}"
         staff = {"iin": issued["iin"], "name": f"{names['surname']} {names['name']}", "password": password}
         headers = bearer(world.admin_token(PROVIDER)) | {"Idempotency-Key": world.ids.new()}
-        body = {**staff, "roles": list(roles), "region": region, "office": office}
+        body = {**staff, "roles": list(roles), "region": region, "office": office, "office_kind": desk}
         answer(await world.http.post(f"{world.url(PROVIDER)}/v1/staff", json=body, headers=headers))
         official = cls(
             world, world.url(PROVIDER), issued["iin"], password, key, issued["certificate"], issued["serial"]
         )
         await official.log_in()
         return official
+
+    async def log_in_wrongly(self, **more: Any) -> None:
+        """`regulation`: the service whose desk it is for."""
+        wrong = {"iin": self.iin, "password": f"қате-{self.password}", **more}
+        refused = await self.send("POST", "/v1/sessions", json=wrong)
+        if not refused.is_error:
+            raise GaveUp("the workstation let somebody in with a wrong password")
+
+    async def open_visit(self, regulation: str, papers: Sequence[Mapping[str, str]]) -> str:
+        """Somebody stands at the desk with papers: open the case and look at them; the case's id."""
+        case = await self.open(regulation)
+        body = {"papers": [dict(paper) for paper in papers]}
+        await self.call("PUT", f"{self.drafts}/{case}/papers", json=body)
+        return case
+
+    async def sign_first(self, case: str) -> httpx.Response:
+        """Sign, and only then have the certificate checked; whatever the answer. Who is to be refused is appointed with
+        `not_before` and `not_after` of an old certificate.
+        """
+        body = {"certificate": self.certificate}
+        prepared = await self.call("POST", f"{self.drafts}/{case}/prepare", json=body)
+        signature = await self.sign(base64.b64decode(prepared["document"]))
+        return await self.send("POST", f"{self.drafts}/{case}/submit", json={"signature": signature})
+
+    async def decide(self, case: str, outcome: str, reasons: Sequence[Mapping[str, str]] = ()) -> int:
+        """End the consideration: `positive`, or `negative` with reasons."""
+        return await self.check(case, "ok" if outcome == "positive" else "violations", reasons)
+
+    async def give_out(self, case: str, way: str = "by_hand", to: str | None = None, *, signed: bool = True) -> str:
+        """Give the result out; the case's state. `signed`: the act's flow has this step, so its record is signed."""
+        body: dict[str, Any] = {"way": way} | ({} if to is None else {"to": to})
+        path = f"/v1/cases/{case}/give-out"
+        if signed:
+            wanted = body | {"certificate": self.certificate}
+            prepared = await self.call("POST", f"{path}/prepare", json=wanted)
+            body = {"signature": await self.sign(base64.b64decode(prepared["document"]))}
+        return str((await self.call("POST", path, json=body))["state"])
+
+    async def take_in(
+        self, regulation: str, channel: str, iin: str, papers: Sequence[Mapping[str, str]], **more: Any
+    ) -> dict[str, Any]:
+        """Take an application in at a desk whose channel the act only names; the receipt, with the `case`."""
+        body = {"regulation": regulation, "channel": channel, "iin": iin, "papers": [dict(one) for one in papers]}
+        receipt: dict[str, Any] = await self.call("POST", "/v1/intakes", json=body | more)
+        return receipt
+
+    async def refuse_to_accept(
+        self, regulation: str, channel: str, iin: str, missing: Sequence[Mapping[str, str]]
+    ) -> dict[str, Any]:
+        """The receipt of refusal to accept an incomplete package."""
+        body = {"regulation": regulation, "channel": channel, "iin": iin, "missing": [dict(one) for one in missing]}
+        receipt: dict[str, Any] = await self.call("POST", "/v1/intakes/refusals", json=body)
+        return receipt
 
     async def find(self, case: str) -> dict[str, Any]:
         """The open task of a case, once it is there."""

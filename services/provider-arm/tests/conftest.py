@@ -424,14 +424,15 @@ def member(code: str, kind: str, key: SigningKey) -> Member:
     return Member(code, kind, code, code, bin_, "750000000", (REGION,), ("*",), "active", "amqp", certificates)
 
 
-async def collected(bus: MemoryBus, queue: str) -> list[Delivery]:
+async def collected(bus: MemoryBus, *queues: str) -> list[Delivery]:
     found: list[Delivery] = []
 
     async def collect(deliveries: Sequence[Delivery]) -> list[Verdict]:
         found.extend(deliveries)
         return [Verdict.ACK] * len(deliveries)
 
-    await bus.consume(queue, collect)
+    for queue in queues:
+        await bus.consume(queue, collect)
     return found
 
 
@@ -468,7 +469,8 @@ async def started(
         member("provider-arm", "provider", arm_key),
     )
     neighbours = Neighbours(pki, gateway, Members(1, known))
-    sent, letters = await collected(bus, f"rshep.{REGION}.ingress"), await collected(bus, "dead-letters")
+    ingresses = [f"rshep.{region}.ingress" for region in (REGION, "tayynsha")]
+    sent, letters = await collected(bus, *ingresses), await collected(bus, "dead-letters")
     async with httpx.AsyncClient(transport=httpx.MockTransport(neighbours.answer)) as out:
         app = create_app(settings, bus=bus, clock=clock, ids=ids, http=out)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

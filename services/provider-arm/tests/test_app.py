@@ -85,15 +85,18 @@ async def test_the_openapi_document_names_every_route(arm: Arm) -> None:
         "/v1/tasks",
         "/v1/tasks/{task_id}/take",
         "/v1/tasks/{task_id}/release",
+        "/v1/tasks/{task_id}/done",
         "/v1/cases",
         "/v1/cases/{case_id}",
         "/v1/cases/{case_id}/attachments/{sha256}",
         "/v1/cases/{case_id}/history",
         "/v1/cases/{case_id}/check",
         "/v1/cases/{case_id}/commission",
-        "/v1/cases/{case_id}/result/prepare",
         "/v1/cases/{case_id}/procedure",
-        "/v1/tasks/{task_id}/done",
+        "/v1/cases/{case_id}/extend",
+        "/v1/cases/{case_id}/pause",
+        "/v1/cases/{case_id}/resume",
+        "/v1/cases/{case_id}/result/prepare",
         "/v1/cases/{case_id}/result",
         "/v1/own-cases",
         "/v1/own-cases/{case_id}",
@@ -107,6 +110,7 @@ async def test_the_openapi_document_names_every_route(arm: Arm) -> None:
         "/v1/own-cases/{case_id}/abandon",
         "/v1/reads",
         "/v1/incidents",
+        "/v1/oversight/overdue",
     }
 
 

@@ -12,7 +12,8 @@ from egovlaw.identifiers import synthetic_iin
 from egovlaw.loader import load_catalogue
 from provider_arm.domain.answers import facts_of, usable
 from provider_arm.domain.files import MAX_CASE, MAX_FILES, Scan, case_problem, content_problem, name_problem
-from provider_arm.domain.own import OWN_TRANSITIONS, OwnEvent, OwnState, Query, QueryState
+from provider_arm.domain.own import OwnEvent, OwnState, Query, QueryState, transitions_for
+from provider_arm.service.own_flow import own_flow_of
 from provider_arm.service.procedure import Procedures
 
 IIN = synthetic_iin(1)
@@ -55,19 +56,53 @@ def query(**changes: Any) -> Query:
 # --- states ----------------------------------------------------------------------------------------------------
 
 
-def test_every_state_is_reached_and_three_of_them_are_ends() -> None:
-    assert {OwnState.OPENED} | set(OWN_TRANSITIONS.values()) == set(OwnState)
-    left = {state for state, _ in OWN_TRANSITIONS}
-    assert set(OwnState) - left == {OwnState.REGISTERED, OwnState.NO_DATA, OwnState.ABANDONED}
+ASKED_FIRST = frozenset({"authenticate", "choose_and_fill", "query_registers", "attach_and_sign"})
+SIGNED_FIRST = frozenset({"visit", "authenticate", "choose_and_fill", "sign", "check_certificate"})
+E = OwnEvent
 
 
-def test_a_number_needs_a_signature_a_form_and_an_answer() -> None:
-    before: dict[OwnEvent, set[OwnState]] = {}
-    for state, event in OWN_TRANSITIONS:
-        before.setdefault(event, set()).add(state)
-    assert before[OwnEvent.REGISTERED] == {OwnState.PREPARED}
-    assert before[OwnEvent.DATA_FOUND] == before[OwnEvent.DATA_ABSENT] == {OwnState.DATA_REQUESTED}
-    assert OwnState.DATA_REQUESTED not in before[OwnEvent.EDITED] | before[OwnEvent.PREPARED]
+def before(kinds: frozenset[str]) -> dict[OwnEvent, set[OwnState]]:
+    found: dict[OwnEvent, set[OwnState]] = {}
+    for state, event in transitions_for(kinds):
+        found.setdefault(event, set()).add(state)
+    return found
+
+
+def reached(kinds: frozenset[str], first: OwnState) -> set[OwnState]:
+    table, found, left = transitions_for(kinds), {first}, [first]
+    while left:
+        here = left.pop()
+        new = {after for (state, _), after in table.items() if state is here} - found
+        found |= new
+        left += new
+    return found
+
+
+def test_every_state_is_reached_by_the_flow_that_has_it() -> None:
+    asked, signed = reached(ASKED_FIRST, OwnState.OPENED), reached(SIGNED_FIRST, OwnState.RECEIVED)
+    assert asked | signed == set(OwnState)
+    assert asked - signed == {OwnState.DATA_REQUESTED, OwnState.DATA_CHECKED, OwnState.NO_DATA}
+    assert signed - asked == {OwnState.RECEIVED, OwnState.SIGNATURE_REFUSED}
+
+
+def test_the_ends_are_left_by_nothing() -> None:
+    ends = {OwnState.REGISTERED, OwnState.NO_DATA, OwnState.SIGNATURE_REFUSED, OwnState.ABANDONED}
+    assert not ends & {state for kinds in (ASKED_FIRST, SIGNED_FIRST) for state, _ in transitions_for(kinds)}
+
+
+def test_a_number_needs_a_signature_a_form_and_an_answer_where_a_register_is_asked() -> None:
+    asked = before(ASKED_FIRST)
+    assert asked[E.REGISTERED] == {OwnState.PREPARED}
+    assert asked[E.DATA_FOUND] == asked[E.DATA_ABSENT] == {OwnState.DATA_REQUESTED}
+    assert asked[E.EDITED] == asked[E.PREPARED] == {OwnState.DATA_CHECKED, OwnState.PREPARED}
+    assert E.CERTIFICATE_REFUSED not in asked and E.PAPERS_CHECKED not in asked
+
+
+def test_without_a_register_the_form_is_open_once_the_consumer_is_known() -> None:
+    signed = before(SIGNED_FIRST)
+    assert signed[E.EDITED] == signed[E.PREPARED] == {OwnState.CONSUMER_ENTERED, OwnState.PREPARED}
+    assert signed[E.CERTIFICATE_REFUSED] == signed[E.REGISTERED] == {OwnState.PREPARED}
+    assert E.ASKED not in signed
 
 
 # --- questions -------------------------------------------------------------------------------------------------
@@ -209,13 +244,14 @@ def test_fifty_scans_and_fifty_megabytes_are_enough() -> None:
 
 def test_the_own_channels_steps_are_found_by_kind() -> None:
     procedures = Procedures(load_catalogue(contracts_dir()))
-    flow = procedures.own("atyrau-housing-queue")
+    flow = own_flow_of(procedures, "atyrau-housing-queue")
     assert flow is not None
     items = (flow.authenticate, flow.choose, flow.ask, flow.check, flow.report, flow.sign)
     assert [item.label for item in items] == ["P1", "P2", "P3", "C1", "P4", "P5"]  # Atyrau 427, cl. 7
     assert flow.procedure.channel.code == "provider"
     assert flow.provider == "atyrau"
-    assert procedures.own("no-such-service") is None
+    assert own_flow_of(procedures, "no-such-service") is None
+    assert own_flow_of(procedures, "wko-wheelchairs") is None  # named only
 
 
 def test_only_a_channel_with_side_messages_has_the_applicant_told_of_states() -> None:

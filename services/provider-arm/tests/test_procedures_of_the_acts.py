@@ -1,5 +1,5 @@
-"""What the acts give the provider's officials to do, asked of the rules for every act: who does which step of an internal
-procedure, which form a result has, how long it is valid. Nothing runs.
+"""What the acts give the provider's officials to do, asked of the rules for every act: who does which step of an
+internal procedure, which form a result has, how long it is valid. Nothing runs.
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@
 
 Holidays come from the library `holidays`, the moved days from contracts/calendar.yaml. A term in working days begins on
 the working day after the one of intake; what comes after hours or on a day off counts as come on the next working day.
-Every moment in and out is UTC; days and hours are those of Kazakhstan's clock, with its history.
+Every moment that comes out is UTC; days and hours are those of Kazakhstan's clock, with its history.
+
+Outside the years whose decrees are known, holidays and weekends count as ever and no day is moved: such a day is
+`provisional`. A service must not stop at New Year because a decree is late.
 """
 
 from __future__ import annotations
@@ -25,10 +28,6 @@ class BadTerm(ValueError):
     """A start without a time zone, or a term without a unit."""
 
 
-class CalendarUnknown(LookupError):
-    """The day lies behind what the calendar knows of; the message says until when it does."""
-
-
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """A day off that was moved: `off` is free, `worked` is worked instead. `decree` None: its number is not known."""
@@ -47,6 +46,8 @@ class Day:
     reason: Literal["working_day", "weekend", "holiday", "moved_off", "moved_worked"]
     name_kk: str | None = None
     decree: str | None = None
+    instead_of: date | None = None  # the other half of a move
+    provisional: bool = False  # a decree of its year may still move it
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +56,10 @@ class WorkCalendar:
     week: frozenset[int]  # ISO weekdays
     hours: tuple[tuple[time, time], ...]  # of a working day, in order
     transfers: tuple[Transfer, ...]
+    known_from: date
     known_until: date
     ends_on_day_off: Literal["next_working_day", "same_day"]
+    extension_at_most: Duration  # behind the end the term had without any extension
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -64,9 +67,16 @@ class WorkCalendar:
 
     @cached_property
     def _moved(self) -> Mapping[date, Day]:
-        off = {one.off: Day(one.off, False, "moved_off", decree=one.decree) for one in self.transfers}
-        worked = {one.worked: Day(one.worked, True, "moved_worked", decree=one.decree) for one in self.transfers}
-        return {**off, **worked}
+        found: dict[date, Day] = {}
+        for one in self.transfers:
+            found[one.off] = Day(one.off, False, "moved_off", None, one.decree, one.worked)
+            found[one.worked] = Day(one.worked, True, "moved_worked", None, one.decree, one.off)
+        return found
+
+    @cached_property
+    def _days(self) -> dict[date, Day]:
+        """Days asked for before: a term of weeks asks for the same ones again and again."""
+        return {}
 
     @property
     def hours_per_day(self) -> float:
@@ -75,14 +85,18 @@ class WorkCalendar:
     # --- days -----------------------------------------------------------------------------------------------
 
     def day(self, day: date) -> Day:
-        """CalendarUnknown behind the last day known."""
-        if day > self.known_until:
-            raise CalendarUnknown(f"{day} lies behind {self.known_until}, the last day the calendar knows")
+        if (found := self._days.get(day)) is None:
+            found = self._days[day] = self._look_up(day)
+        return found
+
+    def _look_up(self, day: date) -> Day:
+        provisional = not self.known_from <= day <= self.known_until
         if (moved := self._moved.get(day)) is not None:
             return moved
         if (name := _holidays(day.year).get(day)) is not None:
-            return Day(day, False, "holiday", name_kk=name)
-        return Day(day, True, "working_day") if day.isoweekday() in self.week else Day(day, False, "weekend")
+            return Day(day, False, "holiday", name_kk=name, provisional=provisional)
+        working = day.isoweekday() in self.week
+        return Day(day, working, "working_day" if working else "weekend", provisional=provisional)
 
     def is_working_day(self, day: date) -> bool:
         return self.day(day).working
@@ -112,8 +126,7 @@ class WorkCalendar:
     def due(self, start: datetime, term: Duration) -> datetime:
         """When a term that starts at `start` ends. Hours and minutes run in working time, seconds on the wall."""
         if term.max_s is not None:
-            self.local(start)
-            return start + timedelta(seconds=term.max_s)
+            return self._in_utc(start) + timedelta(seconds=term.max_s)
         if term.minutes is not None or term.hours is not None:
             return self._worked(start, timedelta(minutes=term.minutes or 0, hours=term.hours or 0))
         return self._end_of(self.last_day(start, term))
@@ -138,29 +151,35 @@ class WorkCalendar:
 
     def used(self, start: datetime, end: datetime, term: Duration) -> float:
         """The share of a term used between two moments, in the time the term runs in; 1.0 = all of it."""
+        start, end = self._in_utc(start), self._in_utc(end)
         if end <= start:
             return 0.0
         due = self.due(start, term)
         if term.max_s is not None or term.calendar_days is not None or term.months is not None:
-            return (end - start) / (due - start)
-        return self.working_time(start, end) / self.working_time(start, due)
+            used, whole = end - start, due - start
+        else:
+            used, whole = self.working_time(start, end), self.working_time(start, due)
+        return used / whole if whole else 1.0  # a term of no length is used up at once
 
     def working_time(self, start: datetime, end: datetime) -> timedelta:
         """The working hours between two moments."""
+        start, end = self._in_utc(start), self._in_utc(end)
         spans = takewhile(lambda span: span[0] < end, self._spans(start))
         return sum((min(to, end) - max(begin, start) for begin, to in spans), timedelta())
 
     def add_working_time(self, moment: datetime, worked: timedelta) -> datetime:
         """The moment after so much working time: by this a pause moves a term's end."""
-        return self._worked(moment, worked) if worked else moment
+        return self._worked(moment, worked) if worked else self._in_utc(moment)
 
     def _worked(self, start: datetime, wanted: timedelta) -> datetime:
-        for begin, to in self._spans(start):
+        start = self._in_utc(start)
+        spans = self._spans(start)
+        while True:
+            begin, to = next(spans)
             at = max(begin, start)
             if at + wanted <= to:
                 return at + wanted
             wanted -= to - at
-        raise CalendarUnknown("no working time is left")
 
     def _spans(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Stretches of working time that end after `start`, in UTC."""
@@ -172,6 +191,10 @@ class WorkCalendar:
                     if span[1] > start:
                         yield span
             day += DAY
+
+    def _in_utc(self, moment: datetime) -> datetime:
+        """Moments of one zone are subtracted by their wall clocks, which are wrong where the clock was moved."""
+        return self.local(moment).astimezone(UTC)
 
     def _end_of(self, day: date) -> datetime:
         return self._utc(day, self.hours[-1][1])
@@ -191,8 +214,10 @@ def build_calendar(raw: Mapping[str, Any]) -> WorkCalendar:
             Transfer(date.fromisoformat(one["off"]), date.fromisoformat(one["worked"]), one["decree"])
             for one in raw["transfers"]
         ),
+        known_from=date.fromisoformat(raw["known_from"]),
         known_until=date.fromisoformat(raw["known_until"]),
         ends_on_day_off=raw["ends_on_day_off"],
+        extension_at_most=Duration(**raw["extension"]["at_most"]),
     )
 
 
@@ -202,13 +227,12 @@ def _holidays(year: int) -> Mapping[date, str]:
     import holidays  # half a second to load, and few commands reckon in days
 
     found = holidays.country_holidays("KZ", years=year, language="kk")
-    moved = {day for day in found if _is_moved(found, day)}
-    return {day: name for day, name in found.items() if day not in moved}
+    return {day: name for day, name in found.items() if not _is_moved(name)}
 
 
-def _is_moved(found: Any, day: date) -> bool:
+def _is_moved(name: str) -> bool:
     """The library lists a moved day off as a holiday; its name carries the day it was moved from."""
-    return any(character.isdigit() for character in found[day])
+    return any(character.isdigit() for character in name)
 
 
 def _months_later(day: date, months: int) -> date:

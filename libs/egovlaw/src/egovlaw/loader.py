@@ -16,6 +16,7 @@ import jsonschema_rs
 
 from egovlaw.build import build_regulation
 from egovlaw.calendar import WorkCalendar, build_calendar
+from egovlaw.calendar_checks import check_calendar
 from egovlaw.catalogue import Catalogue, Decision, Regulation
 from egovlaw.checks import Finding, check_regulation
 from egovlaw.documents import Document, Fault, read_document, schema_faults, validator_of
@@ -71,6 +72,9 @@ def load_calendar(contracts: Path) -> WorkCalendar:
     """The working-day calendar of `contracts/calendar.yaml`; CatalogueInvalid with every error found."""
     document = read_document(contracts / "calendar.yaml", contracts)
     errors = [*document.errors, *_schema_errors(document, contracts / "schemas" / "calendar.schema.json")]
+    if not errors:
+        found = check_calendar(document.value)
+        errors = [Fault(document.file, document.line(path), text) for path, text in found]
     if errors:
         raise CatalogueInvalid(errors)
     return build_calendar(document.value)

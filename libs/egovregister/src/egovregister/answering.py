@@ -26,18 +26,15 @@ from egovregister.domain import (
     Found,
     Outcome,
     answer_data,
-    asked_about,
-    criterion_kind,
     garbled,
     is_expired,
     stamp,
     today,
 )
-from egovregister.finding import Register
+from egovregister.finding import Question, Register
 from egovregister.store import Answered, Read, RegisterStore, Waiting
 from egovregister.tables import RegisterTables
 
-INGRESS = "shep.ingress"  # registers are national systems: all they say goes through ШЭП
 ADMINISTRATOR = "administrator"
 
 _log = get_logger("egovregister.answering")
@@ -79,8 +76,9 @@ class Answering:
             await self._record(conn, received, None, Outcome.EXPIRED)
             await self._note(conn, envelope, envelope.data["clause"], "expired")
             return
-        found = await self._register.find(conn, envelope.data["criterion"], _day(received))
-        if fault is None or not fault.bends(_about(envelope, found)):
+        question = self._register.question(envelope)
+        found = await self._register.find(conn, question, _day(received))
+        if fault is None or not fault.bends(_about(question, found)):
             read_id = await self._record(conn, received, found, Outcome.ANSWERED)
             await self._send(conn, self._answer(envelope, read_id, found))
             return
@@ -146,7 +144,8 @@ class Answering:
     async def _bend(self, conn: AsyncConnection, received: Received, found: Found, fault: Fault) -> None:
         envelope = received.envelope
         if fault.kind is FaultKind.WRONG_PERSON:
-            found = await self._register.stranger(conn, _about(envelope, found), _day(received))
+            question = self._register.question(envelope)
+            found = await self._register.stranger(conn, question, _about(question, found), _day(received))
         read_id = await self._record(conn, received, found, Outcome.BENT, fault.kind)
         answer = self._answer(envelope, read_id, found)
         if fault.kind is FaultKind.SILENT:
@@ -205,8 +204,8 @@ class Answering:
             channel=asked.channel,
             step=asked.step,
             region=asked.region,
-            data=answer_data(self._register.field, found.items, as_of, now),
-            queue=INGRESS,
+            data=answer_data(self._register.field, found, as_of, now),
+            queue=self._register.ingress(asked.region),
             correlation=asked.id,
             causation=asked.id,
             traceparent=asked.traceparent,
@@ -223,7 +222,7 @@ class Answering:
         fault: FaultKind | None = None,
     ) -> str:
         envelope, data = received.envelope, received.data
-        as_of = data.get("as_of")
+        question, as_of = self._register.question(envelope), data.get("as_of")
         read = Read(
             id=self.node.ids.new(),
             at=received.at,
@@ -237,14 +236,14 @@ class Answering:
             channel=envelope.channel,
             step=envelope.step,
             region=envelope.region,
-            criterion=criterion_kind(data["criterion"]),
-            asked_iin=asked_about(data["criterion"]),
+            criterion=question.kind,
+            asked_iin=question.iin,
             as_of=None if as_of is None else date.fromisoformat(as_of),
             found=None if found is None else len(found.items),
             outcome=outcome,
             fault=fault,
         )
-        await self.store.add_read(conn, read, _about(envelope, found))
+        await self.store.add_read(conn, read, _about(question, found))
         return read.id
 
     async def _send(self, conn: AsyncConnection, answer: _Answer, outcome: str = "answered") -> None:
@@ -284,7 +283,6 @@ def _day(received: Received) -> date:
     return today(received.at) if as_of is None else date.fromisoformat(as_of)
 
 
-def _about(envelope: Envelope, found: Found | None) -> frozenset[str]:
+def _about(question: Question, found: Found | None) -> frozenset[str]:
     """Everybody a question is about: named in it, or found by it."""
-    asked = asked_about(envelope.data["criterion"])
-    return (found.iins if found else frozenset()) | ({asked} if asked else frozenset())
+    return (found.iins if found else frozenset()) | ({question.iin} if question.iin else frozenset())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
@@ -55,10 +55,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Items as the answer carries them, and whose data they are."""
+    """Items as the answer carries them, and whose data they are. `more`: what else the answer says of itself;
+    `result`: where the register could not work on the question."""
 
     items: Sequence[Mapping[str, Any]]
     iins: frozenset[str]
+    more: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, str] | None = None
 
 
 def is_expired(expires: datetime | None, received: datetime) -> bool:
@@ -80,10 +83,11 @@ def asked_about(criterion: Mapping[str, Any]) -> str | None:
     return next((str(value) for name, value in criterion.items() if name.endswith("iin")), None)
 
 
-def answer_data(field: str, items: Sequence[Mapping[str, Any]], as_of: str | None, now: datetime) -> dict[str, Any]:
+def answer_data(field: str, found: Found, as_of: str | None, now: datetime) -> dict[str, Any]:
     """What an answer says. Nothing found is no mistake: an empty list."""
-    result = PROCESSED if len(items) <= MOST_FOUND else TOO_MANY
-    data = {"result": result, "answered_at": stamp(now), field: [dict(item) for item in items[:MOST_FOUND]]}
+    result = found.result or (PROCESSED if len(found.items) <= MOST_FOUND else TOO_MANY)
+    items = [dict(item) for item in found.items[:MOST_FOUND]]
+    data = {"result": dict(result), "answered_at": stamp(now), field: items, **found.more}
     return data if as_of is None else {**data, "as_of": as_of}
 
 

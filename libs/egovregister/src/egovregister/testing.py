@@ -27,6 +27,7 @@ from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
 from egovlaw.kinds import message_type
+from egovregister.finding import NATIONAL_INGRESS
 
 ADMIN = "administrator-of-the-test"
 CENTRE, SHEP = "con-arm", "gateway-shep"
@@ -72,10 +73,10 @@ class Bench:
         node: Node = self.app.state.node
         return node
 
-    def question(self, name: str, criterion: Mapping[str, Any], **changes: Any) -> Envelope:
+    def question(self, name: str, criterion: Mapping[str, Any] | None, **changes: Any) -> Envelope:
         """A centre's question, good for 90 seconds; `changes` are of the envelope, `data` of what it carries."""
         data = {
-            "criterion": dict(criterion),
+            **({} if criterion is None else {"criterion": dict(criterion)}),
             "official": "operator-1",
             "purpose_ru": "Постановка на учёт нуждающихся в жилье",
             "clause": "8 3)",
@@ -191,9 +192,15 @@ def files_in(home: Path, keys: Keys, pki: TestPki) -> dict[str, Any]:
 
 @asynccontextmanager
 async def running(
-    create_app: CreateApp, settings: Any, keys: Keys, pki: TestPki, world: tuple[MemoryBus, HandClock, Ids]
+    create_app: CreateApp,
+    settings: Any,
+    keys: Keys,
+    pki: TestPki,
+    world: tuple[MemoryBus, HandClock, Ids],
+    *,
+    ingress: str = NATIONAL_INGRESS,
 ) -> AsyncIterator[Bench]:
-    """The twin on a memory bus, joined; what it sends to ШЭП is collected."""
+    """The twin on a memory bus, joined; what it sends to its gateway by the queue `ingress` is collected."""
     bus, clock, ids = world
     members = Members(1, tuple(_member(code, kind, key) for code, kind, key in _parties(settings.code, keys)))
 
@@ -203,7 +210,7 @@ async def running(
             return httpx.Response(200, text=sign_members(members, keys.shep))
         return httpx.Response(200, content=pki.crl() if path == "/crl" else der(pki.issuing))
 
-    sent, letters = await _collected(bus, "shep.ingress"), await _collected(bus, "dead-letters")
+    sent, letters = await _collected(bus, ingress), await _collected(bus, "dead-letters")
     async with httpx.AsyncClient(transport=httpx.MockTransport(neighbours)) as out:
         app = create_app(settings, bus=bus, clock=clock, ids=ids, http=out)
         inward = httpx.ASGITransport(app=app, raise_app_exceptions=False)

@@ -13,6 +13,7 @@ from egovregister.domain import (
     MOST_FOUND,
     Fault,
     FaultKind,
+    Found,
     answer_data,
     asked_about,
     criterion_kind,
@@ -22,6 +23,12 @@ from egovregister.domain import (
 )
 
 NOW = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
+
+
+def found(items: list[dict[str, int]]) -> Found:
+    return Found(items, frozenset())
+
+
 IIN, OTHER = "991231600012", "991231600022"
 
 
@@ -67,24 +74,24 @@ def test_a_fault_bends_everybody_or_one(iin: str | None, about: set[str], bends:
 
 
 def test_nothing_found_is_a_good_answer() -> None:
-    data = answer_data("persons", [], None, NOW)
+    data = answer_data("persons", found([]), None, NOW)
     assert (data["result"]["code"], data["persons"], "as_of" in data) == ("00000", [], False)
     MessageRegister.load(contracts_dir()).check("kz.egov.answer.person.v1", data)
 
 
 def test_an_answer_says_its_day_and_moment() -> None:
-    data = answer_data("attorneys", [], "2020-02-29", NOW)
+    data = answer_data("attorneys", found([]), "2020-02-29", NOW)
     assert (data["as_of"], data["answered_at"]) == ("2020-02-29", "2026-01-15T04:00:00.000Z")
 
 
 def test_one_more_than_the_schema_takes_is_cut_and_said() -> None:
-    data = answer_data("persons", [{"n": n} for n in range(MOST_FOUND + 1)], None, NOW)
+    data = answer_data("persons", found([{"n": n} for n in range(MOST_FOUND + 1)]), None, NOW)
     assert len(data["persons"]) == MOST_FOUND and data["result"]["code"] == "00001"
-    assert answer_data("persons", [{}] * MOST_FOUND, None, NOW)["result"]["code"] == "00000"
+    assert answer_data("persons", found([{}] * MOST_FOUND), None, NOW)["result"]["code"] == "00000"
 
 
 @pytest.mark.parametrize("field", ["persons", "attorneys"])
 def test_garbage_never_passes_a_schema(field: str) -> None:
-    data = garbled(answer_data(field, [], None, NOW), field)
+    data = garbled(answer_data(field, found([]), None, NOW), field)
     with pytest.raises(EgovError, match=r"data\.invalid"):
         MessageRegister.load(contracts_dir()).check(f"kz.egov.answer.{field[:-1]}.v1", data)

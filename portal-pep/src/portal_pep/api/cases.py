@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -96,9 +96,13 @@ class History(Shown):
 
 
 class ResultShown(Shown):
-    """`check` is what the portal found about the signature when the result came; refusal letters carry none."""
+    """`kind` is what it is to the applicant: a negative result is a refusal, signed; a refusal letter carries neither
+    signature nor outcome. `check` is what the portal found about the signature when the result came."""
 
     kind: str
+    outcome: str | None
+    variant: str | None
+    valid_until: date | None
     document: Annotated[str, Field(description="base64 of the exact bytes")]
     sha256: str
     content: dict[str, Any] | None
@@ -221,6 +225,9 @@ async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> Result
     _, found = await reading.result(portal, identity.account, case_id)
     return ResultShown(
         kind=found.kind,
+        outcome=found.outcome,
+        variant=found.variant,
+        valid_until=found.valid_until,
         document=encoded(found.document),
         sha256=hashlib.sha256(found.document).hexdigest(),
         content=read_document(found.document),

@@ -9,7 +9,7 @@ from egovlaw.catalogue import Regulation
 from portal_pep.api.base import Shown, Text
 from portal_pep.domain import texts
 from portal_pep.domain.files import Attachment
-from portal_pep.domain.states import EDITABLE, ENDED, CaseEvent, after
+from portal_pep.domain.states import EDITABLE, ENDED, POSITIVE, CaseEvent, CaseState, after
 from portal_pep.domain.texts import STATE_TEXTS, TURN_TEXTS
 from portal_pep.domain.waiting import Awaited
 from portal_pep.service.reading import CasePage, StatusCheck, StepSeen
@@ -38,15 +38,28 @@ class StatusShown(Shown):
     code: str
     text: Text
     ended: bool
+    outcome: str | None  # of the result: positive, or negative (the reasoned answer of refusal)
     owner: dict[str, Any] | None
+
+
+class TermChange(Shown):
+    """Why the provider extended, paused or resumed the term, in his words."""
+
+    what: str
+    at: datetime
+    reason_kk: str
+    reason_ru: str
 
 
 class TermShown(Shown):
     """`service`: the act's term of the whole service, null where only the Standard has it (A4); `until`: after an
-    extension; `way_s`: the longest step limits on the way to a result, added up by us: no legal term."""
+    extension; `paused`: does not run; `change`: the last one; `way_s`: the longest step limits on the way to a result,
+    added up by us: no legal term."""
 
     service: Any | None
     until: datetime | None
+    paused: bool
+    change: TermChange | None
     way_s: float | None
 
 
@@ -129,7 +142,18 @@ class RecordShown(Shown):
 
 
 def state_text(case: Case) -> Text:
-    return _text(STATE_TEXTS[case.state])
+    negative = case.state is CaseState.COMPLETED and case.outcome not in (None, POSITIVE)
+    return _text(STATE_TEXTS[CaseState.REFUSED if negative else case.state])
+
+
+def _term(case: Case, regulation: Regulation, way_s: float | None) -> TermShown:
+    return TermShown(
+        service=regulation.service_term,
+        until=case.term_until,
+        paused=case.state is CaseState.PAUSED,
+        change=None if case.term_change is None else TermChange(**case.term_change),
+        way_s=way_s,
+    )
 
 
 def status_checked(check: StatusCheck) -> StatusChecked:
@@ -137,7 +161,7 @@ def status_checked(check: StatusCheck) -> StatusChecked:
     return StatusChecked(
         **_line(case, check.regulation),
         iin=case.iin,
-        term=TermShown(service=check.regulation.service_term, until=case.term_until, way_s=None),
+        term=_term(case, check.regulation, None),
         asked_at=check.asked_at,
         told_at=check.told_at,
         awaited=_awaited(check.awaited) if check.awaited else None,
@@ -171,7 +195,7 @@ def case_shown(page: CasePage) -> CaseShown:
     return CaseShown(
         **_line(case, page.regulation),
         iin=case.iin,
-        term=TermShown(service=page.regulation.service_term, until=case.term_until, way_s=sum(way) if way else None),
+        term=_term(case, page.regulation, sum(way) if way else None),
         registered_at=case.registered_at,
         submitted_at=case.submitted_at,
         accepted_at=case.accepted_at,
@@ -200,7 +224,11 @@ def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
             region=case.region,
         ),
         "status": StatusShown(
-            code=case.state.value, text=state_text(case), ended=case.state in ENDED, owner=case.status
+            code=case.state.value,
+            text=state_text(case),
+            ended=case.state in ENDED,
+            outcome=case.outcome,
+            owner=case.status,
         ),
         "created_at": case.created_at,
         "changed_at": case.changed_at,

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
+
+from egovlaw.catalogue import Form, Regulation
 
 NOTHING: Final = "—"
 MONTHS_KK: Final = (
@@ -70,6 +72,8 @@ class PageFacts:
     issued_at: datetime
     check: Mapping[str, Any] | None  # of the signature, as it was at receipt
     signed_at: datetime | None
+    form: Both | None = None  # the act's name of the document, where it has several
+    valid_until: date | None = None
 
 
 def page_of(facts: PageFacts) -> dict[str, Any]:
@@ -85,9 +89,11 @@ def page_of(facts: PageFacts) -> dict[str, Any]:
         },
         "provider": dict(facts.provider),
         "iin": facts.iin,
-        "text": _text(content) if facts.kind == "result" else None,
+        "form": None if facts.form is None else dict(facts.form),
+        "valid_until": _valid(facts.valid_until),
+        "text": _text(content) if signed else None,
         "reasons": [str(reason.get("text", "")) or NOTHING for reason in facts.reasons],
-        "basis": _basis(content) if facts.kind == "refusal" else None,
+        "basis": None if signed else _basis(content),
         "values": _values(content.get("values")),
         "signed": _signature(facts, content) if signed else None,
         "official": ", ".join(filter(None, _person(content.get("official")))) or NOTHING,
@@ -101,11 +107,21 @@ def code_of(facts: PageFacts) -> str:
     return f"number={facts.number or ''};sha256={facts.sha256}"
 
 
-def date_kk(day: datetime) -> str:
+def form_of(regulation: Regulation, outcome: str, variant: str | None) -> Form | None:
+    """The act's form of this variant; None where the provider named none."""
+    named = (form for form in regulation.forms if form.kind == outcome and form.variant == variant)
+    return None if variant is None else next(named, None)
+
+
+def _valid(until: date | None) -> Both | None:
+    return None if until is None else _both(date_kk(until), date_ru(until))
+
+
+def date_kk(day: date) -> str:
     return f"{day.year} жылғы {day.day} {MONTHS_KK[day.month - 1]}"
 
 
-def date_ru(day: datetime) -> str:
+def date_ru(day: date) -> str:
     return f"{day.day} {MONTHS_RU[day.month - 1]} {day.year} года"
 
 

@@ -39,6 +39,8 @@ class CaseEvent(StrEnum):
     COMPLETED = "completed"
 
 
+POSITIVE: Final = "positive"  # a result may also be the reasoned answer of refusal: negative
+
 S, E = CaseState, CaseEvent
 
 # What the owner says of a case he has not ended. Messages may overtake one another, so each is possible at once.

@@ -17,7 +17,9 @@ from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.signatures.cms import CmsFacts, verify_cms
 from egovlaw.catalogue import FlowItem
-from portal_pep.domain.states import CaseEvent, after, is_newer, may_send_again
+from portal_pep.domain.document import day_of, read_document, reasons_in
+from portal_pep.domain.notifications import told_of_extension
+from portal_pep.domain.states import POSITIVE, CaseEvent, after, is_newer, may_send_again
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service.notices import notify
 from portal_pep.service.parts import Portal
@@ -98,9 +100,14 @@ async def _apply(turn: Turn, **more: Any) -> Case | None:
     await _journal(turn, changed, applied=True)
     if news.event is not CaseEvent.REGISTERED:
         await _tell_number(turn, changed)
-    if news.notice is not None:
+    if news.notice is not None and _is_told(turn, news.notice):
         await notify(turn.conn, turn.portal, changed, news.notice, kk=news.kk, ru=news.ru)
     return changed
+
+
+def _is_told(turn: Turn, notice: NoticeKind) -> bool:
+    regulation = turn.portal.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
+    return notice is not NoticeKind.EXTENDED or told_of_extension(regulation)
 
 
 async def _remember(turn: Turn) -> None:
@@ -240,17 +247,22 @@ async def keep_result(conn: AsyncConnection, received: Received, case: Case, fac
         "serial": facts.signer.serial,
         "not_after": facts.signer.not_after.isoformat(),
     }
+    outcome, document = data.get("outcome", POSITIVE), base64.b64decode(data["document"])
+    content = read_document(document)
     await files.put_result(
         conn,
         Result(
             case_id=case.id,
-            kind="result",
-            document=base64.b64decode(data["document"]),
+            kind="result" if outcome == POSITIVE else "refusal",
+            document=document,
             signature=base64.b64decode(data["signature"]),
-            reasons=None,
+            reasons=None if outcome == POSITIVE else reasons_in(content),
             issued_at=moment(data["completed_at"]),
             received_at=received.at,
             check=check,
+            outcome=outcome,
+            variant=data.get("variant"),
+            valid_until=day_of(content, "valid_until"),
         ),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from egovkit.pdf import qr_svg
 from portal_pep.domain.document import read_document
-from portal_pep.domain.printing import Both, PageFacts, code_of, page_of
+from portal_pep.domain.printing import Both, PageFacts, code_of, form_of, page_of
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 from portal_pep.service.reading import result
@@ -58,7 +58,18 @@ def _facts(portal: Portal, case: Case, found: Result) -> PageFacts:
         issued_at=found.issued_at.astimezone(KAZAKHSTAN),
         check=found.check,
         signed_at=datetime.fromisoformat(signed_at).astimezone(KAZAKHSTAN) if signed_at else None,
+        form=_form(portal, case.regulation, found),
+        valid_until=found.valid_until,
     )
+
+
+def _form(portal: Portal, code: str, found: Result) -> Both | None:
+    """The act's name of the document, where the act has several; Russian twice where the catalogue has no Kazakh."""
+    regulation = portal.catalogue.regulation(code)
+    form = None if regulation is None or found.outcome is None else form_of(regulation, found.outcome, found.variant)
+    if form is None:
+        return None
+    return {"kk": form.name_kk.text if form.name_kk else form.name_ru, "ru": form.name_ru}
 
 
 def _service(portal: Portal, code: str) -> Both:

@@ -17,8 +17,8 @@ SHEP = "gateway-shep/src/gateway_shep"
 
 # By the kind of step, then by who takes the application in.
 STEPS: Mapping[str, Mapping[str, Where]] = {
-    "register_account": {"portal": (f"{PORTAL}/service/accounts.py",), "centre": (f"{CENTRE}/service/counter.py",)},
-    "visit": {"centre": (f"{CENTRE}/service/counter.py",), "provider": (f"{PROVIDER}/service/drafts.py",)},
+    "register_account": {"portal": (f"{PORTAL}/service/accounts.py",), "centre": (f"{CENTRE}/service/visits.py",)},
+    "visit": {"centre": (f"{CENTRE}/service/visits.py",), "provider": (f"{PROVIDER}/service/drafts.py",)},
     "authenticate": {
         "portal": (f"{PORTAL}/service/accounts.py",),
         "centre": (f"{CENTRE}/service/operators.py",),
@@ -63,11 +63,11 @@ STEPS: Mapping[str, Mapping[str, Where]] = {
     "check_documents": {"": (f"{PROVIDER}/service/decisions.py",)},
     "refuse_documents": {"": (f"{PROVIDER}/service/decisions.py",)},
     "process": {"": (f"{PROVIDER}/service/filing.py",)},
-    "decide": {"": (f"{PROVIDER}/service/decisions.py",)},
+    "decide": {"": (f"{PROVIDER}/service/deciding.py",)},
     "issue_result": {"": (f"{PROVIDER}/service/issuing.py", f"{PROVIDER}/service/completing.py")},
     "hand_over": {
         "centre": (f"{PROVIDER}/service/completing.py", f"{CENTRE}/service/handing.py"),
-        "provider": (f"{PROVIDER}/service/completing.py",),
+        "provider": (f"{PROVIDER}/service/completing.py", f"{PROVIDER}/service/giving_out.py"),
     },
 }
 # A limit is judged by the law and measured by who sees both ends of it.
@@ -80,10 +80,10 @@ MEASURED: Mapping[str, Where] = {
 # Everything else by its topic.
 TOPICS: Mapping[str, Where] = {
     "internal": (f"{PROVIDER}/domain/internal.py", f"{PROVIDER}/service/internal.py"),
-    "term": (f"{LAW}/calendar.py", f"{CENTRE}/domain/counter.py"),
+    "term": (f"{LAW}/terms.py", f"{PROVIDER}/service/timers.py", f"{CENTRE}/domain/counter.py"),
     "message": (f"{LAW}/flow.py", f"{LAW}/routing.py"),
     "validity": (f"{PROVIDER}/service/results.py",),
-    "general": (f"{LAW}/routing.py", f"{PORTAL}/domain/provider.py", f"{CENTRE}/domain/members.py"),
+    "general": (f"{LAW}/routing.py", f"{PROVIDER}/service/intakes.py", f"{CENTRE}/service/intakes.py"),
     "quality": ("libs/egovkit/src/egovkit/journal.py", SHEP + "/attachments.py", "libs/egovkit/src/egovkit/relay.py"),
     "interface": (f"{PORTAL}/api", f"{PORTAL}/service/printing.py"),
     "result": (f"{PROVIDER}/service/issuing.py", f"{PROVIDER}/service/results.py"),
@@ -92,7 +92,7 @@ TOPICS: Mapping[str, Where] = {
     "survey": (f"{PORTAL}/service/surveys.py", f"{CENTRE}/service/counter.py"),
     "status_check": (f"{PORTAL}/service/reading.py", f"{CENTRE}/service/reading.py"),
     "languages": (f"{PORTAL}/domain/texts.py", f"{PORTAL}/domain/forms.py"),
-    "receipt": (f"{CENTRE}/service/ending.py",),
+    "receipt": (f"{CENTRE}/service/ending.py", f"{PROVIDER}/service/intakes.py"),
     "forms": (f"{PORTAL}/domain/forms.py", f"{PROVIDER}/service/results.py"),
 }
 

@@ -1,4 +1,4 @@
-"""The pages of docs/reference/traceability: of each regulation clause, item, code and tests; and back from each test."""
+"""The pages of docs/reference/traceability: of each regulation clause, item, code and tests; and back from tests."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -20,16 +20,17 @@ from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue
 from provider_arm import handlers
-from provider_arm.api import cases, oversight, own, sessions, staff, tasks
+from provider_arm.api import cases, desks, oversight, own, sessions, staff, tasks, terms
 from provider_arm.api.access import Desk
 from provider_arm.clients import Attachments
 from provider_arm.domain.files import MAX_FILE
+from provider_arm.service import escalation
 from provider_arm.service.context import Workstation
 from provider_arm.service.passwords import Passwords
 from provider_arm.service.procedure import Procedures
 from provider_arm.service.staff import Door
 from provider_arm.settings import Settings
-from provider_arm.tables import kit
+from provider_arm.tables import deadlines, kit
 
 __all__ = ["create_app"]
 
@@ -54,19 +55,21 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with node:
-            ws = _workstation(node, settings, procedures)
+            ws = _workstation(node, settings, procedures, lambda: app.state.desk.ws)
             app.state.desk = Desk(ws, _door(node, settings, regions), node.idempotent, _admin_token(settings))
             await node.receive(f"inbox.{settings.code}", handlers.bound(ws), prepares=handlers.prepares(ws))
             yield
 
     limits = [(r"/v1/own-cases/[^/]+/attachments/[^/]+", MAX_FILE)]
     app = node.create_service(lifespan=lifespan, body_limits=limits, title="АРМ РШЭП: the provider's workstation")
-    for router in (sessions.router, staff.router, tasks.router, cases.router, own.router, oversight.router):
-        app.include_router(router)
+    for part in (sessions, staff, tasks, cases, terms, own, desks, oversight):
+        app.include_router(part.router)
     return app
 
 
-def _workstation(node: Node, settings: Settings, procedures: Procedures) -> Workstation:
+def _workstation(
+    node: Node, settings: Settings, procedures: Procedures, running: Callable[[], Workstation]
+) -> Workstation:
     def access() -> str:
         now = int(node.clock.now().timestamp())
         claims = {
@@ -88,7 +91,8 @@ def _workstation(node: Node, settings: Settings, procedures: Procedures) -> Work
         membership=node.membership,
         trust=node.trust,
         procedures=procedures,
-        due=read_once(load_calendar, node.contracts).due,
+        calendar=read_once(load_calendar, node.contracts),
+        deadlines=node.keep_deadlines(deadlines, escalation.handlers(running)),
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
     )
 

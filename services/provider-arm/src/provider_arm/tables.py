@@ -253,3 +253,61 @@ hand_overs = Table(
     Column("signature", LargeBinary, nullable=False),
     Column("reasons", JSON, nullable=False),  # why the record is not believed: codes
 )
+
+receipts = Table(
+    "receipts",  # of the desk: papers taken in, or refused to be taken
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("number", String(11), nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("provider", String(120), nullable=False),
+    Column("regulation", String(80), nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("case_id", String(36)),
+    Column("applicant_iin", String(12), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("times", JSON, nullable=False),
+    Column("issued_by", String(36), nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    UniqueConstraint("provider", "kind", "number", name="uq_receipts_number"),
+    Index("ix_receipts_region_issued", "region", "issued_at", "id"),
+)
+
+give_outs = Table(
+    "give_outs",  # results handed over at this desk
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("way", String(20), nullable=False),
+    Column("to", String(320), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("signature", LargeBinary),
+    Column("given_by", String(36), nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),
+)
+
+terms = Table(
+    "terms",
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("parts", JSON, nullable=False),  # as the act writes them, one after the other
+    Column("source", String(20), nullable=False),
+    Column("clause", String(400), nullable=False),
+    Column("extensions", JSON, nullable=False),
+    Column("pauses", JSON, nullable=False),
+    Column("ended_at", UtcDateTime),
+)
+
+escalations = Table(
+    "escalations",  # terms that passed unheeded: what the head has to look at
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("case_id", String(36), nullable=False, index=True),
+    Column("task_id", String(36)),  # null: the term of the case itself
+    Column("clause", String(400), nullable=False),
+    Column("term", String(80), nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Index("ix_escalations_at", "at", "id"),
+)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from provider_arm.domain.cases import Answer, CaseState, CheckOutcome, OfficeKind, Role, StepKind, TaskState
 
@@ -92,6 +92,7 @@ class StaffPage(Model):
 class SessionNew(Wish):
     iin: Iin
     password: Annotated[str, Field(min_length=1, max_length=256)]
+    regulation: Code | None = None  # the service whose desk asks for the login
 
 
 class SessionView(Model):
@@ -264,6 +265,37 @@ class HandOverView(Model):
     signature: str
 
 
+class ExtensionView(Model):
+    at: datetime
+    until: datetime
+    reason_ru: str
+    reason_kk: str
+
+
+class PauseView(Model):
+    since: datetime
+    until: datetime | None
+    reason_ru: str
+    reason_kk: str
+
+
+class TermView(Model):
+    """The case's own term. `computed`: the sum of the act's steps, which is no legal term (D2)."""
+
+    started_at: datetime
+    duration: str
+    source: Literal["act", "computed"]
+    clause: str
+    due_at: datetime
+    latest: datetime  # it may be extended to
+    paused_since: datetime | None
+    ended_at: datetime | None
+    overdue: bool
+    escalated_at: datetime | None
+    extensions: list[ExtensionView]
+    pauses: list[PauseView]
+
+
 class CaseView(CaseLine):
     applicant: Applicant
     form: dict[str, Any] | None  # null where the reader's role does not need it
@@ -279,12 +311,40 @@ class CaseView(CaseLine):
     tasks: list[CaseTask]
     answer: OutgoingDocument | None
     handed_over: HandOverView | None
+    term: TermView | None  # null: only the Standard has one (A4), or it has not begun
 
 
 class CheckWish(Wish):
     outcome: Annotated[CheckOutcome, Field(strict=False)]
     # Letter and message both carry them, and the message has to fit one envelope.
     reasons: Annotated[list[Reason], Field(max_length=20)] = []
+
+
+Because = Annotated[str, Field(max_length=4000), AfterValidator(plain)]
+
+
+class ExtendWish(Wish):
+    """Either a moment or a number of working days; the reason in both languages goes to the applicant."""
+
+    until: Annotated[AwareDatetime, Field(strict=False, lt=datetime(2200, 1, 1, tzinfo=UTC))] | None = None
+    working_days: Annotated[int, Field(ge=1, le=100)] | None = None
+    reason_ru: Because = ""
+    reason_kk: Because = ""
+
+    @model_validator(mode="after")
+    def one_end(self) -> Self:
+        if (self.until is None) == (self.working_days is None):
+            raise ValueError("says either until or working_days")
+        return self
+
+
+class PauseWish(Wish):
+    reason_ru: Prose
+    reason_kk: Prose
+
+
+class ResumeWish(Wish):
+    """Nothing needs to be said."""
 
 
 class CaseStanding(Model):
@@ -366,6 +426,31 @@ class ReadView(Model):
 
 class ReadPage(Model):
     items: list[ReadView]
+    next: str | None
+
+
+class LateView(Model):
+    """A term that passed unheeded, of a case or of one of its steps; `open`: the work is not done yet."""
+
+    id: str
+    at: datetime
+    case: str
+    number: str
+    regulation: str
+    title_ru: str
+    title_kk: str
+    case_state: CaseState
+    task: str | None
+    kind: str | None
+    assignee: PersonRef | None
+    clause: str
+    term: str
+    due_at: datetime
+    open: bool
+
+
+class LatePage(Model):
+    items: list[LateView]
     next: str | None
 
 

@@ -1,18 +1,20 @@
-"""For the head: who read whose data, and which of our messages a gateway refused."""
+"""For the head: who read whose data, which of our messages a gateway refused, and what is overdue."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
 from egovkit.service import language_of
-from provider_arm.api.access import Cursor, Limit, OfDesk, Person
-from provider_arm.api.models import IncidentPage, PersonRef, ReadPage, ReadView
+from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person
+from provider_arm.api.models import IncidentPage, LatePage, LateView, PersonRef, ReadPage, ReadView
 from provider_arm.api.paging import page_of
-from provider_arm.api.render import incident_view
+from provider_arm.api.render import incident_view, person_ref, titles
 from provider_arm.service import views
 from provider_arm.store.oversight import NEWEST_FIRST
+from provider_arm.store.terms import Late
 
 router = APIRouter(prefix="/v1", tags=["oversight"])
 
@@ -55,3 +57,40 @@ async def list_incidents(
         found, after = await views.incidents(desk.ws, person, page)
     lang = language_of(request)
     return IncidentPage(items=[incident_view(incident, lang) for incident in found], next=after)
+
+
+@router.get("/oversight/overdue")
+async def list_overdue(
+    desk: OfDesk,
+    person: Person,
+    *,
+    everything: Annotated[bool, Query(alias="all", description="with what was done since")] = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> LatePage:
+    """Terms of cases and of internal steps that passed unheeded, newest first."""
+    with page_of(limit, NEWEST_FIRST, cursor) as page:
+        found, after, names = await views.late(desk.ws, person, page, everything=everything)
+    return LatePage(items=[_late(desk, one, names) for one in found], next=after)
+
+
+def _late(desk: Desk, one: Late, names: Mapping[str, str]) -> LateView:
+    title_ru, title_kk = titles(desk.ws, one.case.regulation)
+    marked = one.escalation
+    return LateView(
+        id=marked.id,
+        at=marked.at,
+        case=one.case.id,
+        number=one.case.number,
+        regulation=one.case.regulation,
+        title_ru=title_ru,
+        title_kk=title_kk,
+        case_state=one.case.state,
+        task=marked.task_id,
+        kind=one.task_kind,
+        assignee=person_ref(names, one.assignee),
+        clause=marked.clause,
+        term=marked.term,
+        due_at=marked.due_at,
+        open=one.open,
+    )

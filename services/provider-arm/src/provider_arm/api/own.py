@@ -10,7 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt, Call
+from egovkit.problems import MEDIA_TYPE
+from egovkit.service import language_of
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, bearer, etag
 from provider_arm.api.models import Model, ResultWish
 from provider_arm.api.own_models import (
@@ -22,6 +25,7 @@ from provider_arm.api.own_models import (
     OwnPrepared,
     OwnPrepareWish,
     OwnRegistered,
+    PapersWish,
     QueryList,
     QueryView,
     ScanView,
@@ -32,7 +36,7 @@ from provider_arm.api.own_models import (
 )
 from provider_arm.api.paging import page_of
 from provider_arm.api.render import b64, decoded
-from provider_arm.domain.cases import Case, Staff
+from provider_arm.domain.cases import Staff
 from provider_arm.domain.own import OwnCase, OwnState
 from provider_arm.domain.own import Query as Question
 from provider_arm.service import drafts, filing, queries, reading, staff
@@ -52,7 +56,9 @@ class OwnCaseQuery(Model):
 
 @router.post("", status_code=201, response_model=OwnCaseView)
 async def open_own_case(request: Request, desk: OfDesk, person: Person, wish: OwnCaseNew) -> Response:
-    """Chooses the service: the case is born, with this session's login as its first step."""
+    """The case is born. Where the act has papers looked at first it is `received`; else the service is chosen, with
+    this session's login as the first step.
+    """
     began = await staff.logged_in_at(desk.ws, desk.door, bearer(request))
 
     async def act(attempt: Attempt) -> Answer:
@@ -84,6 +90,21 @@ async def show_own_case(
     response.headers["etag"] = etag(opened.draft.version)
     response.headers["cache-control"] = "no-store"
     return own_view(desk.ws, opened)
+
+
+@router.put("/{case_id}/papers", response_model=OwnCaseView)
+async def check_papers(
+    request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PapersWish
+) -> Response:
+    """The consumer's papers were looked at: the step before the login, where the act has it."""
+    began = await staff.logged_in_at(desk.ws, desk.door, bearer(request))
+    papers = [paper.model_dump() for paper in wish.papers]
+
+    async def act(_: Attempt) -> Answer:
+        await drafts.check_papers(desk.ws, person, case_id, papers, (began, seen))
+        return await _shown(desk, person, case_id)
+
+    return await _once(request, desk, person, act)
 
 
 @router.put("/{case_id}/consumer", response_model=OwnCaseView)
@@ -163,7 +184,7 @@ async def detach(desk: OfDesk, person: Person, case_id: str, name: str) -> Respo
 async def prepare_own_case(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: OwnPrepareWish
 ) -> Response:
-    """Checks the employee's certificate and returns the exact bytes to sign."""
+    """Returns the exact bytes to sign. The certificate is checked now, unless the act checks it after the signing."""
 
     async def act(_: Attempt) -> Answer:
         filled = await filing.prepare(desk.ws, person, case_id, wish.certificate, seen)
@@ -183,20 +204,16 @@ async def prepare_own_case(
 
 @router.post("/{case_id}/submit", response_model=OwnRegistered)
 async def submit_own_case(request: Request, desk: OfDesk, person: Person, case_id: str, wish: ResultWish) -> Response:
-    """Takes the detached CMS over the prepared bytes; the case is registered and has its number."""
+    """Takes the detached CMS over the prepared bytes; the case is registered and has its number, or it ends because the
+    signature was not confirmed: a problem with the act's clause.
+    """
     signature = decoded("signature", wish.signature)
 
     async def act(attempt: Attempt) -> Answer:
-        def shown(outcome: tuple[OwnCase, Case]) -> Answer:
-            draft, case = outcome
-            registered = OwnRegistered(
-                id=case.id,
-                number=case.number,
-                state=draft.state,
-                version=draft.version,
-                registered_at=case.registered_at,
-            )
-            return _answer(200, registered, draft)
+        def shown(outcome: filing.Submitted) -> Answer:
+            if isinstance(outcome, filing.SignatureRefused):
+                return _refused(request, outcome)
+            return _registered(outcome)
 
         kept, keep = _keeping(attempt, shown)
         await filing.submit(desk.ws, person, case_id, signature, keep)
@@ -225,6 +242,30 @@ async def abandon(request: Request, desk: OfDesk, person: Person, case_id: str) 
         return await _shown(desk, person, case_id)
 
     return await _once(request, desk, person, act)
+
+
+def _registered(outcome: filing.Registered) -> Answer:
+    draft, case = outcome.draft, outcome.case
+    shown = OwnRegistered(
+        id=case.id, number=case.number, state=draft.state, version=draft.version, registered_at=case.registered_at
+    )
+    return _answer(200, shown, draft)
+
+
+def _refused(request: Request, outcome: filing.SignatureRefused) -> Answer:
+    """A refusal that has taken effect: stored and repeated like any other answer."""
+    draft, problems, language = outcome.draft, request.app.state.problems, language_of(request)
+    error = EgovError(
+        outcome.code,
+        clause=outcome.clause,
+        case=draft.id,
+        state=draft.state.value,
+        step=outcome.step,
+        thumbprint=draft.certificate or "-",
+    )
+    headers = {"etag": etag(draft.version), "content-language": language, "vary": "Accept-Language"}
+    document = problems.render(error, language, instance=request.url.path[:300])
+    return Answer(problems.status(error.code), document, headers, MEDIA_TYPE)
 
 
 def _keeping(attempt: Attempt, shown: Callable[[Any], Answer]) -> tuple[list[Answer], Keep[Any]]:

@@ -12,7 +12,7 @@ from provider_arm.api.models import Code, Iin, Model, Name, PersonRef, Value, Va
 from provider_arm.api.render import person_ref, titles
 from provider_arm.domain.cases import masked_iin
 from provider_arm.domain.files import Scan
-from provider_arm.domain.own import NOT_FOUND, OwnCase, OwnState, Query, QueryState
+from provider_arm.domain.own import NOT_FOUND, SIGNATURE_NOT_CONFIRMED, OwnCase, OwnState, Query, QueryState
 from provider_arm.service.context import Workstation
 from provider_arm.service.reading import OwnFile
 
@@ -40,6 +40,12 @@ class Paper(Wish):
 class FormWish(Wish):
     values: Annotated[dict[ValueName, FormValue], Field(max_length=100)]
     papers: Annotated[list[Paper], Field(max_length=50, default_factory=list)]
+
+
+class PapersWish(Wish):
+    """The papers the consumer brought, once they were looked at."""
+
+    papers: Annotated[list[Paper], Field(max_length=50)]
 
 
 class OwnPrepareWish(Wish):
@@ -118,7 +124,7 @@ class OwnCaseView(OwnCaseLine):
     facts: list[FactView]  # E2: what the official has to know, no refusal
     certificate: str | None
     prepared_at: datetime | None
-    message: Words | None  # P4: why the case has ended without a number
+    message: Words | None  # why the case has ended without a number
     trail: list[dict[str, Any]]
 
 
@@ -137,6 +143,9 @@ class OwnRegistered(Model):
     state: OwnState
     version: int
     registered_at: datetime
+
+
+_ENDED = {OwnState.NO_DATA: NOT_FOUND, OwnState.SIGNATURE_REFUSED: SIGNATURE_NOT_CONFIRMED}
 
 
 def own_line(ws: Workstation, draft: OwnCase, names: Mapping[str, str]) -> OwnCaseLine:
@@ -161,7 +170,7 @@ def own_line(ws: Workstation, draft: OwnCase, names: Mapping[str, str]) -> OwnCa
 
 def own_view(ws: Workstation, opened: OwnFile) -> OwnCaseView:
     draft, now = opened.draft, ws.clock.now()
-    no_data = Words(kk=NOT_FOUND.kk, ru=NOT_FOUND.ru)
+    ended = _ENDED.get(draft.state)
     return OwnCaseView(
         **(own_line(ws, draft, opened.names).model_dump() | {"consumer_iin": draft.iin}),
         form=dict(draft.form),
@@ -172,7 +181,7 @@ def own_view(ws: Workstation, opened: OwnFile) -> OwnCaseView:
         facts=[FactView(code=fact.code, kk=fact.kk, ru=fact.ru) for fact in opened.facts],
         certificate=draft.certificate,
         prepared_at=draft.prepared_at,
-        message=no_data if draft.state is OwnState.NO_DATA else None,
+        message=None if ended is None else Words(kk=ended.kk, ru=ended.ru),
         trail=[dict(step) for step in draft.trail],
     )
 

@@ -32,6 +32,7 @@ from provider_arm.api.models import (
     TaskStanding,
     TaskView,
 )
+from provider_arm.api.render_terms import term_view
 from provider_arm.domain.cases import Case, Staff, Task, TaskState, masked_iin, reason_text
 from provider_arm.domain.internal import Running, step_of
 from provider_arm.service.context import Workstation
@@ -204,6 +205,7 @@ def case_view(ws: Workstation, opened: CaseFile) -> CaseView:
         tasks=[_case_task(task, opened.names) for task in opened.tasks],
         answer=_answer(opened),
         handed_over=_handed_over(opened),
+        term=term_view(ws, opened),
     )
 
 

@@ -15,7 +15,14 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 @router.post("", status_code=201)
 async def log_in(request: Request, desk: OfDesk, wish: SessionNew) -> SessionView:
     """ИИН and password for a token. No Idempotency-Key: a repetition is another session, and none is stored."""
-    login = await staff.log_in(desk.ws, desk.door, iin=wish.iin, password=wish.password, address=address_of(request))
+    login = await staff.log_in(
+        desk.ws,
+        desk.door,
+        iin=wish.iin,
+        password=wish.password,
+        address=address_of(request),
+        regulation=wish.regulation,
+    )
     return SessionView(token=login.token, expires_at=login.expires, staff=staff_view(login.person))
 
 

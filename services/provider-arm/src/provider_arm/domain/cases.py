@@ -74,6 +74,12 @@ STATUS_TEXTS: Final[Mapping[CaseState, StatusText]] = MappingProxyType(
     }
 )
 
+OVERDUE: Final = "overdue"  # the status that tells of a term that passed; the case stands where it stood
+OVERDUE_TEXT: Final = StatusText(
+    "Срок, установленный регламентом ({clause}), истёк; рассмотрение продолжается, руководитель уведомлён",
+    "Регламентте белгіленген мерзім ({clause}) өтті; қарау жалғасуда, басшыға хабарланды",
+)
+
 
 # --- people -----------------------------------------------------------------------------------------------
 
@@ -111,6 +117,7 @@ ROLES_OF_STEP: Final[Mapping[StepKind, frozenset[Role]]] = MappingProxyType(
 # A clerk sorts the post: who applied is not needed for that.
 SEES_APPLICANT: Final = frozenset({Role.EXECUTOR, Role.HEAD, Role.DIVISION_HEAD, Role.AUTHORISED, Role.COMMISSION})
 SEES_OVERSIGHT: Final = frozenset({Role.HEAD})  # delays, incidents, the log of reads
+RULES_TERMS: Final = frozenset({Role.HEAD})  # extends, pauses and resumes
 RELEASES_FOR_OTHERS: Final = frozenset({Role.HEAD})
 
 

@@ -16,7 +16,6 @@ from provider_arm.domain.cases import Answer, OfficeKind, Role, Staff
 
 SIGNING: Final = frozenset({"sign", "decide"})
 DRAFTING: Final = frozenset({"examine", "prepare"})
-_LODGED_AT: Final[Mapping[str, InternalBranch]] = {"akim": "akim"}  # any other channel with branches: the Centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,6 @@ class Running:
 
     def steps(self, regulation: Regulation) -> tuple[InternalStep, ...]:
         return regulation.internal_steps(self.lodged, refused=self.draft.answer is Answer.NEGATIVE)
-
-
-def branch_for(regulation: Regulation, channel: str) -> InternalBranch:
-    """Where a case of this channel enters the procedure."""
-    if any(step.branch == "default" for step in regulation.internal_procedure):
-        return "default"
-    return _LODGED_AT.get(channel, "centre")
 
 
 def key_of(step: InternalStep, turn: int = 1) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,17 +22,20 @@ SEES_ALL_DRAFTS: Final = frozenset({Role.HEAD})
 
 
 class OwnState(StrEnum):
+    RECEIVED = "received"  # the consumer is at the desk; his papers are looked at
     OPENED = "opened"  # the service is chosen
-    CONSUMER_ENTERED = "consumer_entered"  # whose case it is; the register may be asked
+    CONSUMER_ENTERED = "consumer_entered"  # whose case it is; the register may be asked, or the form filled in
     DATA_REQUESTED = "data_requested"  # the register was asked, and has not answered in time with anything usable
     DATA_CHECKED = "data_checked"  # the register knows the consumer: form, marks and scans
     PREPARED = "prepared"  # the bytes to sign are fixed
     REGISTERED = "registered"  # has its number; `cases` goes on
     NO_DATA = "no_data"  # ended: the register does not know the consumer; no number, no document (A9)
+    SIGNATURE_REFUSED = "signature_refused"  # ended: signed first, and the ЭЦП was not confirmed afterwards (A1)
     ABANDONED = "abandoned"  # ended: nobody will send it
 
 
 class OwnEvent(StrEnum):
+    PAPERS_CHECKED = "papers_checked"
     CONSUMER_ENTERED = "consumer_entered"
     ASKED = "asked"
     DATA_FOUND = "data_found"
@@ -39,28 +43,56 @@ class OwnEvent(StrEnum):
     EDITED = "edited"
     PREPARED = "prepared"
     REGISTERED = "registered"
+    CERTIFICATE_REFUSED = "certificate_refused"
     ABANDONED = "abandoned"
 
+
+Table = Mapping[tuple[OwnState, OwnEvent], OwnState]
 
 _S, _E = OwnState, OwnEvent
 _LIVE: Final = (_S.OPENED, _S.CONSUMER_ENTERED, _S.DATA_REQUESTED, _S.DATA_CHECKED, _S.PREPARED)
 
-OWN_TRANSITIONS: Final[Mapping[tuple[OwnState, OwnEvent], OwnState]] = MappingProxyType(
+# What every flow has.
+_ALWAYS: Final[Table] = MappingProxyType(
     {
         # A mistyped ИИН is corrected at any time: what was found out about the other person counts no more.
         **{(state, _E.CONSUMER_ENTERED): _S.CONSUMER_ENTERED for state in _LIVE},
-        (_S.CONSUMER_ENTERED, _E.ASKED): _S.DATA_REQUESTED,
-        (_S.DATA_REQUESTED, _E.ASKED): _S.DATA_REQUESTED,  # E1: repeatable
-        (_S.DATA_REQUESTED, _E.DATA_FOUND): _S.DATA_CHECKED,
-        (_S.DATA_REQUESTED, _E.DATA_ABSENT): _S.NO_DATA,
-        (_S.DATA_CHECKED, _E.EDITED): _S.DATA_CHECKED,
-        (_S.PREPARED, _E.EDITED): _S.DATA_CHECKED,  # what was prepared said something else
-        (_S.DATA_CHECKED, _E.PREPARED): _S.PREPARED,
         (_S.PREPARED, _E.PREPARED): _S.PREPARED,
         (_S.PREPARED, _E.REGISTERED): _S.REGISTERED,
         **{(state, _E.ABANDONED): _S.ABANDONED for state in _LIVE},
     }
 )
+
+# What a step of this kind adds.
+_WITH: Final[Mapping[str, Table]] = MappingProxyType(
+    {
+        "visit": {
+            (_S.RECEIVED, _E.PAPERS_CHECKED): _S.OPENED,
+            (_S.RECEIVED, _E.ABANDONED): _S.ABANDONED,
+        },
+        "query_registers": {
+            (_S.CONSUMER_ENTERED, _E.ASKED): _S.DATA_REQUESTED,
+            (_S.DATA_REQUESTED, _E.ASKED): _S.DATA_REQUESTED,  # E1: repeatable
+            (_S.DATA_REQUESTED, _E.DATA_FOUND): _S.DATA_CHECKED,
+            (_S.DATA_REQUESTED, _E.DATA_ABSENT): _S.NO_DATA,
+        },
+        "check_certificate": {(_S.PREPARED, _E.CERTIFICATE_REFUSED): _S.SIGNATURE_REFUSED},
+    }
+)
+
+
+@lru_cache(maxsize=64)
+def transitions_for(kinds: frozenset[str]) -> Table:
+    """The table of a flow with steps of these kinds. The form is open once the register knows the consumer, or, where
+    no register is asked, once it is known who he is; a change makes void what was prepared.
+    """
+    form = _S.DATA_CHECKED if "query_registers" in kinds else _S.CONSUMER_ENTERED
+    rows = dict(_ALWAYS)
+    for kind in sorted(kinds & set(_WITH)):
+        rows |= _WITH[kind]
+    rows |= {(state, _E.EDITED): form for state in (form, _S.PREPARED)}
+    rows[form, _E.PREPARED] = _S.PREPARED
+    return MappingProxyType(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,4 +212,10 @@ _WHY: Final[Mapping[QueryState, StatusText]] = MappingProxyType(
 NOT_FOUND: Final = StatusText(
     "Невозможно получить данные: данные потребителя в ГБД ФЛ отсутствуют",
     "Деректерді алу мүмкін емес: ЖТ МДБ-да тұтынушының деректері жоқ",
+)
+
+# And when its signature was not confirmed (cl. 6 8) of act 516).
+SIGNATURE_NOT_CONFIRMED: Final = StatusText(
+    "В запрашиваемой услуге отказано: подлинность ЭЦП сотрудника не подтверждена",
+    "Сұратылған қызметтен бас тартылды: қызметкердің ЭЦҚ түпнұсқалығы расталмады",
 )

@@ -9,6 +9,7 @@ from datetime import datetime
 from provider_arm.domain.cases import Case, CaseEvent
 from provider_arm.service import results
 from provider_arm.service.context import stamp
+from provider_arm.service.deciding import told_at
 from provider_arm.service.sitting import Sitting
 from provider_arm.store import cases
 
@@ -25,8 +26,8 @@ async def complete(sitting: Sitting) -> int:
         await ws.journal_action(conn, "result.issued", case.id, by=sitting.person.id, document_sha256=digest)
         return await sitting.move(CaseEvent.RESULT_ISSUED, [])
     item = procedure.issue
-    started = _checked_at(case) if procedure.started_by(item, procedure.check) else None
-    await sitting.journal(item, procedure.check or procedure.held, started=started, document_sha256=digest)
+    started = _checked_at(case) if procedure.started_by(item, procedure.check) else await told_at(sitting)
+    await sitting.journal(item, procedure.before_issue, started=started, document_sha256=digest)
     version = await sitting.move(CaseEvent.RESULT_ISSUED, [])
     data = {
         "number": case.number,

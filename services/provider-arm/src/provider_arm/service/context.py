@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.clock import Clock
 from egovkit.db import Database
+from egovkit.deadlines import Deadlines
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
@@ -19,14 +20,13 @@ from egovkit.journal import Journal, JournalEntry, Link
 from egovkit.membership import Membership
 from egovkit.outbox import Draft, Outbox
 from egovkit.signatures.certificates import TrustStore
-from egovlaw.catalogue import Duration, FlowItem
+from egovlaw.calendar import WorkCalendar
+from egovlaw.catalogue import FlowItem
 from egovlaw.kinds import message_type
 from provider_arm.clients import Attachments
 from provider_arm.domain.cases import Case
 from provider_arm.service.procedure import NOT_MEASURED, Measured, Procedures
 from provider_arm.store import people
-
-Due = Callable[[datetime, Duration], datetime]  # when a term of the act that starts at a moment ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class Workstation:
     trust: TrustStore
     procedures: Procedures
     attachments: Attachments
-    due: Due
+    calendar: WorkCalendar
+    deadlines: Deadlines
 
     @property
     def gateway(self) -> str:
@@ -73,7 +74,7 @@ class Workstation:
     ) -> Link:
         """One step of the flow into our own chain, in the transaction of its effect; its link is for the trail. `at`:
         a step that happened before the case was born."""
-        body = self._facts(item, states, outcome=outcome, measured=measured, **more)
+        body = self.step_facts(item, states, outcome=outcome, measured=measured, **more)
         entry = JournalEntry("step", at or self.clock.now(), case_id, body)
         [link] = await self.journal.append(conn, [entry])
         return link
@@ -89,7 +90,7 @@ class Workstation:
         **more: object,
     ) -> None:
         """As `journal_step`, for a step that no trail names."""
-        body = self._facts(item, states, outcome="done", measured=measured, **more)
+        body = self.step_facts(item, states, outcome="done", measured=measured, **more)
         await self.journal.note(conn, [JournalEntry("step", self.clock.now(), case_id, body)])
 
     async def note_envelope(
@@ -113,10 +114,10 @@ class Workstation:
             "recipient": envelope.recipient,
             "sha256": sha256 or hashlib.sha256(envelope.encode()).hexdigest(),
         }
-        body = self._facts(item, states, outcome=outcome, measured=measured, **(told | more))
+        body = self.step_facts(item, states, outcome=outcome, measured=measured, **(told | more))
         await self.journal.note(conn, [JournalEntry("envelope", self.clock.now(), envelope.subject, body)])
 
-    def _facts(
+    def step_facts(
         self,
         item: FlowItem,
         states: tuple[str, str],
@@ -157,7 +158,7 @@ class Workstation:
             region=case.region,
             data=data,
             queue=ingress(case.region),
-            causation=case.envelope_id,
+            causation=None if case.envelope_id == case.id else case.envelope_id,  # born at this desk
         )
         await self.outbox.send(conn, draft)
 

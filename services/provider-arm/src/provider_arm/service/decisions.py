@@ -21,10 +21,9 @@ from provider_arm.domain.cases import (
     document_bytes,
     reason_text,
 )
-from provider_arm.service import internal, opinions
+from provider_arm.service import deciding, internal, opinions
 from provider_arm.service.actors import require_role
 from provider_arm.service.context import Workstation, stamp
-from provider_arm.service.procedure import NOT_MEASURED
 from provider_arm.service.sitting import Sitting, about, own_task
 from provider_arm.store import cases, tasks
 
@@ -68,7 +67,7 @@ def _require_sense(case: Case, verdict: Verdict) -> None:
 
 async def _accept(sitting: Sitting) -> None:
     trail = await sitting.checked("ok")
-    await sitting.move(CaseEvent.DOCUMENTS_IN_ORDER, trail, decision=Decision(Answer.POSITIVE).as_data())
+    await deciding.settle(sitting, CaseEvent.DOCUMENTS_IN_ORDER, Decision(Answer.POSITIVE), trail)
     if not await internal.start(sitting.ws, sitting.conn, sitting.case):  # D1: between the check and the result
         await _open_result(sitting)
 
@@ -77,14 +76,12 @@ async def _decide_negatively(sitting: Sitting, given: tuple[tuple[str, str], ...
     """The act has no refusal here: the reasoned answer is a result, signed like any other."""
     decision = Decision(Answer.NEGATIVE, tuple(_all_reasons(sitting.case, given)))
     trail = await sitting.checked("violation")
-    await sitting.move(CaseEvent.ANSWER_IS_NEGATIVE, trail, decision=decision.as_data())
+    await deciding.settle(sitting, CaseEvent.ANSWER_IS_NEGATIVE, decision, trail)
     await _open_result(sitting)
 
 
 async def _open_result(sitting: Sitting) -> None:
-    procedure, now = sitting.procedure, sitting.now
-    runs = procedure is not None and procedure.started_by(procedure.issue, procedure.check)
-    limit = procedure.measure(procedure.issue, now, now) if procedure is not None and runs else NOT_MEASURED
+    limit = deciding.result_time(sitting)
     await tasks.add(
         sitting.conn,
         Task(
@@ -93,7 +90,7 @@ async def _open_result(sitting: Sitting) -> None:
             kind=StepKind.ISSUE_RESULT,
             state=TaskState.OPEN,
             assignee=None,
-            created_at=now,
+            created_at=sitting.now,
             taken_at=None,
             done_at=None,
             due_at=limit.due_at,

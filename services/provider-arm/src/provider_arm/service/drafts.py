@@ -16,9 +16,10 @@ from egovlaw.identifiers import iin_problem
 from provider_arm.domain import files
 from provider_arm.domain.cases import Staff
 from provider_arm.domain.files import Scan
-from provider_arm.domain.own import OWN_TRANSITIONS, WORKS_AT_DESK, OwnCase, OwnEvent, OwnState
+from provider_arm.domain.own import WORKS_AT_DESK, OwnCase, OwnEvent, OwnState
 from provider_arm.service.context import Workstation, trail_step
-from provider_arm.service.procedure import NOT_MEASURED, Measured, OwnFlow
+from provider_arm.service.own_flow import OwnFlow, own_flow_of
+from provider_arm.service.procedure import NOT_MEASURED, Measured
 from provider_arm.store import own, people
 
 T = TypeVar("T")
@@ -71,9 +72,12 @@ class Turn:
         )
         return trail_step(item, outcome, at or self.now, link)
 
+    def allows(self, event: OwnEvent) -> bool:
+        return (self.draft.state, event) in self.flow.transitions
+
     async def move(self, event: OwnEvent, **values: Any) -> OwnCase:
         """Compare-and-set to the state the table gives, with what else changes."""
-        after = OWN_TRANSITIONS.get((self.draft.state, event))
+        after = self.flow.transitions.get((self.draft.state, event))
         if after is None:
             raise EgovError("own_case.wrong_state", state=self.draft.state.value)
         return await self.change(state=after.value, **values)
@@ -96,7 +100,7 @@ def flow_of(ws: Workstation, draft: OwnCase) -> OwnFlow:
 
 
 def own_flow(ws: Workstation, regulation: str) -> OwnFlow:
-    flow = ws.procedures.own(regulation)
+    flow = own_flow_of(ws.procedures, regulation)
     if flow is None:
         raise EgovError("own_case.service_unknown", regulation=regulation[:80])
     return flow
@@ -140,7 +144,7 @@ def _changed(draft: OwnCase) -> EgovError:
 async def open_case(
     ws: Workstation, person: Staff, regulation: str, logged_in_at: datetime, keep: Keep[OwnCase]
 ) -> OwnCase:
-    """P2 begins: the service is chosen, the case is born (E9), and the login of this session is its first step."""
+    """The case is born (E9). Where the act has the papers looked at first, that begins; else the service is chosen."""
     require_desk(person)
     flow = own_flow(ws, regulation)
     law = flow.procedure.regulation
@@ -159,7 +163,7 @@ async def open_case(
         form={},
         papers=(),
         trail=(),
-        state=OwnState.OPENED,
+        state=flow.first_state,
         version=1,
         certificate=None,
         prepared_at=None,
@@ -168,30 +172,63 @@ async def open_case(
         changed_at=now,
     )
     async with ws.db.begin() as conn:
-        login = Turn(ws, conn, new, flow, now, person.id)
-        measured = flow.procedure.unmeasured(flow.authenticate)
-        draft = replace(new, trail=(await login.step(flow.authenticate, measured=measured, at=logged_in_at),))
+        began = Turn(ws, conn, new, flow, now, person.id)
+        draft = new if flow.visit else replace(new, trail=tuple(await _logged_in(began, logged_in_at)))
         await own.add(conn, draft)
         await keep(conn, draft)
     return draft
 
 
+async def _logged_in(turn: Turn, at: datetime) -> list[dict[str, Any]]:
+    """The login of the session, as the steps of the flow it is; an account whose login was refused opens nothing."""
+    flow = turn.flow
+    steps = [await turn.step(flow.authenticate, measured=flow.procedure.unmeasured(flow.authenticate), at=at)]
+    if flow.verify_login is not None:
+        steps.append(await turn.step(flow.verify_login, "ok", at=at))
+    return steps
+
+
+async def check_papers(
+    ws: Workstation, person: Staff, case_id: str, papers: Sequence[Mapping[str, Any]], seen: tuple[datetime, int | None]
+) -> OwnCase:
+    """The papers the consumer brought are looked at (act 516, cl. 6 1)); then the official is at his screen.
+
+    `seen`: when his session began, and the version he saw.
+    """
+    logged_in_at, expected = seen
+    async with ws.db.begin() as conn:
+        turn = await at_work(ws, conn, person, case_id, expected)
+        item = turn.flow.visit
+        if item is None or not turn.allows(OwnEvent.PAPERS_CHECKED):
+            raise EgovError("own_case.wrong_state", state=turn.draft.state.value)
+        measured = turn.flow.procedure.measure_own(item, turn.draft.opened_at, turn.now)
+        shown = await turn.step(item, measured=measured, papers=len(papers))
+        trail = [shown, *await _logged_in(turn, logged_in_at)]
+        return await turn.move(OwnEvent.PAPERS_CHECKED, trail=trail, papers=[dict(one) for one in papers])
+
+
 async def enter_consumer(ws: Workstation, person: Staff, case_id: str, iin: str, expected: int | None) -> OwnCase:
-    """P2 ends. Another consumer makes void what was found out about the first one."""
+    """Whose case it is. Another consumer makes void what was found out about the first one."""
     if (problem := iin_problem(iin)) is not None:
         raise EgovError("request.invalid", errors=[FieldError("iin", "wrong_form", problem)])
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, expected)
         if turn.draft.iin == iin:
             return turn.draft
+        if not turn.allows(OwnEvent.CONSUMER_ENTERED):
+            raise EgovError("own_case.wrong_state", state=turn.draft.state.value)
         await require_nothing_pending(turn)
-        item = turn.flow.choose
-        began = turn.draft.opened_at if turn.draft.iin is None else None
-        procedure = turn.flow.procedure
-        measured = procedure.unmeasured(item) if began is None else procedure.measure(item, began, turn.now)
-        chosen = await turn.step(item, measured=measured)
-        login = [step for step in turn.draft.trail if step["step"] == turn.flow.authenticate.label]
-        return await turn.move(OwnEvent.CONSUMER_ENTERED, iin=iin, trail=[*login, chosen], **NOTHING_PREPARED)
+        trail = list(turn.draft.trail) if turn.flow.fills_when_choosing else await _chosen(turn)
+        return await turn.move(OwnEvent.CONSUMER_ENTERED, iin=iin, trail=trail, **NOTHING_PREPARED)
+
+
+async def _chosen(turn: Turn) -> list[Mapping[str, Any]]:
+    """P2 of act 427, cl. 7, ends: the steps up to it."""
+    item, procedure = turn.flow.choose, turn.flow.procedure
+    began = turn.draft.opened_at if turn.draft.iin is None else None
+    measured = procedure.unmeasured(item) if began is None else procedure.measure(item, began, turn.now)
+    chosen = await turn.step(item, measured=measured)
+    return [*(step for step in turn.draft.trail if turn.flow.place(step) < item.n), chosen]
 
 
 async def require_nothing_pending(turn: Turn) -> None:
@@ -216,7 +253,9 @@ async def save_form(
         if known and (unknown := sorted(set(values) - known)):  # a form the act does not print takes any field (A15)
             errors = [FieldError(f"values.{name}", "unknown", "the act's form has no such field") for name in unknown]
             raise EgovError("form.invalid", errors=errors)
-        changes = {"form": dict(values), "papers": [dict(one) for one in papers], **NOTHING_PREPARED}
+        changes: dict[str, Any] = {"form": dict(values), **NOTHING_PREPARED}
+        if papers or turn.flow.visit is None:  # else they were marked when they were looked at
+            changes["papers"] = [dict(one) for one in papers]
         return await turn.move(OwnEvent.EDITED, **changes)
 
 
@@ -236,20 +275,21 @@ async def attach(ws: Workstation, person: Staff, case_id: str, name: str, upload
         )
     scan = Scan(name, media_type, len(content), hashlib.sha256(content).hexdigest())
     async with ws.db.read() as conn:
-        await _require_room(conn, await owned(conn, person, case_id), scan)
+        draft = await owned(conn, person, case_id)
+        await _require_room(Turn.of(ws, conn, draft, person.id), scan)
     await ws.attachments.put(case_id, scan, content)  # before the row that names it
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id)
-        await _require_room(conn, turn.draft, scan)
+        await _require_room(turn, scan)
         await own.put_scan(conn, case_id, scan)
         await turn.move(OwnEvent.EDITED, **NOTHING_PREPARED)
     return scan
 
 
-async def _require_room(conn: AsyncConnection, draft: OwnCase, scan: Scan) -> None:
-    if (draft.state, OwnEvent.EDITED) not in OWN_TRANSITIONS:
-        raise EgovError("own_case.wrong_state", state=draft.state.value)
-    problem = files.case_problem(await own.scans_of(conn, draft.id), scan)
+async def _require_room(turn: Turn, scan: Scan) -> None:
+    if not turn.allows(OwnEvent.EDITED):
+        raise EgovError("own_case.wrong_state", state=turn.draft.state.value)
+    problem = files.case_problem(await own.scans_of(turn.conn, turn.draft.id), scan)
     if problem is not None:
         raise EgovError(problem[0], name=scan.name, limit=problem[1])
 
@@ -269,18 +309,19 @@ async def take_over(ws: Workstation, person: Staff, case_id: str) -> OwnCase:
         draft = await visible(conn, person, case_id, lock=True)
         if draft.owner == person.id:
             return draft
-        if (draft.state, OwnEvent.ABANDONED) not in OWN_TRANSITIONS:
-            raise EgovError("own_case.wrong_state", state=draft.state.value)
         turn = Turn.of(ws, conn, draft, person.id)
+        if not turn.allows(OwnEvent.ABANDONED):
+            raise EgovError("own_case.wrong_state", state=draft.state.value)
         await ws.journal_action(conn, "own_case.taken_over", draft.id, by=person.id, holder=draft.owner)
-        return await turn.change(owner=person.id, **_void_signing(draft))
+        return await turn.change(owner=person.id, **_void_signing(turn))
 
 
-def _void_signing(draft: OwnCase) -> dict[str, Any]:
+def _void_signing(turn: Turn) -> dict[str, Any]:
     """What one official prepared another one does not sign: the document names who fills it in."""
-    if draft.state is not OwnState.PREPARED:
+    state = turn.draft.state
+    if state is not OwnState.PREPARED:
         return {}
-    return {"state": OWN_TRANSITIONS[draft.state, OwnEvent.EDITED].value, **NOTHING_PREPARED}
+    return {"state": turn.flow.transitions[state, OwnEvent.EDITED].value, **NOTHING_PREPARED}
 
 
 async def abandon(ws: Workstation, person: Staff, case_id: str) -> OwnCase:

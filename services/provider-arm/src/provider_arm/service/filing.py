@@ -1,20 +1,26 @@
-"""P5 and P6 of the provider's own channel: the employee signs the filled form, and it is registered at once."""
+"""Signing and registration in the provider's own channel: the employee signs the filled form, and it has its number at
+once, unless the act has the certificate checked after the signing and the check fails (A1)."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from egovkit.errors import EgovError
+from egovkit.errors import TRANSIENT, EgovError
 from egovkit.signatures.certificates import CertificateFacts
+from egovkit.signatures.cms import verify_cms
 from provider_arm.domain.cases import Case, CaseState, Staff, document_bytes
-from provider_arm.domain.own import OWN_TRANSITIONS, OwnCase, OwnEvent
+from provider_arm.domain.own import OwnCase, OwnEvent
 from provider_arm.service.context import Workstation, stamp
-from provider_arm.service.drafts import Keep, Turn, at_work, owned
-from provider_arm.service.registration import next_number, register
-from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
+from provider_arm.service.drafts import Keep, Turn, at_work, flow_of, owned
+from provider_arm.service.own_flow import OwnFlow
+from provider_arm.service.procedure import Measured
+from provider_arm.service.registration import next_number, register, tells
+from provider_arm.service.reporting import end_with
+from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate, named_certificate
 from provider_arm.store import own
 
 
@@ -27,15 +33,44 @@ class Filled:
     certificate: CertificateFacts
 
 
+@dataclass(frozen=True, slots=True)
+class SignatureRefused:
+    """The draft ended by the act's refusal of the signature."""
+
+    draft: OwnCase
+    code: str
+    step: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    draft: OwnCase
+    case: Case
+
+
+Submitted = Registered | SignatureRefused
+
+
 async def prepare(ws: Workstation, person: Staff, case_id: str, certificate: str, expected: int | None) -> Filled:
-    """Checks the employee's certificate (A6, A7) and fixes the bytes he will sign."""
-    facts = chosen_certificate(ws, person, certificate)
-    _require_employee(ws, facts)
+    """Fixes the bytes the employee will sign; his certificate is checked now (A6, A7), or later by the act's own step."""
+    async with ws.db.read() as conn:
+        flow = flow_of(ws, await owned(conn, person, case_id))
+    facts = _certificate(ws, flow, person, certificate)
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, expected)
         document = document_bytes(await _application(turn, person, facts.thumbprint))
         values = {"document": document, "certificate": facts.thumbprint, "prepared_at": turn.now}
         return Filled(await turn.move(OwnEvent.PREPARED, **values), document, facts)
+
+
+def _certificate(ws: Workstation, flow: OwnFlow, person: Staff, text: str) -> CertificateFacts:
+    if not flow.checks_after_signing:
+        facts = chosen_certificate(ws, person, text)
+    elif (facts := named_certificate(ws, person, text)).refusal is not None:
+        return facts  # the act's check will say so
+    _require_employee(ws, facts)
+    return facts
 
 
 def _require_employee(ws: Workstation, facts: CertificateFacts) -> None:
@@ -66,9 +101,7 @@ async def _application(turn: Turn, person: Staff, thumbprint: str) -> dict[str, 
     }
 
 
-async def submit(
-    ws: Workstation, person: Staff, case_id: str, signature: bytes, keep: Keep[tuple[OwnCase, Case]]
-) -> tuple[OwnCase, Case]:
+async def submit(ws: Workstation, person: Staff, case_id: str, signature: bytes, keep: Keep[Submitted]) -> Submitted:
     """Takes the detached CMS over the prepared bytes; the case gets its number in the same transaction.
 
     The signature is checked before it: that takes a thread, and whatever changes meanwhile is caught by the version.
@@ -76,43 +109,83 @@ async def submit(
     async with ws.db.read() as conn:
         draft = await owned(conn, person, case_id)
         document = await own.document(conn, case_id)
-    if document is None or (draft.state, OwnEvent.REGISTERED) not in OWN_TRANSITIONS:
+    flow = flow_of(ws, draft)
+    if document is None or (draft.state, OwnEvent.REGISTERED) not in flow.transitions:
         raise EgovError("own_case.wrong_state", state=draft.state.value)
-    signer = await checked_signature(ws, person, document, signature)
-    _require_employee(ws, signer)
+    signer, refusal = await _signer(ws, flow, person, document, signature)
     if signer.thumbprint != draft.certificate:
         raise EgovError("signature.other_certificate")
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, draft.version)
-        outcome = await _register(turn, document, signature)
+        trail = await _signed(turn, document)
+        if refusal is None:
+            outcome: Submitted = await _register(turn, (document, signature), trail)
+        else:
+            outcome = await _refuse(turn, refusal, trail)
         await keep(conn, outcome)
     return outcome
 
 
-async def _register(turn: Turn, document: bytes, signature: bytes) -> tuple[OwnCase, Case]:
-    procedure, item = turn.flow.procedure, turn.flow.sign
-    began = datetime.fromisoformat(turn.draft.trail[-1]["at"])  # the form was shown once the data had been checked
+async def _signer(
+    ws: Workstation, flow: OwnFlow, person: Staff, document: bytes, signature: bytes
+) -> tuple[CertificateFacts, str | None]:
+    """Who signed; and, where the act judges it now, why not to confirm it. Who is not to blame may try again."""
+    if not flow.checks_after_signing:
+        signer = await checked_signature(ws, person, document, signature)
+        _require_employee(ws, signer)
+        return signer, None
+    facts = await verify_cms(document, signature, ws.trust, ws.clock.now(), person.iin)
+    if facts.refusal in TRANSIENT:
+        raise EgovError(facts.refusal)
+    return facts.signer, facts.refusal
+
+
+async def _signed(turn: Turn, document: bytes) -> list[Mapping[str, Any]]:
+    """The steps up to the signature; the form was complete when the certificate was chosen."""
+    flow, procedure, draft = turn.flow, turn.flow.procedure, turn.draft
+    trail: list[Mapping[str, Any]] = list(draft.trail)
+    began = datetime.fromisoformat(trail[-1]["at"])  # the form was shown once the data had been checked
+    if flow.fills_when_choosing:
+        assert draft.prepared_at is not None, "what is signed was prepared"
+        began = draft.opened_at if flow.visit is None else datetime.fromisoformat(trail[0]["at"])
+        measured = procedure.measure(flow.choose, began, draft.prepared_at)
+        trail.append(await turn.step(flow.choose, measured=measured, at=draft.prepared_at))
+        began = draft.prepared_at
+    measured = procedure.measure(flow.sign, began, turn.now)
     digest = hashlib.sha256(document).hexdigest()
-    measured = procedure.measure(item, began, turn.now)
-    trail = [*turn.draft.trail, await turn.step(item, measured=measured, document_sha256=digest)]
-    case = await _case(turn)
-    draft = await turn.move(OwnEvent.REGISTERED, trail=trail, number=case.number)
-    started = turn.now if procedure.started_by(procedure.held, item) else None
-    await register(
-        turn.ws,
-        turn.conn,
-        procedure,
-        case,
-        signed=(document, signature),
-        measured=procedure.measure(procedure.held, started, turn.now),
-        trail=turn.flow.since_asking(trail),
-    )
-    return draft, case
+    return [*trail, await turn.step(flow.sign, measured=measured, document_sha256=digest)]
 
 
-async def _case(turn: Turn) -> Case:
+async def _refuse(turn: Turn, code: str, trail: Sequence[Mapping[str, Any]]) -> SignatureRefused:
+    """A1: signed, checked, not confirmed; the case ends before registration."""
+    check, item = turn.flow.check_certificate, turn.flow.refuse_signature
+    steps = [*trail, await turn.step(check, "violation", code=code)]
+    ended = await end_with(turn, item, (OwnEvent.CERTIFICATE_REFUSED, code), steps, check)
+    return SignatureRefused(ended, code, item.label, item.clause)
+
+
+async def _register(turn: Turn, signed: tuple[bytes, bytes], trail: Sequence[Mapping[str, Any]]) -> Registered:
+    procedure, steps = turn.flow.procedure, list(trail)
+    if turn.flow.checks_after_signing:
+        steps.append(await turn.step(turn.flow.check_certificate, "ok"))
+    untold = turn.flow.since_asking(steps)
+    case = await _case(turn, () if tells(procedure) else tuple(untold))
+    draft = await turn.move(OwnEvent.REGISTERED, trail=steps, number=case.number)
+    measured = _registration_time(turn)
+    await register(turn.ws, turn.conn, procedure, case, signed=signed, measured=measured, trail=untold)
+    return Registered(draft, case)
+
+
+def _registration_time(turn: Turn) -> Measured:
+    procedure = turn.flow.procedure
+    started = turn.now if procedure.started_by(procedure.held, turn.flow.sign) else None
+    return procedure.measure(procedure.held, started, turn.now)
+
+
+async def _case(turn: Turn, untold: tuple[Mapping[str, Any], ...]) -> Case:
+    """`untold`: steps that the provider's first message will carry, where registration has none."""
     draft, now = turn.draft, turn.now
-    *_, question = await own.queries_of(turn.conn, draft.id)
+    questions = await own.queries_of(turn.conn, draft.id)
     return Case(
         id=draft.id,
         provider=draft.provider,
@@ -122,14 +195,14 @@ async def _case(turn: Turn) -> Case:
         channel=draft.channel,
         region=draft.region,
         source=turn.ws.code,
-        envelope_id=question.id,
+        envelope_id=questions[-1].id if questions else draft.id,  # no envelope led to a case born here
         applicant_iin=draft.iin or "",
         attachments=tuple(scan.as_data() for scan in await own.scans_of(turn.conn, draft.id)),
         verified=True,
         reasons=(),
         state=CaseState.REGISTERED,
         version=1,
-        trail=(),
+        trail=untold,
         submitted_at=now,
         received_at=now,
         registered_at=now,

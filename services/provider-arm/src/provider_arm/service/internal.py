@@ -14,21 +14,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import InternalStep, Regulation
+from egovlaw.terms import lodged_in
 from provider_arm.domain.cases import Answer, Case, Decision, Role, Staff, StepKind, Task, TaskState
 from provider_arm.domain.internal import (
     Draft,
     Running,
     after,
     before,
-    branch_for,
     key_of,
     makes_result,
 )
-from provider_arm.service import completing, work
+from provider_arm.service import completing, timers, work
 from provider_arm.service.actors import place_of, require_actor
 from provider_arm.service.context import Workstation
 from provider_arm.service.sitting import Sitting
-from provider_arm.store import cases, people, tasks
+from provider_arm.store import cases, people, tasks, terms
 from provider_arm.store import internal as store
 
 
@@ -59,8 +59,9 @@ async def start(ws: Workstation, conn: AsyncConnection, case: Case) -> bool:
     regulation = ws.procedures.required(case.regulation, case.regulation_version)
     if not regulation.internal_procedure:
         return False
-    running = Running(case.id, branch_for(regulation, case.channel), ws.clock.now(), None, Draft())
+    running = Running(case.id, lodged_in(regulation, case.channel), ws.clock.now(), None, Draft())
     await store.add(conn, running)
+    await timers.start_term(ws, conn, case, "procedure")
     await _open(ws, conn, case, running, running.steps(regulation)[0])
     return True
 
@@ -173,25 +174,24 @@ async def _open(ws: Workstation, conn: AsyncConnection, case: Case, running: Run
         await _decide(ws, conn, case, running)
     keys = [task.step for task in await tasks.of_case(conn, case.id)]
     turn = 1 + sum(1 for key in keys if (key or "").partition("#")[0] == key_of(step))
-    due, term, clause = _term(ws, regulation, running, step)
-    await tasks.add(
-        conn,
-        Task(
-            id=ws.ids.new(),
-            case_id=case.id,
-            kind=StepKind.ISSUE_RESULT if signs else StepKind.INTERNAL,
-            state=TaskState.OPEN,
-            assignee=None,
-            created_at=now,
-            taken_at=None,
-            done_at=None,
-            due_at=due,
-            limit_s=None,
-            limit_clause=clause,
-            step=key_of(step, turn),
-            term=term,
-        ),
+    due, term, clause = await _term(ws, conn, regulation, running, step)
+    task = Task(
+        id=ws.ids.new(),
+        case_id=case.id,
+        kind=StepKind.ISSUE_RESULT if signs else StepKind.INTERNAL,
+        state=TaskState.OPEN,
+        assignee=None,
+        created_at=now,
+        taken_at=None,
+        done_at=None,
+        due_at=due,
+        limit_s=None,
+        limit_clause=clause,
+        step=key_of(step, turn),
+        term=term,
     )
+    await tasks.add(conn, task)
+    await timers.watch(ws, conn, task)
 
 
 async def _decide(ws: Workstation, conn: AsyncConnection, case: Case, running: Running) -> None:
@@ -202,16 +202,16 @@ async def _decide(ws: Workstation, conn: AsyncConnection, case: Case, running: R
     await cases.decide(conn, case.id, decision)
 
 
-def _term(
-    ws: Workstation, regulation: Regulation, running: Running, step: InternalStep
+async def _term(
+    ws: Workstation, conn: AsyncConnection, regulation: Regulation, running: Running, step: InternalStep
 ) -> tuple[Any, str | None, str | None]:
     """(due, the act's words for it, its clause); all None where the act gives the step no term."""
     if step.limit is not None:
-        return ws.due(ws.clock.now(), step.limit), str(step.limit), step.clause
-    shared = next((term for term in regulation.terms if term.kind == "internal_total"), None)
-    if shared is None:
+        return ws.calendar.due(ws.clock.now(), step.limit), str(step.limit), step.clause
+    kept = await terms.get(conn, running.case_id)
+    if kept is None or not any(term.kind == "internal_total" for term in regulation.terms):
         return None, None, None
-    return ws.due(running.started_at, shared.limit), str(shared.limit), shared.clause  # D11: one budget for all steps
+    return kept.term.due(ws.calendar), kept.duration, kept.clause  # D11: one budget for all steps
 
 
 async def _journal(sitting: Sitting, step: InternalStep, task: Task, *, note: str, agreed: bool) -> None:

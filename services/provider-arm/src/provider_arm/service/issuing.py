@@ -20,7 +20,7 @@ from provider_arm.domain.cases import (
     TaskState,
     document_bytes,
 )
-from provider_arm.service import completing, internal, results, work
+from provider_arm.service import completing, deciding, internal, results, work
 from provider_arm.service.actors import require_actor
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
@@ -117,6 +117,8 @@ async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: 
         sitting = Sitting.of(ws, conn, person, case)
         if task.step is None:
             await _keep(sitting, draft.document, signature)
+            digest = hashlib.sha256(draft.document).hexdigest()
+            await deciding.note_signed(sitting, draft.prepared_at, digest)
             await completing.complete(sitting)
             return await sitting.finish(task)
         await _keep(sitting, draft.document, signature)

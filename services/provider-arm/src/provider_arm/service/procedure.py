@@ -5,10 +5,9 @@ Steps are found by kind, never by label: the same workstation serves every regul
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from egovkit.errors import EgovError
 from egovlaw.catalogue import Catalogue, Channel, FlowItem, Limit, Regulation
@@ -32,7 +31,7 @@ NOT_MEASURED = Measured(None, None, None, None)
 class Procedure:
     """Our steps of one channel of one regulation. `held`: where a case stands while it is with us, its registration or,
     where the act has none (N2), the step that sends or processes it; `check` and `refuse` None: the act lets the
-    negative answer be a result.
+    negative answer be a result. `decide`: where the act has the decision told before the result.
     """
 
     regulation: Regulation
@@ -41,7 +40,18 @@ class Procedure:
     register: FlowItem | None
     check: FlowItem | None
     refuse: FlowItem | None
+    decide: FlowItem | None
     issue: FlowItem
+
+    @property
+    def before_issue(self) -> FlowItem:
+        """Where a case stands when its result is issued."""
+        return self.check or self.decide or self.held
+
+    @property
+    def work(self) -> FlowItem | None:
+        """The provider's own work on the case, where the act has it as a step of the desk and gives it no message."""
+        return None if self.held.entering else self.held
 
     @property
     def signed_by_applicant(self) -> bool:
@@ -62,19 +72,26 @@ class Procedure:
         return any(side.type == name and item.label in side.during for side in self.channel.side_messages)
 
     def limit(self, item: FlowItem, told: str | None = None) -> Limit | None:
-        """The step's limit: of several the one that the message `told` (by itself the step's own) stops."""
-        own = [limit for limit in self.channel.limits if limit.label == item.label]
+        """The step's limit: of several the one that the message `told` (by itself the step's own) stops; that of a step
+        without a message is the one its own end stops.
+        """
         name = told or item.kind.message
-        stopped = [limit for limit in own if limit.stops_on.kind == "message" and limit.stops_on.name == name]
-        return next(iter(stopped or own), None)
+        if name is None:
+            return self._stopped(item, "step", item.label)
+        return self._stopped(item, "message", name) or next(iter(self._limits(item)), None)
 
     def measure(self, item: FlowItem, started: datetime | None, now: datetime, told: str | None = None) -> Measured:
-        limit = self.limit(item, told)
-        if limit is None or started is None:
-            return NOT_MEASURED
-        due = datetime.fromtimestamp(started.timestamp() + limit.max_s, started.tzinfo)
-        used = max(0.0, (now - started).total_seconds())
-        return Measured(float(limit.max_s), round(used, 3), limit.clause, due)
+        return _spent(self.limit(item, told), started, now)
+
+    def measure_own(self, item: FlowItem, began: datetime, now: datetime) -> Measured:
+        """What people spent on the step itself, where it has a limit beside that of its message."""
+        return _spent(self._stopped(item, "step", item.label), began, now)
+
+    def _limits(self, item: FlowItem) -> list[Limit]:
+        return [limit for limit in self.channel.limits if limit.label == item.label]
+
+    def _stopped(self, item: FlowItem, kind: str, name: str) -> Limit | None:
+        return next((one for one in self._limits(item) if (one.stops_on.kind, one.stops_on.name) == (kind, name)), None)
 
     def unmeasured(self, item: FlowItem) -> Measured:
         """The limit alone: nobody saw the step begin."""
@@ -91,43 +108,19 @@ class Procedure:
             and limit.starts_on.name == step.label
         )
 
-
-@dataclass(frozen=True, slots=True)
-class OwnFlow:
-    """The steps of the provider's own channel that come before registration."""
-
-    procedure: Procedure
-    authenticate: FlowItem
-    choose: FlowItem
-    ask: FlowItem
-    check: FlowItem
-    report: FlowItem
-    sign: FlowItem
-
-    @property
-    def provider(self) -> str:
-        """The act's provider within its region: a setting of the catalogue entry, else the region's own (E7)."""
-        setting = self.procedure.regulation.settings.get("provider")
-        return str(setting.value) if setting is not None and setting.value else self.procedure.regulation.region
-
-    def until_asking(self, trail: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        return [step for step in trail if self._place(step) < self.ask.n]
-
-    def since_asking(self, trail: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        return [step for step in trail if self._place(step) > self.ask.n]
-
-    def _place(self, step: Mapping[str, Any]) -> int:
-        return self.procedure.channel.by_label[step["step"]].n
+    def started_by_message(self, item: FlowItem, name: str) -> bool:
+        """Whether the limit of `item` runs from this message."""
+        limit = self.limit(item)
+        return limit is not None and (limit.starts_on.kind, limit.starts_on.name) == ("message", name)
 
 
-_OWN_KINDS = (
-    "authenticate",
-    "choose_and_fill",
-    "query_registers",
-    "check_registers",
-    "report_no_data",
-    "attach_and_sign",
-)
+def _spent(limit: Limit | None, started: datetime | None, now: datetime) -> Measured:
+    if limit is None or started is None:
+        return NOT_MEASURED
+    due = datetime.fromtimestamp(started.timestamp() + limit.max_s, started.tzinfo)
+    used = max(0.0, (now - started).total_seconds())
+    return Measured(float(limit.max_s), round(used, 3), limit.clause, due)
+
 
 # Where a counter hands the result over, the provider's own work is the same: he signs and sends it.
 _ISSUE = frozenset({StepKind.ISSUE_RESULT.value, "hand_over"})
@@ -182,18 +175,9 @@ class Procedures:
             register=register,
             check=_first(channel.flow, frozenset({StepKind.CHECK_DOCUMENTS.value})),
             refuse=_first(channel.flow, frozenset({StepKind.REFUSE_DOCUMENTS.value})),
+            decide=_first(channel.flow, frozenset({"decide"})),
             issue=issue,
         )
-
-    def own(self, regulation_code: str) -> OwnFlow | None:
-        """The channel in which this desk itself is the origin; None when the act gives none that it can work."""
-        regulation = self._catalogue.regulation(regulation_code)
-        for channel in () if regulation is None else regulation.channels.values():
-            items = [_first(channel.flow, frozenset({kind})) for kind in _OWN_KINDS]
-            found = [item for item in items if item is not None]
-            if channel.origin_kind == "provider" and len(found) == len(_OWN_KINDS):
-                return OwnFlow(self.of(regulation_code, channel.code), *found)
-        return None
 
 
 def _first(flow: Sequence[FlowItem], names: frozenset[str]) -> FlowItem | None:

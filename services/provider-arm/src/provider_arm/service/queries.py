@@ -20,10 +20,11 @@ from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
 from provider_arm.domain.answers import usable
 from provider_arm.domain.cases import Staff
-from provider_arm.domain.own import OWN_TRANSITIONS, OwnEvent, Query, QueryState
+from provider_arm.domain.own import OwnEvent, Query, QueryState
 from provider_arm.service.context import Workstation, ingress
 from provider_arm.service.drafts import Keep, Turn, at_work, require_nothing_pending, visible
 from provider_arm.service.procedure import NOT_MEASURED
+from provider_arm.service.reporting import end_with
 from provider_arm.store import own
 
 PERSON_REGISTER: Final = "person_register"  # a kind of participant
@@ -34,9 +35,10 @@ async def ask(ws: Workstation, person: Staff, case_id: str, expected: int | None
     """P3: one question about the consumer, with the steps that led to it."""
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, expected)
-        draft, item = turn.draft, turn.flow.ask
-        if draft.iin is None or (draft.state, OwnEvent.ASKED) not in OWN_TRANSITIONS:
+        draft = turn.draft
+        if draft.iin is None or not turn.allows(OwnEvent.ASKED):
             raise EgovError("own_case.wrong_state", state=draft.state.value)
+        item = turn.flow.ask
         await require_nothing_pending(turn)
         limit = turn.flow.procedure.limit(item)
         envelope = await _send(turn, person, draft.iin)
@@ -121,7 +123,7 @@ async def take_answer(ws: Workstation, conn: AsyncConnection, received: Received
     state, found = _judged(query, received.data, told)
     outcome = "late" if state is QueryState.LATE_ANSWER else state.value
     if state is QueryState.ANSWERED:  # of a draft given up meanwhile it is only remembered
-        awaited = (draft.state, OwnEvent.DATA_FOUND) in OWN_TRANSITIONS and draft.iin == query.iin
+        awaited = turn.allows(OwnEvent.DATA_FOUND) and draft.iin == query.iin
         outcome = "applied" if awaited else "remembered"
     await own.settle(conn, query.id, state, at=told, person=found)
     await _note(turn, received, query, outcome, used_s=round((told - query.asked_at).total_seconds(), 3))
@@ -159,28 +161,9 @@ async def _apply(turn: Turn, found: Mapping[str, Any] | None) -> None:
         checked = await turn.step(item, "ok")
         await turn.move(OwnEvent.DATA_FOUND, trail=[*turn.draft.trail, checked])
         return
-    await _end_without_data(turn, await turn.step(item, "violation"))
-
-
-async def _end_without_data(turn: Turn, checked: Mapping[str, Any]) -> None:
-    """P4: the case ends before registration, with a message, without number and document (A9); ШЭП hears of it."""
-    draft, item, procedure = turn.draft, turn.flow.report, turn.flow.procedure
-    started = turn.now if procedure.started_by(item, turn.flow.check) else None
-    reported = await turn.step(item, measured=procedure.measure(item, started, turn.now), code=NO_DATA)
-    trail = [*draft.trail, checked, reported]
-    await turn.move(OwnEvent.DATA_ABSENT, trail=trail)
-    report = Draft(
-        type=message_type("steps.reported"),
-        case=draft.id,
-        recipient=turn.ws.gateway,
-        regulation=draft.regulation,
-        channel=draft.channel,
-        step=item.label,
-        region=draft.region,
-        data={"trail": turn.flow.since_asking(trail), "outcome": {"step": item.label, "code": NO_DATA}},
-        queue=ingress(draft.region),
-    )
-    await turn.ws.outbox.send(turn.conn, report)
+    # P4: the case ends before registration, with a message, without number and document (A9).
+    trail = [*turn.draft.trail, await turn.step(item, "violation")]
+    await end_with(turn, turn.flow.report, (OwnEvent.DATA_ABSENT, NO_DATA), trail, item)
 
 
 async def refuse(ws: Workstation, conn: AsyncConnection, envelope_id: str, problem: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provider_arm.domain.cases import Case, StepKind, Task, TaskState, human_number
+from provider_arm.service import timers
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.procedure import Measured, Procedure
 from provider_arm.store import cases, tasks
@@ -39,28 +40,30 @@ async def register(
     """
     item = procedure.held
     await cases.add(conn, case, *signed)
-    await ws.note_step(
-        conn,
-        case.id,
-        item,
-        states=(procedure.state_before(item), item.kind.state),
-        measured=measured,
-        number=case.number,
-        verified=case.verified,
-        reasons=list(case.reasons),
-    )
+    facts = {"number": case.number, "verified": case.verified, "reasons": list(case.reasons)}
+    if procedure.work is None:
+        states = (procedure.state_before(item), item.kind.state)
+        await ws.note_step(conn, case.id, item, states=states, measured=measured, **facts)
+    else:  # the number comes with the form (act 516, table 1, 2); the step itself is the work that begins now
+        await ws.journal_action(conn, "case.registered", case.id, **facts)
     data = {
         "number": case.number,
         "registered_at": stamp(case.registered_at),
         "version": case.version,
         "trail": list(trail),
     }
-    if procedure.register is not None or procedure.may_tell("case.registered", item):
+    if tells(procedure):
         await ws.tell_origin(conn, case, "case.registered", step=item.label, data=data)
-    await tasks.add(conn, _first_task(ws, case))
+    await tasks.add(conn, first_task(ws, case))
+    await timers.start_term(ws, conn, case, "registration")
 
 
-def _first_task(ws: Workstation, case: Case) -> Task:
+def tells(procedure: Procedure) -> bool:
+    """Whether the number is told: by the act's step, or while the case stands on the one that holds it (N2, E3)."""
+    return procedure.register is not None or procedure.may_tell("case.registered", procedure.held)
+
+
+def first_task(ws: Workstation, case: Case) -> Task:
     return Task(
         id=ws.ids.new(),
         case_id=case.id,

@@ -40,6 +40,14 @@ class Expected:
 
 def chosen_certificate(ws: Workstation, person: Staff, text: str) -> CertificateFacts:
     """PEM or base64 of DER; its chain, dates, revocation, usage, and the ИИН of the very person who is logged in."""
+    facts = named_certificate(ws, person, text)
+    if facts.refusal is not None:
+        raise EgovError(facts.refusal)
+    return facts
+
+
+def named_certificate(ws: Workstation, person: Staff, text: str) -> CertificateFacts:
+    """As `chosen_certificate`, with the verdict among the facts: where it is judged only after it has signed (A1)."""
     try:
         raw = text.encode("ascii")
         pem = raw.lstrip().startswith(b"-----")
@@ -47,10 +55,7 @@ def chosen_certificate(ws: Workstation, person: Staff, text: str) -> Certificate
     except ValueError:  # also UnicodeEncodeError and binascii.Error
         error = FieldError("certificate", "wrong_form", "is neither PEM nor base64 of DER")
         raise EgovError("request.invalid", errors=[error]) from None
-    facts = ws.trust.check_person(certificate, ws.clock.now(), person.iin, use="sign")
-    if facts.refusal is not None:
-        raise EgovError(facts.refusal)
-    return facts
+    return ws.trust.check_person(certificate, ws.clock.now(), person.iin, use="sign")
 
 
 async def checked_signature(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> CertificateFacts:

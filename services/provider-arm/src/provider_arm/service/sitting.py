@@ -12,7 +12,7 @@ from egovkit.errors import EgovError
 from egovkit.journal import Link
 from egovlaw.catalogue import FlowItem, Regulation
 from provider_arm.domain.cases import ENDED, TRANSITIONS, Case, CaseEvent, Staff, StepKind, Task, TaskState
-from provider_arm.service import work
+from provider_arm.service import timers, work
 from provider_arm.service.context import Workstation, trail_step
 from provider_arm.service.procedure import Procedure
 from provider_arm.store import cases, tasks
@@ -61,9 +61,11 @@ class Sitting:
 
     async def checked(self, outcome: str) -> list[Any]:
         """The document check as a step of its own, and the trail that ends with it; where the act has no such step,
-        the consideration is told by no trail.
+        the consideration is told by no trail, unless it ends the provider's own work on the case.
         """
         procedure = self.procedure
+        if procedure is not None and procedure.check is None and procedure.work is not None:
+            return [*self.case.trail, await self._worked(procedure, procedure.work, outcome)]
         if procedure is None or procedure.check is None:
             by = self.person.id
             await self.ws.journal_action(self.conn, "case.considered", self.case.id, by=by, outcome=outcome)
@@ -71,6 +73,14 @@ class Sitting:
         item = procedure.check
         link = await self.journal(item, procedure.held, outcome=outcome)
         return [*self.case.trail, trail_step(item, outcome, self.now, link)]
+
+    async def _worked(self, procedure: Procedure, item: FlowItem, considered: str) -> dict[str, Any]:
+        """The step whose only limit is that of a question asked meanwhile (A21): the work itself is not measured."""
+        states = (procedure.state_before(item), item.kind.state)
+        link = await self.ws.journal_step(
+            self.conn, self.case.id, item, states=states, at=self.now, by=self.person.id, considered=considered
+        )
+        return trail_step(item, "done", self.now, link)
 
     async def move(self, event: CaseEvent, trail: list[Any], **more: Any) -> int:
         """Compare-and-set to the state the table gives; the case's new version."""
@@ -86,11 +96,14 @@ class Sitting:
         }
         if not await cases.change(self.conn, self.case, values):
             raise await self.ws.conflict(self.conn, await work.reloaded(self.conn, self.case))
+        if after in ENDED:
+            await timers.end_term(self.ws, self.conn, self.case.id, self.now)
         return self.case.version + 1
 
     async def finish(self, task: Task) -> Case:
         if not await tasks.finish(self.conn, task.id, self.person.id, self.now):
             raise await work.taken_by_another(self.conn, task)
+        await timers.unwatch(self.ws, self.conn, task)
         return await work.reloaded(self.conn, self.case)
 
 

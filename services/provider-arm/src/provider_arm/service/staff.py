@@ -16,6 +16,7 @@ from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.identifiers import iin_problem
 from provider_arm.domain.cases import OfficeKind, Role, Staff, login_wait
 from provider_arm.service.context import Workstation
+from provider_arm.service.logins import REFUSED, record_refusal
 from provider_arm.service.passwords import Passwords
 from provider_arm.store import people
 
@@ -129,9 +130,11 @@ async def everyone(ws: Workstation, after: str | None, limit: int) -> tuple[list
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-async def log_in(ws: Workstation, door: Door, *, iin: str, password: str, address: str) -> Login:
+async def log_in(
+    ws: Workstation, door: Door, *, iin: str, password: str, address: str, regulation: str | None = None
+) -> Login:
     """One answer for an unknown ИИН, a wrong password and a closed account, after the same work: nobody learns
-    which ИИН works here."""
+    which ИИН works here. `regulation`: the service whose desk asked for the login, if one did; its clause is cited."""
     key = hmac.new(door.secret, f"{iin}|{address}".encode(), hashlib.sha256).hexdigest()
     await _require_patience(ws, key)
     async with ws.db.read() as conn:
@@ -139,7 +142,7 @@ async def log_in(ws: Workstation, door: Door, *, iin: str, password: str, addres
     good = await door.passwords.matches(found[1] if found else None, password)
     if found is None or not good or not found[0].active:
         await _record_failure(ws, key)
-        raise EgovError("staff.login_refused")
+        raise EgovError(REFUSED, clause=await record_refusal(ws, door.secret, iin, regulation))
     person, hashed = found
     return await _open(ws, door, person, key, await door.passwords.renewed(hashed, password))
 

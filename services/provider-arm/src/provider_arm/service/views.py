@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +15,7 @@ from provider_arm.domain.cases import SEES_APPLICANT, Application, Case, Staff, 
 from provider_arm.domain.own import OwnCase
 from provider_arm.service import work
 from provider_arm.service.context import Workstation
-from provider_arm.store import cases, oversight, people, tasks
+from provider_arm.store import cases, oversight, people, tasks, terms
 from provider_arm.store.paging import Page
 
 NO_REASON = "-"  # the reader said nothing and holds no task of the case: the head will want to ask
@@ -32,6 +33,8 @@ class CaseFile:
     hand_over: cases.HandOver | None
     tasks: list[Task]
     names: Mapping[str, str]
+    term: terms.CaseTerm | None
+    escalated_at: datetime | None  # of that term
 
 
 async def list_cases(
@@ -48,12 +51,13 @@ async def open_case(ws: Workstation, person: Staff, case_id: str, why: str | Non
         of_case = await tasks.of_case(conn, case_id)
         ids = {one for task in of_case if (one := task.assignee)} | ({case.changed_by} if case.changed_by else set())
         names = await people.names(conn, ids)
+        times = await terms.get(conn, case_id), await terms.escalated_at(conn, case_id)
         if not person.roles & SEES_APPLICANT:
-            return CaseFile(case, True, None, None, None, None, of_case, names)
+            return CaseFile(case, True, None, None, None, None, of_case, names, *times)
         await record_read(ws, conn, person, case, ("case", why or _work_at_hand(person, of_case)))
         signed = await cases.application(conn, case_id)
         answer, handed = await cases.outgoing_document(conn, case_id), await cases.hand_over(conn, case_id)
-        return CaseFile(case, False, read_application(signed[0]), signed, answer, handed, of_case, names)
+        return CaseFile(case, False, read_application(signed[0]), signed, answer, handed, of_case, names, *times)
 
 
 async def attachment(
@@ -97,6 +101,17 @@ async def incidents(ws: Workstation, person: Staff, page: Page) -> tuple[list[ov
     work.require_oversight(person)
     async with ws.db.read() as conn:
         return await oversight.list_incidents(conn, person, page)
+
+
+async def late(
+    ws: Workstation, person: Staff, page: Page, *, everything: bool
+) -> tuple[list[terms.Late], str | None, dict[str, str]]:
+    """Terms that passed unheeded."""
+    work.require_oversight(person)
+    async with ws.db.read() as conn:
+        found, after = await terms.list_late(conn, person, page, everything=everything)
+        names = await people.names(conn, {one.assignee for one in found if one.assignee})
+    return found, after, names
 
 
 def _work_at_hand(person: Staff, of_case: list[Task]) -> str:

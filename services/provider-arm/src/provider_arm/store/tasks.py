@@ -77,6 +77,10 @@ async def finish(conn: AsyncConnection, task_id: str, staff_id: str, now: dateti
     return done.rowcount == 1
 
 
+async def move_due(conn: AsyncConnection, task_id: str, due: datetime) -> None:
+    await conn.execute(update(tasks).where(tasks.c.id == task_id).values(due_at=due))
+
+
 async def listed(
     conn: AsyncConnection, person: Staff, wanted: TaskFilter, page: Page
 ) -> tuple[list[tuple[Task, Case]], str | None]:

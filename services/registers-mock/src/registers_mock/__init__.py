@@ -1,0 +1,1 @@
+"""Twin of the registers that an akimat keeps itself: guardianship, unemployed, social assistance, two queues."""

@@ -1,0 +1,61 @@
+"""All wiring, in one function that `__main__`, the sandbox and the tests call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import yaml
+from fastapi import FastAPI
+
+from egovkit.bus import Bus
+from egovkit.clock import Clock
+from egovkit.ids import Ids
+from egovkit.node import Node
+from egovkit.settings import read_secret
+from egovregister.answering import Answering
+from egovregister.api import Desk
+from egovregister.api import router as reads
+from egovregister.keeper import Keeper
+from registers_mock import api, control, handlers, tables
+from registers_mock.service import AkimatRegister, Akimats
+from registers_mock.settings import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    settings: Settings,
+    *,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    http: httpx.AsyncClient | None = None,
+) -> FastAPI:
+    """The application; its lifespan fills an empty register and takes questions until it ends."""
+    node = Node(settings, package="registers_mock", tables=tables.kit, bus=bus, clock=clock, ids=ids, http=http)
+    regions = _regions(node.contracts)
+    admin_token = None if settings.admin_token_file is None else read_secret(settings.admin_token_file)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with node:
+            answering = Answering(node, AkimatRegister(), tables.register, tables.kit)
+            app.state.akimats = akimats = Akimats(answering, regions)
+            await akimats.seed()
+            inbox = await node.receive(f"inbox.{settings.code}", handlers.bound(answering))
+            keeper = Keeper(answering, inbox)
+            node.background(keeper.run(), "register-keeper")
+            app.state.desk = Desk(answering, keeper, admin_token)
+            yield
+
+    app = node.create_service(lifespan=lifespan, title="Twin of the akimats' own registers and queues")
+    for router in (api.router, reads, control.router):
+        app.include_router(router)
+    return app
+
+
+def _regions(contracts: Path) -> tuple[str, ...]:
+    return tuple(yaml.safe_load((contracts / "regions.yaml").read_text(encoding="utf-8"))["regions"])

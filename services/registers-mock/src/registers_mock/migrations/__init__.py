@@ -1,0 +1,1 @@
+"""Alembic revisions of registers-mock's own database."""

@@ -1,0 +1,1 @@
+"""The entries of empty registers: synthetic, the same in every installation."""
