@@ -17,6 +17,7 @@ step "ruff check" "$BIN/ruff" check --quiet .
 step "ruff format" "$BIN/ruff" format --quiet --check .
 step "mypy --strict" "$BIN/mypy" --no-error-summary "$@"
 step "import rules" "$BIN/lint-imports" --no-logo
+step "every clause has its test" "$BIN/egov" regulations traceability docs/reference/traceability --check
 step "locks without addresses" lock_has_no_address
 
 if [ -n "$failed" ]; then echo "check failed:$failed" >&2; exit 1; fi

@@ -24,6 +24,9 @@ async def journal(world: Any, kind: str) -> list[dict[str, Any]]:
     return [row.facts for row in rows if row.kind == kind]
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 1)")
+@pytest.mark.law(topic="technical", regulation="atyrau-housing-queue", clause="17 3)")
+@pytest.mark.law(topic="technical", regulation=("semey-*", "tayynsha-*"))
 async def test_a_citizen_registers_logs_in_and_confirms(world: Any) -> None:
     citizen = world.citizen()
     registered = await citizen.register()
@@ -69,6 +72,8 @@ async def test_an_unconfirmed_account_cannot_open_an_application(world: Any) -> 
     assert answer.json()["code"] == "account.not_confirmed"
 
 
+@pytest.mark.law(topic="technical", regulation="atyrau-housing-queue", clause="17 4)")
+@pytest.mark.law(topic="technical", regulation=("semey-*", "tayynsha-*"))
 async def test_only_the_persons_own_certificate_confirms_the_account(world: Any) -> None:
     citizen, other = world.citizen(), world.citizen()
     await citizen.register()
@@ -136,6 +141,8 @@ async def test_a_confirmed_iin_cannot_be_registered_again(world: Any, citizen: A
         ("991231600012", "ә" * 300, "password", "too_long"),
     ],
 )
+@pytest.mark.law(topic="technical", regulation="atyrau-housing-queue", clause="17 2)")
+@pytest.mark.law(topic="technical", regulation=("semey-*", "tayynsha-*"))
 async def test_a_bad_iin_or_password_is_named_by_field(
     world: Any, iin: str, password: str, field: str, code: str
 ) -> None:
@@ -262,6 +269,7 @@ async def test_a_session_ends_by_time(world: Any, citizen: Any) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic abc", "Bearer abc.def.ghi", "Bearer " + "x" * 5000])
+@pytest.mark.law(topic="technical", regulation="atyrau-housing-queue", clause="17 3)")
 async def test_a_call_without_a_good_token_is_refused(world: Any, header: str) -> None:
     answer = await world.http.get("/v1/cases", headers={"authorization": header} if header else {})
     assert answer.status_code == 401 and answer.json()["code"] == "session.invalid"

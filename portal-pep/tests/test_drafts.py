@@ -18,6 +18,7 @@ PDF = b"%PDF-1.7\n" + b"copy of a document\n" * 20
 KAZAKH = "ӘәҒғҚқҢңӨөҰұҮүҺһІі ЁёЪъЬьЭэ"
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 2)")
 async def test_the_catalogue_is_open_to_everybody_and_comes_from_the_acts(world: Any) -> None:
     answer = (await world.http.get("/v1/services")).json()
     (service,) = [one for one in answer["items"] if one["regulation"] == REGULATION]
@@ -41,6 +42,7 @@ async def test_an_unknown_service_is_not_found(world: Any, citizen: Any, code: s
     assert (await world.http.get(f"/v1/services/{code[:80]}x")).status_code == 404
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause=("9 3)", "9 4) абзац 2"))
 async def test_choosing_a_service_gives_birth_to_the_case_with_the_steps_of_the_login(citizen: Any) -> None:
     answer = await citizen.post("/v1/cases", {"regulation": REGULATION})
     page = answer.json()
@@ -73,6 +75,7 @@ async def test_a_call_that_creates_needs_a_key(world: Any, citizen: Any) -> None
     assert answer.status_code == 400 and answer.json()["code"] == "idempotency.key_missing"
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 4)")
 async def test_every_kazakh_letter_is_kept_and_shown_as_typed(citizen: Any) -> None:
     case = await citizen.open()
     values = {"surname": KAZAKH, "address": "  Атырау қ., Сәтбаев к-сі,\n 1 ", "members": ["Әсел", "Өмір"], "rooms": 3}
@@ -184,6 +187,9 @@ async def test_a_body_that_is_not_the_contracts_is_a_problem_with_side_and_remed
     assert (await citizen.page(case))["form"] == {}
 
 
+@pytest.mark.law(topic="quality", regulation="atyrau-housing-queue", clause="16 1)")
+@pytest.mark.law(topic="quality", regulation="semey-*", clause=("16 3)", "17 3)"))
+@pytest.mark.law(topic="quality", regulation="tayynsha-*")
 async def test_a_copy_is_kept_sealed_and_listed(world: Any, citizen: Any) -> None:
     case = await citizen.open()
     answer = await citizen.attach(case, "Жеке куәлік көшірмесі.pdf")
@@ -199,6 +205,7 @@ async def test_a_copy_is_kept_sealed_and_listed(world: Any, citizen: Any) -> Non
     ("type_", "content"),
     [("image/png", b"\x89PNG\r\n\x1a\n123"), ("image/jpeg", b"\xff\xd8\xff\xe0abc"), ("application/pdf", PDF)],
 )
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 4)")
 async def test_pdf_jpeg_and_png_are_taken(citizen: Any, type_: str, content: bytes) -> None:
     case = await citizen.open()
     assert (await citizen.attach(case, "copy", content, type_)).status_code == 200

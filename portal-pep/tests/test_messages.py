@@ -71,6 +71,7 @@ async def test_the_way_to_a_result_as_the_citizen_sees_it(world: Any, citizen: A
                     "C3": "ok", "P8": "completed"}  # fmt: skip
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause=("10", "10 абзац 2"))
 async def test_the_result_is_the_providers_bytes_with_what_the_portal_found_about_the_signature(
     citizen: Any, sent: Any
 ) -> None:

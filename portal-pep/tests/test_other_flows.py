@@ -44,6 +44,12 @@ SIGNED_FIRST = [one.code for one in offered() if one.settings["sign_order"].valu
 UNREGISTERED = [one.code for one in offered() if not has(one, "register")]
 
 
+def fields_of_the_forms(code: str) -> set[str]:
+    """An act may print more than one application."""
+    forms = next(one for one in offered() if one.code == code).forms
+    return {field.name for form in forms if form.kind == "application" for field in form.fields}
+
+
 def channel_of(code: str) -> Channel:
     return next(one for one in offered() if one.code == code).channels["portal"]
 
@@ -149,11 +155,16 @@ def test_the_acts_have_all_three_rules_of_notifications() -> None:
     assert set(RULES) == {None, ("status_change",), ("status_change", "extension")}
 
 
-async def test_every_act_with_a_flow_through_the_portal_is_offered(world: Any, citizen: Any) -> None:
+@pytest.mark.law(topic="interface", regulation="semey-*", clause=("8", "9"))
+@pytest.mark.law(topic="forms", regulation="tayynsha-social-assistance", clause="8")
+async def test_every_act_with_a_flow_through_the_portal_is_offered_with_the_fields_of_its_form(
+    world: Any, citizen: Any
+) -> None:
     shown = {one["regulation"] for one in (await citizen.get("/v1/services")).json()["items"]}
     assert shown == {one.code for one in offered()} and {*SIGNED_FIRST, *UNREGISTERED} < shown
     for code in shown:
-        assert (await citizen.get(f"/v1/services/{code}")).status_code == 200
+        card = await citizen.get(f"/v1/services/{code}")
+        assert card.status_code == 200 and set(card.json()["form"]["fields"]) == fields_of_the_forms(code)
 
 
 @pytest.mark.parametrize("code", SIGNED_FIRST)

@@ -123,6 +123,7 @@ def bare(text: str) -> str:
     return re.sub(r"\s", "", text)
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="10 абзац 3")
 async def test_the_result_is_saved_as_a_pdf_in_both_languages(citizen: Any, sent: Any) -> None:
     case = await issued(sent)
     answer = await citizen.get(f"/v1/cases/{case}/result.pdf")

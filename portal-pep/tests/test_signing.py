@@ -33,6 +33,7 @@ def trail_of(envelope: Any) -> list[tuple[str, str]]:
     return [(step["step"], step["outcome"]) for step in envelope.data["trail"]]
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 4) абзац 3")
 async def test_prepare_gives_the_exact_bytes_to_sign(citizen: Any) -> None:
     case = await citizen.open()
     await citizen.put_form(case, {"surname": "Әбдіқадыр"})
@@ -51,6 +52,8 @@ async def test_prepare_gives_the_exact_bytes_to_sign(citizen: Any) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 6)")
+@pytest.mark.law(topic="technical", regulation="atyrau-housing-queue", clause="17 4)")
 async def test_a_sent_application_is_an_envelope_that_the_law_and_the_contract_accept(world: Any, citizen: Any) -> None:
     case = await citizen.open()
     copy = (await citizen.attach(case)).json()
@@ -289,6 +292,7 @@ async def test_a_signature_may_come_as_pem(world: Any, citizen: Any) -> None:
     assert (await world.shep.next()).data["signature"] == signature
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 5)")
 async def test_signing_with_another_certificate_than_the_chosen_one_changes_nothing(world: Any, citizen: Any) -> None:
     case = await citizen.open()
     document = await citizen.prepared(case)

@@ -65,6 +65,8 @@ def test_the_step_that_stands_next_is_the_acts(state: CaseState, step: str | Non
 
 
 # --- the button ---------------------------------------------------------------------------------------------------
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause=("9 8)", "9 8) абзац 2"))
+@pytest.mark.law(topic="status_check")
 async def test_the_button_shows_the_five_things_of_the_act_and_what_is_waited_for(
     world: Any, citizen: Any, sent: Any
 ) -> None:
@@ -94,6 +96,7 @@ async def test_what_came_too_late_to_count_is_not_the_owners_last_word(world: An
     assert (await check(citizen, provider.case))["told_at"] == told
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 8) абзац 3")
 async def test_at_the_end_nothing_is_waited_for_and_the_result_is_there(citizen: Any, sent: Any) -> None:
     _, provider = sent
     await provider.say("case.completed", 2)
@@ -121,6 +124,7 @@ async def test_nobody_checks_the_status_of_another(world: Any, citizen: Any, sen
 
 
 # --- by number ----------------------------------------------------------------------------------------------------
+@pytest.mark.law(topic="status_check")
 async def test_a_case_is_found_by_the_number_the_provider_gave(world: Any, citizen: Any, sent: Any) -> None:
     _, provider = sent
     await citizen.open()

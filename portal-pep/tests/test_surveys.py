@@ -78,6 +78,7 @@ async def test_the_form_is_shown_as_data_in_both_languages(citizen: Any, complet
 
 
 @pytest.mark.parametrize("message", ["case.completed", "case.refused"])
+@pytest.mark.law(topic="survey")
 async def test_it_is_answered_when_the_case_has_ended(citizen: Any, sent: Any, message: str) -> None:
     _, provider = sent
     await provider.say("case.registered", 1)
@@ -180,6 +181,7 @@ async def test_fewer_than_a_group_are_not_counted(world: Any) -> None:
     assert people == 0 and set(counts.values()) == {0}
 
 
+@pytest.mark.law(topic="survey")
 async def test_answers_are_counted_by_question_and_option_once_they_have_settled(
     world: Any, citizen: Any, completed: str
 ) -> None:

@@ -66,6 +66,8 @@ def test_a_deployment_without_journals_is_empty(tmp_path: Path) -> None:
         ("provider-arm", DROPPED),
     ],
 )
+@pytest.mark.law(topic="quality", regulation="atyrau-housing-queue", clause="16 2)")
+@pytest.mark.law(topic="quality", regulation="semey-*", clause=("16 4)", "17 4)"))
 def test_tampering_with_a_journal_is_betrayed(
     home: Path, tmp_path: Path, service: str, tampering: tuple[str, ...]
 ) -> None:
@@ -125,6 +127,9 @@ def test_a_second_start_on_the_same_files_makes_no_new_keys(home: Path, tmp_path
     assert after == before
 
 
+@pytest.mark.law(topic="quality", regulation="atyrau-housing-queue", clause="16 1)")
+@pytest.mark.law(topic="quality", regulation="semey-*", clause=("16 3)", "17 3)"))
+@pytest.mark.law(topic="quality", regulation="tayynsha-*")
 def test_the_logs_of_a_demo_name_nobody(home: Path) -> None:
     """People applied, officials and an operator acted: neither a number nor a name, nor a password of theirs."""
     written = (home / "logs" / "services.log").read_text()

@@ -221,6 +221,9 @@ async def test_staff_of_another_region_do_not_see_the_case(world: Deployment) ->
     assert (answer.status_code, answer.json()["code"]) == (404, "provider.case_unknown")
 
 
+@pytest.mark.law(topic="quality", regulation="atyrau-housing-queue", clause="16 1)")
+@pytest.mark.law(topic="quality", regulation="semey-*", clause=("16 3)", "17 3)"))
+@pytest.mark.law(topic="quality", regulation="tayynsha-*")
 async def test_one_citizen_never_sees_anothers_case(world: Deployment) -> None:
     citizen, other = await settled(world), await settled(world)
     case = await citizen.choose(ISSUED.regulation)

@@ -82,6 +82,9 @@ async def test_a_certificate_that_ran_out_ends_the_case_with_the_acts_refusal(de
     assert await told(desk_world, case, "steps.reported") == ["steps.reported"]
 
 
+@pytest.mark.law(topic="general", regulation="wko-targeted-social-assistance", clause=("1 абзац 2", "1 1)"))
+@pytest.mark.law(topic="flow", regulation="wko-targeted-social-assistance")
+@pytest.mark.law(topic="receipt", regulation="wko-targeted-social-assistance")
 async def test_the_employment_centre_takes_in_and_the_procedure_begins(desk_world: Deployment) -> None:
     clerk = await desk_world.official(region="wko", desk=CENTRE)
     iin = (await desk_world.citizen()).iin

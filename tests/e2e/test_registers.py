@@ -151,6 +151,8 @@ async def test_a_late_answer_comes_later(desk: Desk) -> None:
     assert late.time >= asked.time + timedelta(seconds=1.5)
 
 
+@pytest.mark.law(topic="quality", regulation="atyrau-housing-queue", clause="16 3)")
+@pytest.mark.law(topic="quality", regulation="semey-*", clause=("16 5)", "17 5)"))
 async def test_what_a_register_missed_while_it_was_down_is_answered_afterwards(desk: Desk) -> None:
     iin = desk.examples[PERSONS]["ordinary_adult"]
     async with desk.fault(kind="down"):

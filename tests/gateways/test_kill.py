@@ -66,6 +66,8 @@ async def dies_under(gateways: Gateways, code: str, boundary: str, submitted: li
 
 
 @pytest.mark.parametrize(("code", "boundary"), ROUNDS)
+@pytest.mark.law(topic="quality", regulation="atyrau-housing-queue", clause="16 3)")
+@pytest.mark.law(topic="quality", regulation="semey-*", clause=("16 5)", "17 5)"))
 async def test_a_death_at_any_boundary_loses_and_doubles_nothing(gateways: Gateways, boundary: str, code: str) -> None:
     submitted = load(gateways)
     registered = await dies_under(gateways, code, boundary, submitted)

@@ -54,12 +54,14 @@ def acting(channel: Channel, item: FlowItem) -> str:
 
 
 @pytest.mark.parametrize(("regulation", "channel"), CHANNELS)
+@pytest.mark.law(topic="limit")
 def test_who_sees_both_ends_measures_a_limit(regulation: Regulation, channel: Channel) -> None:
     for limit in channel.limits:
         assert (limit.measured_by, limit.cls) == expected(channel, limit), f"{limit.label}, {limit.clause}"
 
 
 @pytest.mark.parametrize(("regulation", "channel"), CHANNELS)
+@pytest.mark.law(topic="message")
 def test_a_side_message_comes_while_the_provider_has_the_case(regulation: Regulation, channel: Channel) -> None:
     """E3: from the registration on, or from the sending where the flow has no registration (N2)."""
     found = {(side.type, side.sender, side.recipient): side.during for side in channel.side_messages}

@@ -208,6 +208,10 @@ async def test_a_colleague_of_the_same_centre_goes_on_with_the_case(world: Any, 
     assert (await colleague.page(case))["form"] == {"a": "1"}
 
 
+@pytest.mark.law(
+    topic="status_check", regulation=("semey-guardianship-certificate", "semey-housing-queue", "semey-minor-*")
+)
+@pytest.mark.law(topic="status_check", regulation="semey-unemployed-certificate")
 async def test_a_status_is_looked_up_by_number_or_iin_and_lists_mask_the_iin(world: Any, operator: Any) -> None:
     iin = world.iin()
     provider = await operator.completed(iin)

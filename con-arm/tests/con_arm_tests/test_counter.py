@@ -127,6 +127,7 @@ def with_receipts(world: Any) -> None:
 
 
 @pytest.mark.usefixtures("with_receipts")
+@pytest.mark.law(topic="receipt", regulation=("wko-asp-recipient-certificate", "wko-home-education-reimbursement"))
 async def test_an_incomplete_package_is_not_accepted_and_the_consumer_gets_a_receipt(world: Any, operator: Any) -> None:
     iin = world.iin()
     case = await operator.open()
@@ -196,6 +197,7 @@ async def test_receipts_are_numbered_without_gaps_and_once_per_key(operator: Any
     assert second.json()["number"] == "2026-000002"
 
 
+@pytest.mark.law(topic="survey", regulation="atyrau-housing-queue")
 async def test_the_survey_asks_the_acts_own_questions_and_is_counted(world: Any, operator: Any, senior: Any) -> None:
     """Annex 3, clause 15 of act 427."""
     case = await operator.open()

@@ -175,6 +175,14 @@ def test_a_term_of_waiting_is_the_channels_or_everybodys() -> None:
     assert term_of(law, "counter").limit_s == 3600 and term_of(None, "waiting").limit_s is None
 
 
+@pytest.mark.law(topic="term", regulation="wko-oralman-status", clause=("4 2)", "4 3)"))
+def test_the_act_that_limits_waiting_and_service_at_the_counter_is_held_to_its_minutes() -> None:
+    law = catalogue().regulation("wko-oralman-status")
+    waiting, counter = term_of(law, "waiting"), term_of(law, "counter")
+    assert [(one.limit_s, one.clause) for one in (waiting, counter)] == [(900, "4 2)"), (1200, "4 3)")]
+    assert measure([(900.0, waiting.limit_s), (901.0, waiting.limit_s)]).over == 1
+
+
 def test_a_ticket_that_ended_stays_ended() -> None:
     ends = (TicketState.FINISHED, TicketState.NO_SHOW)
     assert not [key for key in TICKET_TRANSITIONS if key[0] in ends]

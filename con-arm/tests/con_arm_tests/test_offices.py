@@ -42,6 +42,7 @@ def use(world: Any, regulation: Regulation) -> None:
     }
 
 
+@pytest.mark.law(topic="general", regulation="zhambyl-*", clause="1 1)")
 async def test_where_the_act_only_names_the_counter_papers_are_taken_in_against_a_receipt(
     world: Any, operator: Any
 ) -> None:
@@ -99,6 +100,7 @@ async def test_a_centre_of_one_region_serves_by_its_acts(world: Any) -> None:
     assert made.status_code == 422 and made.json()["errors"][0]["field"] == "region"
 
 
+@pytest.mark.law(topic="term", regulation="wko-oralman-status", clause="4 1) абзац 2")
 async def test_papers_of_a_district_branch_go_by_courier_within_a_term_of_its_own(world: Any) -> None:
     """D15: five working days that are not added to the service's; E10: measured, and no ground to refuse."""
     use(world, CARRIED)
@@ -155,6 +157,7 @@ async def test_only_a_district_branch_sends_papers_and_only_where_the_act_speaks
     assert (await branch.post(f"/v1/cases/{case}/courier/dispatch")).json()["code"] == "case.wrong_state"
 
 
+@pytest.mark.law(topic="term", regulation="wko-oralman-status", clause=("4 2)", "4 3)"))
 async def test_waiting_and_service_are_measured_by_the_acts_minutes(world: Any, operator: Any, senior: Any) -> None:
     limits = {one.kind: (one.limit.minutes or 0) * 60 for one in CARRIED.terms}
     ticket = (await operator.post("/v1/tickets", {"regulation": CARRIED.code})).json()

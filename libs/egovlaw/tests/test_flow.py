@@ -149,6 +149,7 @@ def test_an_unknown_case_and_an_ended_case_have_their_own_words(portal: Channel)
     assert (ended.code, ended.expected) == (CASE_ENDED, queue)
 
 
+@pytest.mark.law(topic="message", regulation="atyrau-housing-queue", channel="portal")
 def test_a_side_message_belongs_to_its_steps_and_moves_nothing(portal: Channel) -> None:
     verdict = accepted(judge_order(portal, CaseProgress("P6"), "case.paused", "P6", ()))
     assert verdict.progress == CaseProgress("P6")

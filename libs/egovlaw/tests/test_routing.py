@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from egovlaw.catalogue import Catalogue
+from egovlaw.catalogue import CHANNELS, Catalogue
 from egovlaw.routing import Party, RouteRefused, judge_route
 
 
@@ -139,3 +139,33 @@ def test_a_channel_that_is_only_named_takes_no_envelopes(catalogue: Catalogue) -
     verdict = judge_route(only, SUBMITTED, Envelope(channel="akim"), PORTAL, PROVIDER)
     assert verdict is not None
     assert (verdict.code, verdict.clause) == ("route.unknown_channel", "1")
+
+
+@pytest.mark.law(topic="general", clause="1")
+@pytest.mark.law(
+    topic="general",
+    clause="1 абзац 2",
+    regulation=("wko-asp-*", "wko-home-*", "wko-oralman-*", "wko-p*", "wko-s*", "wko-wheelchairs"),
+)
+@pytest.mark.law(topic="general", clause="1 1)", regulation=("wko-asp-*", "wko-home-*", "wko-special-*"))
+@pytest.mark.law(topic="general", clause="1 2)", regulation="wko-home-education-reimbursement")
+@pytest.mark.law(topic="general", clause="1 3)", regulation="wko-asp-recipient-certificate")
+@pytest.mark.law(topic="general", clause="2 1)", regulation="wko-*")
+@pytest.mark.law(topic="general", clause="3", regulation="wko-oralman-status")
+@pytest.mark.law(topic="general", clause=("1 часть 2", "1 4)"), regulation="zhambyl-*")
+def test_an_act_is_carried_out_in_its_region_and_through_the_channels_it_names_alone(catalogue: Catalogue) -> None:
+    told = Spec("steps.reported", ("origin",), ("national_gateway",))
+    sides = {"portal": PORTAL, "centre": CENTRE, "provider": replace(PROVIDER, regions=())}
+    for one in catalogue.regulations:
+        elsewhere = min(catalogue.regions - {one.region})
+        for code in CHANNELS:
+            said = Envelope("kz.egov.steps.reported.v1", "", "gateway-shep", one.code, code, one.region)
+            verdicts = {side: judge_route(catalogue, told, said, party, SHEP) for side, party in sides.items()}
+            channel = one.channels.get(code)
+            if channel is None or not channel.has_flow:
+                assert {verdict and verdict.code for verdict in verdicts.values()} == {"route.unknown_channel"}
+                continue
+            own = channel.origin_kind
+            assert {side for side, verdict in verdicts.items() if verdict is None} == {own}, (one.code, code)
+            away = judge_route(catalogue, told, replace(said, region=elsewhere), sides[own], SHEP)
+            assert away is not None and away.code == "route.region_mismatch"

@@ -54,6 +54,9 @@ def week() -> Term:
         ("wko-targeted-social-assistance", "employment_centre", "6 working days + 95 minutes", "computed"),
     ],
 )
+@pytest.mark.law(topic="term", regulation="tayynsha-social-assistance")
+@pytest.mark.law(topic="term", regulation="wko-oralman-status", clause="4 1)")
+@pytest.mark.law(topic="term", regulation="wko-asp-recipient-certificate", clause="5 абзац 2")
 def test_a_channel_has_the_term_its_act_gives(
     calendar: WorkCalendar, catalogue: Catalogue, code: str, channel: str, term: str, source: str
 ) -> None:

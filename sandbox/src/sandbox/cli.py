@@ -20,6 +20,7 @@ from sandbox.conformance_cli import conformance
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
+from sandbox.traceability.cli import traceability
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -46,6 +47,7 @@ app.add_typer(report_app, name="report")
 app.command("term")(term)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
+regulations_app.command("traceability")(traceability)
 
 
 class PortChoice(StrEnum):

@@ -127,6 +127,9 @@ async def walk(official: Official, case: str, **drafted: Any) -> list[tuple[str,
 
 @pytest.mark.service
 @pytest.mark.parametrize("regulation", AT_COUNTER, ids=codes)
+@pytest.mark.law(
+    topic="internal", regulation=("wko-asp-*", "wko-home-*", "wko-oralman-*", "wko-p*", "wko-s*", "wko-wheelchairs")
+)
 async def test_a_case_of_the_corporation_goes_through_every_step_to_its_result(
     arm: Arm, regulation: Regulation
 ) -> None:

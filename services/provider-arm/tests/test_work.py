@@ -27,6 +27,7 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, body["code"]
 
 
+@pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 7)")
 async def test_a_registered_application_is_an_open_task(arm: Arm) -> None:
     case, executor = await arm.submit(), await arm.appoint("executor")
     [task] = await listed(executor)

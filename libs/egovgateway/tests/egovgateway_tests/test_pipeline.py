@@ -134,6 +134,8 @@ async def test_a_forged_envelope_is_journaled_once_and_nobody_is_told(rig: Rig) 
 
 
 @pytest.mark.parametrize("position", range(0, 600, 37))
+@pytest.mark.law(topic="quality", regulation="atyrau-housing-queue", clause="16 2)")
+@pytest.mark.law(topic="quality", regulation="semey-*", clause=("16 4)", "17 4)"))
 async def test_a_flipped_byte_anywhere_is_never_forwarded(rig: Rig, position: int) -> None:
     good = rig.sign(rig.envelope("P6"))
     raw = bytearray(good.raw)

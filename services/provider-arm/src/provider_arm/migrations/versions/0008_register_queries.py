@@ -5,7 +5,7 @@ from alembic import op
 
 from egovkit.db import UtcDateTime
 
-revision, down_revision = "0006", "0004"
+revision, down_revision = "0008", "0007"
 
 
 def upgrade() -> None:
