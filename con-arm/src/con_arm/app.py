@@ -27,7 +27,7 @@ from egovkit.node import Node
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
-from egovlaw.loader import load_catalogue
+from egovlaw.loader import load_calendar, load_catalogue
 
 __all__ = ["create_app"]
 
@@ -91,6 +91,7 @@ def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: 
         keyring=keyring,
         passwords=Passwords(settings),
         attachments=store,
+        calendar=read_once(load_calendar, node.contracts),
     )
 
 

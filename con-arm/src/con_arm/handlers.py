@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.states import CaseEvent
+from con_arm.domain.states import POSITIVE, CaseEvent
 from con_arm.service import messages
 from con_arm.service.messages import News, moment
 from con_arm.service.parts import Centre
@@ -81,7 +81,13 @@ async def case_refused(centre: Centre, conn: AsyncConnection, received: Received
 
 async def case_completed(centre: Centre, conn: AsyncConnection, received: Received) -> None:
     data = received.data
-    news = News(CaseEvent.COMPLETED, _number(data), version=data["version"])
+    outcome = data.get("outcome", POSITIVE)
+    news = News(
+        CaseEvent.COMPLETED,
+        {**_number(data), "outcome": outcome},
+        detail={"outcome": outcome, **({"variant": data["variant"]} if "variant" in data else {})},
+        version=data["version"],
+    )
     case = await messages.from_owner(conn, centre, received, news)
     if case is not None:
         await messages.keep_result(conn, received, case, received.prepared)
@@ -89,9 +95,10 @@ async def case_completed(centre: Centre, conn: AsyncConnection, received: Receiv
 
 def _term(received: Received, event: CaseEvent, changes: Mapping[str, Any] | None = None) -> News:
     data = received.data
+    change = {"what": event.value, **{name: data[name] for name in ("at", "reason_ru", "reason_kk")}}
     return News(
         event,
-        {**(changes or {}), **_number(data)},
+        {**(changes or {}), **_number(data), "term_change": change},
         detail={"reason_ru": data["reason_ru"], "reason_kk": data["reason_kk"]},
         version=data["version"],
     )

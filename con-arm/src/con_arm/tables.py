@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Date,
     Float,
     Index,
     Integer,
@@ -37,6 +38,8 @@ operators = Table(
     Column("password_hash", Text, nullable=False),
     Column("roles", JSON, nullable=False),
     Column("centre", CODE, nullable=False),
+    Column("region", String(40)),  # of the centre; NULL: it serves all of them
+    Column("branch", Boolean, nullable=False),  # a district branch: its papers go on by courier
     Column("active", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
@@ -120,6 +123,8 @@ cases = Table(
     Column("step", LABEL),  # where the case stands, as the last applied message says
     Column("status", JSON),  # the owner's last word: status, text_ru, text_kk, at
     Column("term_until", UtcDateTime),  # after an extension
+    Column("term_change", JSON),  # the last one: what, at, reason_ru, reason_kk
+    Column("outcome", String(12)),  # of the result: positive, negative; NULL for a refusal
     Column("problem", JSON),  # why a gateway refused, or which data the registers have not
     Index("cases_centre", "centre", "id"),
     Index("cases_iin", "iin"),
@@ -185,6 +190,9 @@ results = Table(
     Column("issued_at", UtcDateTime, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("check", JSON),  # what the check of the signature found at receipt
+    Column("outcome", String(12)),  # of a result: positive, negative
+    Column("variant", String(40)),  # which of the act's forms, where it has several
+    Column("valid_until", Date),  # the last day, where the act limits it
 )
 
 hand_overs = Table(
@@ -211,6 +219,38 @@ receipts = Table(
     Column("missing", JSON, nullable=False),
     Column("note", Text),
     Column("document", LargeBinary, nullable=False),
+)
+
+intakes = Table(
+    "intakes",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("number", String(40), nullable=False, unique=True),
+    Column("centre", CODE, nullable=False),
+    Column("operator_id", ID, nullable=False),
+    Column("regulation", String(80), nullable=False),
+    Column("regulation_version", Integer, nullable=False),
+    Column("region", String(40), nullable=False),
+    Column("channel", String(24), nullable=False),
+    Column("iin", String(12), nullable=False),
+    Column("papers", JSON, nullable=False),
+    Column("note", Text),
+    Column("document", LargeBinary, nullable=False),  # the receipt, as it was given out
+    Column("at", UtcDateTime, nullable=False),
+    Index("intakes_centre", "centre", "id"),
+)
+
+couriers = Table(
+    "couriers",
+    metadata,
+    Column("case_id", ID, primary_key=True),
+    Column("state", String(12), nullable=False),
+    Column("clause", String(80), nullable=False),
+    Column("dispatched_at", UtcDateTime, nullable=False),
+    Column("dispatched_by", ID, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),  # by the working-day calendar
+    Column("arrived_at", UtcDateTime),
+    Column("arrived_by", ID),
 )
 
 surveys = Table(

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,8 @@ class FakeShep:
     def __init__(self, pki: TestPki, bus: MemoryBus, clock: HandClock, ids: Ids) -> None:
         self.pki, self.bus, self.clock, self.ids = pki, bus, clock, ids
         self.keys: dict[str, SigningKey] = {code: pki.system(code) for code in KINDS}
-        self.regions = {"provider-arm": ("atyrau",), "other-arm": ("semey",)}
+        self.regions = {"provider-arm": ("atyrau", "wko"), "other-arm": ("semey",)}
+        self.regulation, self.channel, self.region = REGULATION, "centre", "atyrau"
         self.arrived: asyncio.Queue[Envelope] = asyncio.Queue()
         self.raw: dict[str, bytes] = {}
         self.version = 1
@@ -188,10 +189,10 @@ class FakeShep:
             time=self.clock.now(),
             dataschema=f"urn:egov:schema:{name}.v1",
             recipient="con-arm",
-            regulation=REGULATION,
-            channel="centre",
+            regulation=self.regulation,
+            channel=self.channel,
             step=more.get("step", "P7"),
-            region="atyrau",
+            region=self.region,
             caseseq=more.get("caseseq", 1),
             data=dict(data),
             correlationid=more.get("correlation"),
@@ -265,7 +266,7 @@ class Provider:
     """The provider of one case: says what the contract lets it say, with its own versions."""
 
     def __init__(self, world: World, case: str) -> None:
-        self.world, self.case = world, case
+        self.world, self.case, self.steps = world, case, world.steps
         self.official = world.pki.person(synthetic_iin(900), bin_="999940000040", profile="employee_sign")
 
     def data(self, name: str, version: int) -> tuple[dict[str, Any], str]:
@@ -300,7 +301,7 @@ class Provider:
             ),
         }
         data, step = made[name]
-        return {"number": NUMBER, "version": version, **data}, step
+        return {"number": NUMBER, "version": version, **data}, self.steps.get(name, step)
 
     def message(self, name: str, version: int, source: str = "provider-arm", **changed: Any) -> Outgoing:
         data, step = self.data(name, version)
@@ -347,7 +348,7 @@ class Operator:
         return answer
 
     async def open(self, **more: Any) -> str:
-        answer = await self.post("/v1/cases", {"regulation": REGULATION, **more})
+        answer = await self.post("/v1/cases", {"regulation": self.world.shep.regulation, **more})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
@@ -443,6 +444,7 @@ class World:
     bus: MemoryBus
     settings: Settings
     people: int = 0
+    steps: dict[str, str] = field(default_factory=dict)  # where the act has the provider's messages, if elsewhere
 
     def iin(self) -> str:
         """Somebody nobody has met before."""
@@ -457,13 +459,13 @@ class World:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return await self.http.request(method, path, headers=headers, json=body)
 
-    async def hire(self, login: str, *roles: str, centre: str = "con-1") -> Operator:
+    async def hire(self, login: str, *roles: str, centre: str = "con-1", **office: Any) -> Operator:
         """An operator with an account, logged in."""
         iin = self.iin()
         key = self.pki.person(iin, "ОПЕРАТОРОВА", "ӘСЕЛ", bin_=BIN, profile="employee_sign")
         body = {"login": login, "name": "ОПЕРАТОРОВА ӘСЕЛ", "iin": iin, "password": PASSWORD}
         made = await self.admin(
-            "POST", "/v1/operators", {**body, "roles": list(roles or ("operator",)), "centre": centre}
+            "POST", "/v1/operators", {**body, "roles": list(roles or ("operator",)), "centre": centre, **office}
         )
         assert made.status_code == 201, made.text
         operator = Operator(self, login, iin, key)

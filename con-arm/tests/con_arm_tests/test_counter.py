@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import REGULATION, person
+from .conftest import REGULATION
 
 pytestmark = pytest.mark.service
 
@@ -115,9 +115,22 @@ async def test_waiting_and_service_are_reported_to_the_senior(world: Any, operat
     assert (await operator.get("/v1/tickets/report")).json()["code"] == "staff.role_not_enough"
 
 
+@pytest.fixture
+def with_receipts(world: Any) -> None:
+    """An act that knows the receipt of refusal to accept."""
+    world.shep.regulation = next(
+        one.code
+        for one in world.app.state.centre.catalogue.regulations
+        if (known := one.settings.get("refusal_to_accept")) is not None and known.value[0] in one.channels
+        and one.channels[known.value[0]].origin_kind == "centre"
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("with_receipts")
 async def test_an_incomplete_package_is_not_accepted_and_the_consumer_gets_a_receipt(world: Any, operator: Any) -> None:
     iin = world.iin()
-    case = await operator.checked(iin)
+    case = await operator.open()
+    assert (await operator.consumer(case, iin)).status_code == 200
     missing = [{"name": "Жеке куәлік", "note": None}, {"name": "<b>Справка</b>", "note": "за 2025 год"}]
     answer = await operator.post(f"/v1/cases/{case}/refuse-acceptance", {"missing": missing, "note": "қайта келіңіз"})
     assert answer.status_code == 200
@@ -135,19 +148,25 @@ async def test_an_incomplete_package_is_not_accepted_and_the_consumer_gets_a_rec
     assert world.shep.arrived.empty()  # no message of the act tells of it
 
 
-async def test_acceptance_may_be_refused_at_any_time_before_sending(world: Any, operator: Any) -> None:
+@pytest.mark.usefixtures("with_receipts")
+async def test_acceptance_may_be_refused_only_before_the_flow_has_begun(world: Any, operator: Any) -> None:
     body = {"missing": [{"name": "паспорт"}]}
-    opened = await operator.open()
-    [query] = await operator.asked(world.iin())
-    for case in (opened, query.subject):
-        assert (await operator.post(f"/v1/cases/{case}/refuse-acceptance", body)).status_code == 200
-    await world.shep.answer(query, person(query.data["criterion"]["iin"]))
-    assert (await operator.page(query.subject))["state"] == "acceptance_refused"
-    assert (await operator.queries(query.subject))[0]["state"] == "superseded"
-    envelope = await operator.send()
-    answer = await operator.post(f"/v1/cases/{envelope.subject}/refuse-acceptance", body)
-    assert answer.json()["code"] == "case.wrong_state"
-    assert (await operator.get(f"/v1/cases/{envelope.subject}/receipt")).json()["code"] == "receipt.not_found"
+    opened, iin = await operator.open(), world.iin()
+    assert (await operator.post(f"/v1/cases/{opened}/refuse-acceptance", body)).status_code == 200
+    representative = world.represented(certified="other", registry_number=None, date=None)
+    [query] = await operator.asked(iin)
+    path = f"/v1/cases/{query.subject}"
+    assert (await operator.post(f"{path}/refuse-acceptance", body)).json()["code"] == "case.wrong_state"
+    assert (await operator.consumer(query.subject, iin, representative)).json()["state"] == "consumer_entered"
+    assert (await operator.post(f"{path}/refuse-acceptance", body)).json()["code"] == "case.wrong_state"
+    assert (await operator.get(f"{path}/receipt")).json()["code"] == "receipt.not_found"
+
+
+async def test_an_act_without_a_receipt_of_refusal_has_none(operator: Any) -> None:
+    case = await operator.open()
+    answer = await operator.post(f"/v1/cases/{case}/refuse-acceptance", {"missing": [{"name": "паспорт"}]})
+    assert answer.status_code == 409 and answer.json()["code"] == "acceptance.no_receipt"
+    assert (await operator.page(case))["state"] == "opened"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +186,7 @@ async def test_a_refusal_names_what_is_missing(operator: Any, body: dict[str, An
     assert answer.status_code == 422 and answer.json()["code"] == "request.invalid"
 
 
+@pytest.mark.usefixtures("with_receipts")
 async def test_receipts_are_numbered_without_gaps_and_once_per_key(operator: Any) -> None:
     body = {"missing": [{"name": "паспорт"}]}
     case = await operator.open()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -12,7 +13,7 @@ from con_arm.domain.answers import attorney_problem, facts_of
 from con_arm.domain.counter import TICKET_TRANSITIONS, TicketEvent, TicketState, measure, term_of
 from con_arm.domain.members import receiving_system, register_system
 from con_arm.domain.people import login_wait
-from con_arm.domain.states import ENDED, TRANSITIONS, CaseEvent, CaseState, after, may_send_again
+from con_arm.domain.states import ENDED, TRANSITIONS, CaseEvent, CaseState, after, has_ended, may_send_again
 from con_arm.domain.steps import centre_flow, is_late, query_limit
 from con_arm.domain.texts import FACT_TEXTS, QUERY_TEXTS, REASON_TEXTS, STATE_TEXTS, filled
 from egovkit.contracts import contracts_dir
@@ -38,12 +39,19 @@ def member(code: str, kind: str, **more: Any) -> Member:
 def test_every_state_is_reached_and_every_state_that_is_not_an_end_is_left() -> None:
     assert set(TRANSITIONS.values()) | {CaseState.OPENED} == set(CaseState)
     left = {before for (before, _), state in TRANSITIONS.items() if state is not before}
-    assert left == set(CaseState) - ENDED | {CaseState.HANDED_OVER}  # a refused record makes it wait again
+    # A refused record makes it wait again; a refusal is handed over where the act goes on after it.
+    assert left == set(CaseState) - ENDED | {CaseState.HANDED_OVER, CaseState.REFUSED}
 
 
 def test_nothing_but_the_providers_last_words_changes_an_ended_case() -> None:
-    for state, event in product(ENDED - {CaseState.HANDED_OVER}, CaseEvent):
+    for state, event in product(ENDED - {CaseState.HANDED_OVER}, set(CaseEvent) - {CaseEvent.HANDED_OVER}):
         assert after(state, event) in (None, state)
+
+
+def test_only_a_refusal_that_is_handed_over_goes_on() -> None:
+    assert has_ended(CaseState.REFUSED, refusal_is_handed_over=False)
+    assert not has_ended(CaseState.REFUSED, refusal_is_handed_over=True)
+    assert has_ended(CaseState.HANDED_OVER, refusal_is_handed_over=True)
 
 
 def test_before_the_registers_know_the_consumer_nothing_can_be_signed() -> None:
@@ -74,6 +82,8 @@ def test_the_flow_of_the_channel_is_found_by_step_kind() -> None:
     flow = centre_flow(regulation)
     assert flow is not None and flow.registers == ("person", "attorney")
     found = (flow.authenticate, flow.choose_and_fill, flow.query, flow.check_registers, flow.report_no_data)
+    assert flow.visit is None and not flow.fills_before_query and not flow.refusal_is_handed_over
+    assert flow.attach_and_sign is not None
     assert [item.label for item in (*found, flow.attach_and_sign, flow.send, flow.hand_over)] == [
         "P1", "P2", "P3", "C1", "P4", "P5", "P6", "P9",
     ]  # fmt: skip
@@ -156,8 +166,9 @@ def test_a_term_of_waiting_is_the_channels_or_everybodys() -> None:
         terms = (
             ServiceTerm("waiting", "portal", "1", "5 минут", Duration(minutes=5)),
             ServiceTerm("waiting", None, "2", "20 минут", Duration(minutes=20)),
-            ServiceTerm("counter", "centre", "3", "час", Duration(hours=1)),
+            ServiceTerm("counter", "corporation", "3", "час", Duration(hours=1)),
         )
+        channels: ClassVar = {"corporation": SimpleNamespace(code="corporation", origin_kind="centre")}
 
     law: Any = Law()
     assert (term_of(law, "waiting").limit_s, term_of(law, "waiting").clause) == (1200, "2")

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from con_arm.api import cases, counter, ending, operators, queries, services, signing
+from con_arm.api import cases, counter, couriers, ending, intakes, operators, queries, services, signing
 
 routers: tuple[APIRouter, ...] = (
     operators.admin,
@@ -13,4 +13,6 @@ routers: tuple[APIRouter, ...] = (
     queries.router,
     signing.router,
     ending.router,
+    intakes.router,
+    couriers.router,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -129,9 +129,13 @@ class History(Shown):
 
 
 class ResultShown(Shown):
-    """`check` is what was found about the signature when the result came; refusal letters carry none."""
+    """`kind` is what it is to the consumer: a negative result is a refusal, signed; a refusal letter carries neither
+    signature nor outcome. `check` is what was found about the signature when the result came."""
 
     kind: str
+    outcome: str | None
+    variant: str | None
+    valid_until: date | None
     document: Annotated[str, Field(description="base64 of the exact bytes")]
     sha256: str
     content: dict[str, Any] | None
@@ -276,6 +280,9 @@ async def result(centre: TheCentre, identity: AtCounter, case_id: str) -> Result
     found = await reading.result(centre, identity.operator, case_id)
     return ResultShown(
         kind=found.kind,
+        outcome=found.outcome,
+        variant=found.variant,
+        valid_until=found.valid_until,
         document=encoded(found.document),
         sha256=hashlib.sha256(found.document).hexdigest(),
         content=read_document(found.document),

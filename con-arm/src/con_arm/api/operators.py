@@ -34,6 +34,8 @@ sessions = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 CentreCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="the centre he works in")]
+Region = Annotated[str, Field(max_length=40, description="of the centre; without it the centre serves every region")]
+Branch = Annotated[bool, Field(description="a district branch: its papers go on by courier")]
 Password = Annotated[
     str, Field(max_length=4 * MAX_PASSWORD, description=f"{MIN_PASSWORD} to {MAX_PASSWORD} characters")
 ]
@@ -47,6 +49,8 @@ class OperatorNew(Strict):
     password: Password
     roles: Roles
     centre: CentreCode
+    region: Region | None = None
+    branch: Branch = False
 
     @field_validator("name")
     @classmethod
@@ -59,6 +63,8 @@ class OperatorChange(Strict):
     password: Password | None = None
     roles: Roles | None = None
     centre: CentreCode | None = None
+    region: Region | None = None
+    branch: Branch | None = None
     active: bool | None = None
 
     @field_validator("name")
@@ -73,6 +79,8 @@ class OperatorShown(Shown):
     name: str
     roles: list[str]
     centre: str
+    region: str | None
+    branch: bool
     active: bool
     created_at: datetime
 
@@ -103,6 +111,8 @@ async def create(centre: TheCentre, wish: OperatorNew) -> OperatorShown:
         password=wish.password,
         roles=frozenset(wish.roles),
         centre=wish.centre,
+        region=wish.region,
+        branch=wish.branch,
     )
     return operator_shown(await operators.create(centre, made))
 
@@ -148,6 +158,8 @@ def operator_shown(one: Operator) -> OperatorShown:
         name=one.name,
         roles=sorted(one.roles),
         centre=one.centre,
+        region=one.region,
+        branch=one.branch,
         active=one.active,
         created_at=one.created_at,
     )

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from con_arm.api.base import Shown, SignedIn, TheCentre
 from con_arm.domain import files, forms
-from con_arm.domain.steps import centre_flow, limit_of
+from con_arm.domain.steps import centre_channel, centre_flow, limit_of, may_refuse_acceptance
 from con_arm.service.cases import form_fields
 from con_arm.service.parts import Centre
 from egovlaw.catalogue import Regulation
@@ -55,6 +55,9 @@ class ServiceShown(Shown):
     region: str
     provider_ru: str
     in_force: bool
+    channel: str
+    intake_only: bool  # the act names the counter and describes no steps there: POST /v1/intakes (A36)
+    receipt_of_refusal: bool  # an incomplete package is refused with a receipt (E10)
     registers: list[str]  # that the act has asked
     term: Any | None  # of the whole service; null where only the Standard has it (A4)
     steps: list[StepShown]
@@ -68,13 +71,15 @@ class ServiceList(Shown):
 
 @router.get("")
 async def list_services(centre: TheCentre, identity: SignedIn) -> ServiceList:
-    shown = (_shown(centre, one) for one in centre.catalogue.regulations)
+    """Those of the centre's region, or all where it serves every region."""
+    region = identity.operator.region
+    shown = (_shown(centre, one) for one in centre.catalogue.regulations if region in (None, one.region))
     return ServiceList(items=[one for one in shown if one is not None])
 
 
 def _shown(centre: Centre, regulation: Regulation) -> ServiceShown | None:
-    flow = centre_flow(regulation)
-    if flow is None:
+    channel, flow = centre_channel(regulation), centre_flow(regulation)
+    if channel is None or (channel.has_flow and flow is None):
         return None
     return ServiceShown(
         regulation=regulation.code,
@@ -83,7 +88,10 @@ def _shown(centre: Centre, regulation: Regulation) -> ServiceShown | None:
         region=regulation.region,
         provider_ru=regulation.provider_ru,
         in_force=regulation.in_force(centre.today()),
-        registers=list(flow.registers),
+        channel=channel.code,
+        intake_only=flow is None,
+        receipt_of_refusal=may_refuse_acceptance(regulation, channel),
+        registers=[] if flow is None else list(flow.registers),
         term=regulation.service_term,
         steps=[
             StepShown(
@@ -94,8 +102,8 @@ def _shown(centre: Centre, regulation: Regulation) -> ServiceShown | None:
                 min_s=limit.min_s if limit else None,
                 max_s=limit.max_s if limit else None,
             )
-            for item in flow.channel.flow
-            for limit in (limit_of(flow.channel, item),)
+            for item in channel.flow
+            for limit in (limit_of(channel, item),)
         ],
         form=FormShown(fields=sorted(form_fields(regulation))),
         attachments=FilesShown(types=sorted(files.MAGIC)),

@@ -10,7 +10,9 @@ from pydantic import Field
 from con_arm.api.base import Shown, Text
 from con_arm.domain import texts
 from con_arm.domain.files import Attachment
-from con_arm.domain.states import EDITABLE, ENDED, REPEATABLE, CaseEvent, after
+from con_arm.domain.states import EDITABLE, REPEATABLE, CaseEvent, CaseState, after, has_ended
+from con_arm.domain.steps import refusal_is_handed_over
+from con_arm.service.couriers import CourierSeen
 from con_arm.service.reading import CasePage, QuerySeen, StepSeen
 from con_arm.store.cases import Case
 from egovlaw.catalogue import Regulation
@@ -37,6 +39,7 @@ class StatusShown(Shown):
     code: str
     text: Text
     ended: bool
+    outcome: str | None  # of the result: positive, or negative (the reasoned answer of refusal)
     owner: dict[str, Any] | None
 
 
@@ -76,12 +79,35 @@ class QueryWithAnswer(QueryShown):
     answer: dict[str, Any] | None
 
 
+class TermChange(Shown):
+    """Why the provider extended, paused or resumed the term, in his words."""
+
+    what: str
+    at: datetime
+    reason_kk: str
+    reason_ru: str
+
+
 class TermShown(Shown):
     """`service`: the act's term of the whole service, null where only the Standard has it (A4); `until`: after an
-    extension."""
+    extension; `paused`: it does not run; `change`: the last one."""
 
     service: Any | None
     until: datetime | None
+    paused: bool
+    change: TermChange | None
+
+
+class CourierShown(Shown):
+    """E10, D15: measured apart from the term of the service, never a ground to refuse; `used`: share of the term."""
+
+    state: str
+    clause: str
+    dispatched_at: datetime
+    due_at: datetime
+    arrived_at: datetime | None
+    used: float
+    overdue: bool
 
 
 class ProgressShown(Shown):
@@ -126,6 +152,7 @@ class CaseShown(CaseLine):
     may_hand_over: bool
     has_result: bool
     term: TermShown
+    courier: CourierShown | None
     registered_at: datetime | None
     submitted_at: datetime | None
     accepted_at: datetime | None
@@ -159,9 +186,10 @@ def case_shown(page: CasePage) -> CaseShown:
         editable=case.state in EDITABLE,
         may_ask=after(case.state, CaseEvent.ASKED) is not None,
         may_prepare=after(case.state, CaseEvent.PREPARED) is not None,
-        may_hand_over=after(case.state, CaseEvent.HANDED_OVER) is not None,
+        may_hand_over=after(case.state, CaseEvent.HANDED_OVER) is not None and not _ended(case, page.regulation),
         has_result=page.has_result,
-        term=TermShown(service=page.regulation.service_term, until=case.term_until),
+        term=_term(case, page.regulation),
+        courier=None if page.courier is None else courier_shown(page.courier),
         registered_at=case.registered_at,
         submitted_at=case.submitted_at,
         accepted_at=case.accepted_at,
@@ -186,7 +214,8 @@ def masked(iin: str) -> str:
 
 
 def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
-    text = texts.STATE_TEXTS[case.state]
+    handed = regulation is not None and refusal_is_handed_over(regulation)
+    text = texts.state_text(case.state, case.outcome, refusal_is_handed_over=handed)
     return {
         "id": case.id,
         "number": case.number,
@@ -194,7 +223,8 @@ def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
         "status": StatusShown(
             code=case.state.value,
             text=Text(kk=text.kk, ru=text.ru, en=text.en),
-            ended=case.state in ENDED,
+            ended=_ended(case, regulation),
+            outcome=case.outcome,
             owner=case.status,
         ),
         "service": ServiceName(
@@ -207,6 +237,33 @@ def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
         "created_at": case.created_at,
         "changed_at": case.changed_at,
     }
+
+
+def _ended(case: Case, regulation: Regulation | None) -> bool:
+    handed = regulation is not None and refusal_is_handed_over(regulation)
+    return has_ended(case.state, refusal_is_handed_over=handed)
+
+
+def _term(case: Case, regulation: Regulation) -> TermShown:
+    return TermShown(
+        service=regulation.service_term,
+        until=case.term_until,
+        paused=case.state is CaseState.PAUSED,
+        change=None if case.term_change is None else TermChange(**case.term_change),
+    )
+
+
+def courier_shown(seen: CourierSeen) -> CourierShown:
+    one = seen.courier
+    return CourierShown(
+        state=one.state.value,
+        clause=one.clause,
+        dispatched_at=one.dispatched_at,
+        due_at=one.due_at,
+        arrived_at=one.arrived_at,
+        used=seen.used,
+        overdue=seen.overdue,
+    )
 
 
 def _query(seen: QuerySeen) -> dict[str, Any]:

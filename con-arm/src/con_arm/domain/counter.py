@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from con_arm.domain.forms import text_problem
-from con_arm.domain.steps import CENTRE
+from con_arm.domain.steps import centre_channel
 from egovlaw.catalogue import Duration, Form, FormField, Regulation
 
 MAX_ANSWER: Final = 1000
@@ -71,8 +71,9 @@ def times_of(taken: datetime, started: datetime | None, finished: datetime | Non
 
 def term_of(regulation: Regulation | None, kind: str) -> Term:
     """The act's term of this kind (waiting, counter) for the centre's channel or for all."""
+    own = None if regulation is None else centre_channel(regulation)
     for term in regulation.terms if regulation else ():
-        if term.kind == kind and term.channel in (None, CENTRE):
+        if term.kind == kind and term.channel in (None, own and own.code):
             return Term(_duration_s(term.limit), term.clause)
     return Term()
 

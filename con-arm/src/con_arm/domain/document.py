@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from con_arm.domain.files import Attachment
@@ -103,6 +103,21 @@ def read_document(document: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def reasons_in(content: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The reasons of a signed refusal, which stand in the document alone."""
+    said = (content or {}).get("reasons")
+    return [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
+
+
+def day_of(content: Mapping[str, Any] | None, name: str) -> date | None:
+    """A day the provider's document names; None when it names none that is one."""
+    value = (content or {}).get(name)
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def stamp(moment: datetime) -> str:

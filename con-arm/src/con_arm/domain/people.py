@@ -29,6 +29,8 @@ class Operator:
     iin: str
     roles: frozenset[Role]
     centre: str  # cases and tickets of another centre do not exist for him, not even as forbidden
+    region: str | None  # of the centre; None: it serves every region
+    branch: bool  # a district branch, whose papers go on by courier
     active: bool
     created_at: datetime
 

@@ -46,7 +46,8 @@ class CaseEvent(StrEnum):
     REFUSED = "refused"
     COMPLETED = "completed"
     HANDED_OVER = "handed_over"
-    HAND_OVER_REFUSED = "hand_over_refused"
+    HAND_OVER_REFUSED = "hand_over_refused"  # a gateway did not take the record: of a result
+    LETTER_NOT_TAKEN = "letter_not_taken"  # the same, of a refusal
     ACCEPTANCE_REFUSED = "acceptance_refused"
 
 
@@ -66,7 +67,7 @@ _FACTS: Final[Mapping[CaseEvent, CaseState]] = {
 # From the first sending on the provider's word decides, whatever the gateways have said meanwhile.
 _SENT: Final = (S.SUBMITTED, S.ACCEPTED, S.REJECTED, S.REGISTERED, S.PAUSED)
 
-# Nothing has been sent yet: the operator may still say that the package is not complete.
+# Nothing has been sent yet.
 _AT_THE_COUNTER: Final = (S.OPENED, S.CONSUMER_ENTERED, S.DATA_REQUESTED, S.DATA_CHECKED, S.PREPARED)
 
 TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingProxyType(
@@ -78,6 +79,8 @@ TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingPro
         # The registers are asked anew: a power of attorney may have run out while papers were scanned.
         (S.DATA_CHECKED, E.ASKED): S.DATA_REQUESTED,
         (S.PREPARED, E.ASKED): S.DATA_REQUESTED,
+        # Where the act has no step of attaching and signing, the form is filled in before the registers are asked.
+        (S.CONSUMER_ENTERED, E.EDITED): S.CONSUMER_ENTERED,
         (S.DATA_REQUESTED, E.DATA_IN_ORDER): S.DATA_CHECKED,
         (S.DATA_REQUESTED, E.DATA_MISSING): S.NO_DATA,
         (S.DATA_CHECKED, E.EDITED): S.DATA_CHECKED,
@@ -107,11 +110,17 @@ TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingPro
         (S.HANDED_OVER, E.STATUS): S.HANDED_OVER,
         # A gateway did not take the record: it is signed and sent again.
         (S.HANDED_OVER, E.HAND_OVER_REFUSED): S.COMPLETED,
-        **{(before, E.ACCEPTANCE_REFUSED): S.ACCEPTANCE_REFUSED for before in _AT_THE_COUNTER},
+        # D17: only where the act's flow goes on after the refusal (`has_ended`).
+        (S.REFUSED, E.HANDED_OVER): S.HANDED_OVER,
+        (S.HANDED_OVER, E.LETTER_NOT_TAKEN): S.REFUSED,
+        # E10: the package was looked through before the flow began; the operator says that it is not complete.
+        (S.OPENED, E.ACCEPTANCE_REFUSED): S.ACCEPTANCE_REFUSED,
+        (S.CONSUMER_ENTERED, E.ACCEPTANCE_REFUSED): S.ACCEPTANCE_REFUSED,
     }
 )
 
 ENDED: Final = frozenset({S.GATEWAY_CLOSED, S.REFUSED, S.HANDED_OVER, S.NO_DATA, S.ACCEPTANCE_REFUSED})
+POSITIVE: Final = "positive"  # a result may also be the reasoned answer of refusal: negative
 EDITABLE: Final = frozenset(before for before, event in TRANSITIONS if event is E.EDITED)
 
 # Refusals no repetition can cure; every other refusal of a gateway leaves the application to be sent again.
@@ -144,6 +153,11 @@ REPEATABLE: Final = frozenset(
 def after(state: CaseState, event: CaseEvent) -> CaseState | None:
     """The state after the event; None when the event means nothing in this state."""
     return TRANSITIONS.get((state, event))
+
+
+def has_ended(state: CaseState, *, refusal_is_handed_over: bool) -> bool:
+    """A refusal ends the case, unless the act has it handed over like a result."""
+    return state in ENDED and not (state is S.REFUSED and refusal_is_handed_over)
 
 
 def may_send_again(code: str) -> bool:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from con_arm.domain.answers import Fact
-from con_arm.domain.states import CaseState, QueryState
+from con_arm.domain.states import POSITIVE, CaseState, QueryState
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,28 @@ STATE_TEXTS: Final[Mapping[CaseState, Text]] = MappingProxyType(
         ),
     }
 )
+
+# Where what waits at the counter, or was given there, is the reasoned refusal.
+REFUSAL_WAITS: Final = Text(
+    "Бас тартылды, дәлелді жауап тұтынушыға табысталуы керек",
+    "Отказано, мотивированный ответ ожидает выдачи потребителю",
+    "The reasoned refusal waits to be handed over",
+)
+REFUSAL_HANDED_OVER: Final = Text(
+    "Бас тарту туралы дәлелді жауап тұтынушыға берілді",
+    "Мотивированный ответ об отказе выдан потребителю",
+    "The reasoned refusal was handed over",
+)
+
+
+def state_text(state: CaseState, outcome: str | None, *, refusal_is_handed_over: bool) -> Text:
+    """`outcome` of the result, None for a refusal."""
+    if state is S.REFUSED and refusal_is_handed_over:
+        return REFUSAL_WAITS
+    if state in (S.COMPLETED, S.HANDED_OVER) and outcome != POSITIVE:
+        return REFUSAL_WAITS if state is S.COMPLETED else REFUSAL_HANDED_OVER
+    return STATE_TEXTS[state]
+
 
 FACT_TEXTS: Final[Mapping[str, Text]] = MappingProxyType(
     {
@@ -167,6 +189,15 @@ NO_DATA: Final = Text(
     "Деректерді алу мүмкін емес: {reasons}",
     "Невозможно получить данные: {reasons}",
     "The data cannot be obtained: {reasons}",
+)
+
+# A36: what a counter may say where the act only names it.
+TAKEN_IN: Final = Text(
+    "Құжаттар қабылданды: {papers}. Регламент бұл арнаны атайды, бірақ оның рәсімін сипаттамайды; құжаттар "
+    "көрсетілетін қызметті берушіге беріледі.",
+    "Документы приняты: {papers}. Регламент называет этот канал, но его порядка не описывает; документы передаются "
+    "услугодателю.",
+    "Papers taken in: {papers}. The act names this channel and describes no procedure; they go to the provider.",
 )
 
 ACCEPTANCE_REFUSED: Final = Text(

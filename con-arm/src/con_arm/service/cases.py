@@ -21,9 +21,11 @@ from con_arm.domain.steps import CentreFlow, Moment
 from con_arm.service.operators import Identity
 from con_arm.service.parts import Centre, Keep
 from con_arm.service.steps import Taken, take
+from con_arm.service.visits import take_visit
 from con_arm.store import cases as store
 from con_arm.store import counter, files, queries, records
 from con_arm.store.cases import Case, NewCase
+from con_arm.store.counter import Ticket
 from con_arm.store.records import Record
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Regulation
@@ -35,9 +37,9 @@ async def open_case(
     """The service is chosen, the case is born (E9), and the login of this session becomes its first step."""
     regulation, flow = centre.regulation(regulation_code)
     operator, now = identity.operator, centre.clock.now()
+    centre.require_region(operator, regulation)
     async with centre.db.begin() as conn:
-        if ticket is not None:
-            await _require_served(conn, operator, ticket)
+        served = None if ticket is None else await _require_served(conn, operator, ticket)
         new = NewCase(
             id=centre.ids.new(),
             centre=operator.centre,
@@ -49,17 +51,19 @@ async def open_case(
         )
         case = await store.add_case(conn, new, now)
         await record(conn, case, now, "opened", "new")
+        await take_visit(conn, centre, case, flow, (identity.session.login, served))
         await _attach_login(conn, centre, identity, case, flow)
         await keep(conn, case)
     return case
 
 
-async def _require_served(conn: AsyncConnection, operator: Operator, ticket_id: str) -> None:
+async def _require_served(conn: AsyncConnection, operator: Operator, ticket_id: str) -> Ticket:
     ticket = await counter.ticket(conn, ticket_id, operator.centre)
     if ticket is None:
         raise EgovError("ticket.not_found")
     if ticket.state not in BEING_SERVED or await store.case_of_ticket(conn, ticket_id) is not None:
         raise EgovError("ticket.wrong_state", state=ticket.state.value)
+    return ticket
 
 
 async def _attach_login(
@@ -126,14 +130,23 @@ async def enter_consumer(
             facts=[],
             **NOT_PREPARED,
         )
-        label = flow.choose_and_fill.label
         await store.drop_steps(conn, case_id, flow.after_query)
-        moments: dict[Moment, datetime] = {(label, "end"): now}
-        if not asked:  # entered again later, nobody saw when the operator began
-            moments[label, "begin"] = case.started_at
-        await take(conn, centre, changed, [Taken(flow.choose_and_fill, "done", now)], moments)
+        if not flow.fills_before_query:
+            # Entered again later, nobody saw when the operator began.
+            await take_filled(conn, centre, changed, flow, seen=not asked)
         await record(conn, changed, now, "consumer_entered", case.state.value)
     return changed
+
+
+async def take_filled(
+    conn: AsyncConnection, centre: Centre, case: Case, flow: CentreFlow, *, seen: bool = True
+) -> None:
+    """The choice of service and consumer, with the form where that belongs to it, has ended. `seen`: its beginning."""
+    now, label = centre.clock.now(), flow.choose_and_fill.label
+    moments: dict[Moment, datetime] = {(label, "end"): now}
+    if seen:
+        moments[label, "begin"] = case.started_at
+    await take(conn, centre, case, [Taken(flow.choose_and_fill, "done", now)], moments)
 
 
 # A changed application has no document to sign any more: what was prepared said something else.

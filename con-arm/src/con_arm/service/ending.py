@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from con_arm.domain.document import document_bytes, stamp
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent
-from con_arm.domain.steps import Moment, used
+from con_arm.domain.steps import Moment, may_refuse_acceptance, used
 from con_arm.domain.texts import ACCEPTANCE_REFUSED, filled, no_data_text
-from con_arm.service.cases import NOT_PREPARED, record, require_after, visible
+from con_arm.service.cases import NOT_PREPARED, law_of, record, require_after, visible
 from con_arm.service.parts import INGRESS, KAZAKHSTAN, Centre, Keep
 from con_arm.service.steps import Taken, act, envelope_facts, note, step_facts, take, trail_of
 from con_arm.store import cases as store
@@ -27,12 +27,14 @@ from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
 
 
-async def end_without_data(conn: AsyncConnection, centre: Centre, case: Case, codes: list[str]) -> None:
+async def end_without_data(
+    conn: AsyncConnection, centre: Centre, case: Case, codes: list[str], checked: Mapping[Moment, datetime]
+) -> None:
     """A9: the case ends before registration, with a message and its reasons; no number, no signed document. ШЭП hears
     of it."""
     _, flow = centre.regulation(case.regulation, case.regulation_version)
     item, check, now = flow.report_no_data, flow.check_registers, centre.clock.now()
-    moments: dict[Moment, datetime] = {(check.label, "end"): now, (item.label, "end"): now}
+    moments: dict[Moment, datetime] = {**checked, (item.label, "end"): now}
     await take(conn, centre, case, [Taken(check, "violation", now, {"codes": codes})], moments)
     envelope = await _report(conn, centre, case, codes[0])
     spent = used(flow.channel, item, moments)
@@ -89,16 +91,20 @@ async def refuse_acceptance(
     wanting: tuple[Sequence[Mapping[str, Any]], str | None],
     keep: Keep[Receipt],
 ) -> Receipt:
-    """The package is not complete: nothing is sent, the consumer gets a receipt that names what is missing (E10).
-    `wanting`: the missing papers and a remark."""
+    """The package is not complete: the flow has not begun, nothing is sent, the consumer gets a receipt that names what
+    is missing (E10). Only acts that know such a receipt have it. `wanting`: the missing papers and a remark."""
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
+        regulation, flow = law_of(centre, case)
+        if not may_refuse_acceptance(regulation, flow.channel):
+            raise EgovError("acceptance.no_receipt", regulation=case.regulation, channel=flow.channel.code)
         state, now = require_after(case, CaseEvent.ACCEPTANCE_REFUSED), centre.clock.now()
+        if await queries.queries_of(conn, case_id):  # entered anew after the registers were asked
+            raise EgovError("case.wrong_state", state=case.state.value)
         year = now.astimezone(KAZAKHSTAN).year
         number = f"{year}-{await counter.next_number(conn, f'receipt/{year}'):06d}"
         receipt = _receipt(centre, operator, case, number, wanting)
         await counter.add_receipt(conn, receipt)
-        await queries.supersede(conn, case_id)
         ended = await store.change_case(conn, case, now, state=state, **NOT_PREPARED)
         await record(conn, ended, now, "acceptance_refused", case.state.value, detail={"receipt": number})
         await act(conn, centre, "acceptance.refused", case, by=operator.id, receipt=number)

@@ -1,17 +1,20 @@
-"""The result at the counter: handed over to the consumer or his representative, by a record the operator signs."""
+"""The result, or the refusal where the act has it handed over, at the counter: given to the consumer or his
+representative, by a record the operator signs."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.document import Signing, hand_over_bytes, stamp
 from con_arm.domain.people import Operator
-from con_arm.domain.states import CaseEvent
-from con_arm.service.cases import law_of, record, require_after, visible
+from con_arm.domain.states import CaseEvent, CaseState
+from con_arm.domain.steps import CentreFlow, Moment, limit_of, used
+from con_arm.service.cases import record, require_after, visible
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate, sending
 from con_arm.service.steps import envelope_facts, note, step_facts
@@ -41,15 +44,15 @@ async def prepare_hand_over(
     facts = operators_certificate(centre, operator, certificate)
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
-        require_after(case, CaseEvent.HANDED_OVER)
-        regulation, _ = law_of(centre, case)
+        regulation, flow = centre.regulation(case.regulation, case.regulation_version)
+        _require_waiting(case, flow)
         _require_party(case, receiver)
         result = await files.result_of(conn, case_id)
         if result is None or case.number is None:
             raise EgovError("result.not_ready", state=case.state.value)
         now = centre.clock.now()
         document = hand_over_bytes(
-            facts_of_case(case, regulation),
+            facts_of_case(case, regulation, flow),
             Signing(operator.id, operator.centre, facts.thumbprint, now),
             number=case.number,
             status_version=case.owner_version,
@@ -64,6 +67,13 @@ async def prepare_hand_over(
     return prepared
 
 
+def _require_waiting(case: Case, flow: CentreFlow) -> CaseState:
+    """Something waits at the counter: a result, or the refusal where the act has that handed over (D17)."""
+    if case.state is CaseState.REFUSED and not flow.refusal_is_handed_over:
+        raise EgovError("case.wrong_state", state=case.state.value)
+    return require_after(case, CaseEvent.HANDED_OVER)
+
+
 def _require_party(case: Case, receiver: Receiver) -> None:
     """The result is handed to the consumer, or to the representative who applied for him, and to nobody else."""
     speaker = case.speaker
@@ -76,11 +86,11 @@ async def hand_over(centre: Centre, operator: Operator, case_id: str, signature:
     """Takes the operator's signature over the record and tells the provider. The case ends."""
     async with centre.db.read() as conn:
         case = await visible(conn, operator, case_id)
-        require_after(case, CaseEvent.HANDED_OVER)
+        _, flow = centre.regulation(case.regulation, case.regulation_version)
+        _require_waiting(case, flow)
         draft = await files.hand_over_of(conn, case_id)
     if draft is None:
         raise EgovError("hand_over.not_prepared")
-    _, flow = law_of(centre, case)
     await check_signature(centre, operator, case, flow.hand_over, (draft.document, signature, draft.certificate))
     async with centre.db.begin() as conn:
         current = await visible(conn, operator, case_id, lock=True)
@@ -92,16 +102,15 @@ async def hand_over(centre: Centre, operator: Operator, case_id: str, signature:
 
 
 async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Sent:
-    state, now = require_after(case, CaseEvent.HANDED_OVER), centre.clock.now()
     _, flow = centre.regulation(case.regulation, case.regulation_version)
+    state, now = _require_waiting(case, flow), centre.clock.now()
     envelope = await _enclose(conn, centre, case, draft, signature)
     body = {
         **step_facts(centre, case, flow, flow.hand_over),
         "state_before": case.state.value,
         "state_after": state.value,
         "by": draft.operator_id,
-        "limit_s": None,  # the act's limit of this step is the provider's: it ends with the result
-        "used_s": None,
+        **_measured(centre, flow, draft, now),
         "outcome": "done",
         **envelope_facts(envelope),
     }
@@ -113,6 +122,18 @@ async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOv
     )
     await records.add_record(conn, sending(case, changed, "handed_over", body))
     return Sent(changed, envelope)
+
+
+def _measured(centre: Centre, flow: CentreFlow, draft: HandOver, now: datetime) -> dict[str, float | None]:
+    """The act's limit of this step where it is the counter's: from the record to its signature. Elsewhere it is the
+    provider's, and ended with the result."""
+    limit = limit_of(flow.channel, flow.hand_over)
+    if limit is None or limit.measured_by != centre.settings.code:
+        return {"limit_s": None, "used_s": None}
+    label = flow.hand_over.label
+    moments: dict[Moment, datetime] = {(label, "begin"): draft.prepared_at, (label, "end"): now}
+    spent = used(flow.channel, flow.hand_over, moments)
+    return {"limit_s": spent.limit_s, "used_s": spent.used_s}
 
 
 async def _enclose(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Envelope:

@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.states import CaseEvent, CaseState, after, is_newer, may_send_again
+from con_arm.domain.document import day_of, read_document, reasons_in
+from con_arm.domain.states import POSITIVE, CaseEvent, CaseState, after, is_newer, may_send_again
 from con_arm.service.parts import Centre
 from con_arm.service.queries import take_answer, take_refusal
 from con_arm.service.steps import envelope_facts, note
@@ -194,7 +195,8 @@ async def refused_by_gateway(conn: AsyncConnection, centre: Centre, received: Re
     again = may_send_again(problem["code"])
     event = CaseEvent.GATEWAY_REFUSED if again else CaseEvent.GATEWAY_CLOSED
     if case.state is CaseState.HANDED_OVER:
-        event = CaseEvent.HAND_OVER_REFUSED
+        letter = case.outcome is None  # a refusal has no outcome, every result has one
+        event = CaseEvent.LETTER_NOT_TAKEN if letter else CaseEvent.HAND_OVER_REFUSED
     news = News(
         event,
         {"problem": {**problem, "may_send_again": again}},
@@ -232,17 +234,22 @@ async def keep_result(conn: AsyncConnection, received: Received, case: Case, fac
         "serial": facts.signer.serial,
         "not_after": facts.signer.not_after.isoformat(),
     }
+    outcome, document = data.get("outcome", POSITIVE), base64.b64decode(data["document"])
+    content = read_document(document)
     await files.put_result(
         conn,
         Result(
             case_id=case.id,
-            kind="result",
-            document=base64.b64decode(data["document"]),
+            kind="result" if outcome == POSITIVE else "refusal",
+            document=document,
             signature=base64.b64decode(data["signature"]),
-            reasons=None,
+            reasons=None if outcome == POSITIVE else reasons_in(content),
             issued_at=moment(data["completed_at"]),
             received_at=received.at,
             check=check,
+            outcome=outcome,
+            variant=data.get("variant"),
+            valid_until=day_of(content, "valid_until"),
         ),
     )
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from con_arm.domain.people import MAX_PASSWORD, MIN_PASSWORD, Operator, Role, login_wait, password_problem
-from con_arm.domain.steps import CENTRE, item_of, limit_of
+from con_arm.domain.steps import centre_channel, item_of, limit_of
 from con_arm.service.parts import Centre
 from con_arm.store import people as store
 from con_arm.store.people import Session
@@ -38,6 +38,8 @@ class OperatorWish:
     password: str
     roles: frozenset[Role]
     centre: str
+    region: str | None = None
+    branch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ async def create(centre: Centre, wish: OperatorWish) -> Operator:
     errors = _password_errors(wish.password, wish.login, wish.iin)
     if (problem := iin_problem(wish.iin)) is not None:
         errors.append(FieldError("iin", "iin_invalid", problem))
+    errors += _region_errors(centre, wish.region)
     if errors:
         raise EgovError("request.invalid", errors=errors)
     hashed = await centre.passwords.hash(wish.password)
@@ -61,6 +64,8 @@ async def create(centre: Centre, wish: OperatorWish) -> Operator:
         iin=wish.iin,
         roles=wish.roles,
         centre=wish.centre,
+        region=wish.region,
+        branch=wish.branch,
         active=True,
         created_at=centre.clock.now(),
     )
@@ -76,6 +81,8 @@ async def change(centre: Centre, id_: str, values: Mapping[str, Any], password: 
     """Changes what is named. Sessions end when the password changed or the account was closed: whoever has the token
     must not keep what its owner lost."""
     values = dict(values)
+    if errors := _region_errors(centre, values.get("region")):
+        raise EgovError("request.invalid", errors=errors)
     async with centre.db.read() as conn:
         operator = await store.operator(conn, id_)
     if operator is None:
@@ -110,6 +117,11 @@ def _password_errors(password: str, login: str, iin: str) -> list[FieldError]:
         return []
     limit = MIN_PASSWORD if problem == "too_short" else MAX_PASSWORD
     return [FieldError("password", problem, problem, {"limit": limit})]
+
+
+def _region_errors(centre: Centre, region: str | None) -> list[FieldError]:
+    known = region is None or region in centre.catalogue.regions
+    return [] if known else [FieldError("region", "unknown", "not one of the regions of the acts")]
 
 
 def _admin(centre: Centre, body: Mapping[str, Any]) -> JournalEntry:
@@ -195,7 +207,7 @@ def _login_facts(centre: Centre, session: str) -> dict[str, Any]:
     items: list[FlowItem] = []
     limits: list[Limit | None] = []
     for one in centre.catalogue.regulations:
-        channel = one.channels.get(CENTRE)
+        channel = centre_channel(one)
         item = None if channel is None else item_of(channel, "authenticate")
         if channel is not None and item is not None:
             items.append(item)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.clients import AttachmentStore
 from con_arm.domain.keyring import Keyring
+from con_arm.domain.people import Operator
 from con_arm.domain.steps import CentreFlow, centre_flow
 from con_arm.service.passwords import Passwords
 from con_arm.settings import Settings
@@ -25,6 +26,7 @@ from egovkit.outbox import Outbox
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.sealing import Sealer
+from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import Catalogue, Regulation
 
 KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # a power of attorney runs out, and tickets start anew, by the country's calendar
@@ -51,6 +53,7 @@ class Centre:
     keyring: Keyring
     passwords: Passwords
     attachments: AttachmentStore
+    calendar: WorkCalendar
 
     def regulation(self, code: str, version: int | None = None) -> tuple[Regulation, CentreFlow]:
         """The regulation and the centre's part in it, or EgovError service.not_at_centre; of a running case
@@ -63,6 +66,11 @@ class Centre:
         if regulation is None or flow is None:
             raise EgovError("service.not_at_centre", regulation=code[:80])
         return regulation, flow
+
+    def require_region(self, operator: Operator, regulation: Regulation) -> None:
+        """A centre of one region serves by the acts of that region."""
+        if operator.region not in (None, regulation.region):
+            raise EgovError("service.of_another_region", region=regulation.region, own=operator.region)
 
     def today(self) -> date:
         return self.clock.now().astimezone(KAZAKHSTAN).date()

@@ -8,7 +8,7 @@ after the condition was met, and entering another power of attorney, begin a new
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +18,9 @@ from con_arm.domain.answers import OK, Finding, attorney_problem, facts_of, judg
 from con_arm.domain.members import register_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState, QueryState
-from con_arm.domain.steps import CentreFlow, deadline, is_late, query_limit
+from con_arm.domain.steps import CentreFlow, Moment, deadline, is_late, query_limit
 from con_arm.domain.texts import fact_text
-from con_arm.service.cases import NOT_PREPARED, law_of, require_after, visible
+from con_arm.service.cases import NOT_PREPARED, law_of, require_after, take_filled, visible
 from con_arm.service.ending import end_without_data
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
@@ -33,6 +33,7 @@ from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.outbox import Draft
+from egovlaw.catalogue import FlowItem
 from egovlaw.kinds import message_name, message_type
 
 PERSON, ATTORNEY = "person", "attorney"
@@ -66,6 +67,11 @@ async def ask(centre: Centre, operator: Operator, case_id: str, keep: Keep[Case]
         again = bool(earlier) and case.state not in (CaseState.DATA_REQUESTED, CaseState.CONSUMER_ENTERED)
         for register in registers:
             await queries.supersede(conn, case_id, register)
+        # The way to the step is told once, with the first question that ШЭП does not refuse. Of a silent one we cannot
+        # know yet; where we guess wrong ШЭП refuses, and the next asking puts it right.
+        told = any(one.state is not QueryState.REFUSED for one in earlier)
+        if flow.fills_before_query and not earlier:
+            await take_filled(conn, centre, case, flow)
         await store.drop_steps(conn, case_id, flow.after_query)
         changed = await store.change_case(
             conn,
@@ -78,9 +84,6 @@ async def ask(centre: Centre, operator: Operator, case_id: str, keep: Keep[Case]
             problem=None,
             **NOT_PREPARED,
         )
-        # The way to the step is told once, with the first question that ШЭП does not refuse. Of a silent one we cannot
-        # know yet; where we guess wrong ШЭП refuses, and the next asking puts it right.
-        told = any(one.state is not QueryState.REFUSED for one in earlier)
         trail = [] if told else await trail_of(conn, case_id, flow.before_query)
         for register in registers:
             await _send(conn, centre, changed, operator, (register, trail))
@@ -240,10 +243,11 @@ async def _conclude(conn: AsyncConnection, centre: Centre, case: Case) -> None:
         return
     codes = [code for register in needed if (code := answered[register].reason) is not None]
     if codes:
-        await end_without_data(conn, centre, case, codes)
+        moments = check_moments(flow.check_registers, answered.values(), centre.clock.now())
+        await end_without_data(conn, centre, case, codes, moments)
         return
     now, item = centre.clock.now(), flow.check_registers
-    await take(conn, centre, case, [Taken(item, "ok", now)], {(item.label, "end"): now})
+    await take(conn, centre, case, [Taken(item, "ok", now)], check_moments(item, answered.values(), now))
     answer = answered[PERSON].answer or {}
     facts = [
         {"code": fact.code, "ru": text.ru, "kk": text.kk}
@@ -261,6 +265,12 @@ async def _conclude(conn: AsyncConnection, centre: Centre, case: Case) -> None:
         state_after=checked.state.value,
     )
     await records.add_record(conn, line)
+
+
+def check_moments(item: FlowItem, answers: Iterable[Query], now: datetime) -> dict[Moment, datetime]:
+    """The condition begins when the last answer has come to ШЭП, and ends when it is judged."""
+    came = max((one.answered_at for one in answers if one.answered_at is not None), default=now)
+    return {(item.label, "begin"): min(came, now), (item.label, "end"): now}
 
 
 async def require_valid_attorney(conn: AsyncConnection, centre: Centre, case: Case) -> None:

@@ -14,6 +14,7 @@ from con_arm.domain.people import Operator
 from con_arm.domain.states import QueryState
 from con_arm.domain.steps import CentreFlow, limit_of
 from con_arm.service.cases import visible
+from con_arm.service.couriers import CourierSeen, seen_of
 from con_arm.service.parts import Centre
 from con_arm.service.queries import seen_state
 from con_arm.store import cases, files, queries, records
@@ -55,6 +56,7 @@ class CasePage:
     queries: Sequence[QuerySeen]
     steps: Sequence[StepSeen]
     has_result: bool
+    courier: CourierSeen | None
 
 
 async def page(centre: Centre, operator: Operator, case_id: str) -> CasePage:
@@ -73,7 +75,8 @@ async def page_in(conn: AsyncConnection, centre: Centre, operator: Operator, cas
         await _looked(conn, centre, operator, case, "facts")
     regulation, flow = centre.regulation(case.regulation, case.regulation_version)
     seen = [_query_seen(centre, one) for one in asked]
-    return CasePage(case, regulation, attached, seen, _steps(flow, happened), result is not None)
+    courier = await seen_of(conn, centre, case)
+    return CasePage(case, regulation, attached, seen, _steps(flow, happened), result is not None, courier)
 
 
 async def answers(centre: Centre, operator: Operator, case_id: str) -> list[QuerySeen]:

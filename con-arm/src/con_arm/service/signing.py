@@ -19,7 +19,7 @@ from con_arm.domain.files import Attachment
 from con_arm.domain.members import provider_code, receiving_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
-from con_arm.domain.steps import CENTRE, Moment, deadline, limit_of, started, used
+from con_arm.domain.steps import CentreFlow, Moment, deadline, limit_of, started, used
 from con_arm.service.cases import aad, law_of, record, require_after, visible
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.queries import require_valid_attorney
@@ -66,7 +66,7 @@ async def prepare(
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         state = require_after(case, CaseEvent.PREPARED)
-        regulation, _ = law_of(centre, case)
+        regulation, flow = law_of(centre, case)
         await require_valid_attorney(conn, centre, case)
         now = centre.clock.now()
         asked = Application(
@@ -77,7 +77,7 @@ async def prepare(
             attachments=await files.attachments_of(conn, case_id),
         )
         signing = Signing(operator.id, operator.centre, facts.thumbprint, now)
-        document = application_bytes(facts_of_case(case, regulation), asked, signing)
+        document = application_bytes(facts_of_case(case, regulation, flow), asked, signing)
         changed = await store.change_case(
             conn,
             case,
@@ -96,8 +96,15 @@ async def prepare(
     return prepared
 
 
-def facts_of_case(case: Case, regulation: Regulation) -> CaseFacts:
-    return CaseFacts(case.id, regulation.code, regulation.version, provider_code(regulation), case.region, CENTRE)
+def facts_of_case(case: Case, regulation: Regulation, flow: CentreFlow) -> CaseFacts:
+    return CaseFacts(
+        case=case.id,
+        regulation=regulation.code,
+        version=regulation.version,
+        provider=provider_code(regulation),
+        region=case.region,
+        channel=flow.channel.code,
+    )
 
 
 def operators_certificate(centre: Centre, operator: Operator, certificate: bytes) -> CertificateFacts:
@@ -187,14 +194,15 @@ async def _store_scans(centre: Centre, case: Case, recipient: str, attached: Seq
 
 async def _send(conn: AsyncConnection, centre: Centre, case: Case, signature: bytes, parcel: Parcel) -> Sent:
     _, flow = centre.regulation(case.regulation, case.regulation_version)
-    now, label = centre.clock.now(), flow.attach_and_sign.label
+    now, by = centre.clock.now(), {"by": case.signed_by, "certificate": case.certificate}
     moments: dict[Moment, datetime] = {
-        (label, "begin"): case.started_at,
-        (label, "end"): now,
+        (flow.check_registers.label, "end"): case.started_at,
         (flow.send.label, "end"): now,
     }
-    signed = Taken(flow.attach_and_sign, "done", now, {"by": case.signed_by, "certificate": case.certificate})
-    await take(conn, centre, case, [signed], moments)
+    if flow.attach_and_sign is not None:
+        label = flow.attach_and_sign.label
+        moments |= {(label, "begin"): case.started_at, (label, "end"): now}
+        await take(conn, centre, case, [Taken(flow.attach_and_sign, "done", now, by)], moments)
     envelope = await _enclose(conn, centre, case, parcel, moments)
     spent = used(flow.channel, flow.send, moments)
     body = {
@@ -202,6 +210,7 @@ async def _send(conn: AsyncConnection, centre: Centre, case: Case, signature: by
         "limit_s": spent.limit_s,
         "used_s": spent.used_s,
         "outcome": "done",
+        **({} if flow.attach_and_sign else by),  # signed in this very step
         **envelope_facts(envelope),
     }
     await note(conn, centre, "envelope", case, body)

@@ -53,6 +53,8 @@ class Case:
     step: str | None
     status: dict[str, Any] | None
     term_until: datetime | None
+    term_change: dict[str, Any] | None
+    outcome: str | None
     problem: dict[str, Any] | None
 
     @property

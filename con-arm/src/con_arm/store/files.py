@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -26,6 +26,9 @@ class Result:
     issued_at: datetime
     received_at: datetime
     check: dict[str, Any] | None
+    outcome: str | None = None
+    variant: str | None = None
+    valid_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ async def _apply(turn: Turn, **more: Any) -> Case | None:
 
 
 def _is_told(turn: Turn, notice: NoticeKind) -> bool:
-    regulation = turn.portal.catalogue.regulation(turn.case.regulation)
+    regulation = turn.portal.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
     return notice is not NoticeKind.EXTENDED or told_of_extension(regulation)
 
 
