@@ -53,7 +53,7 @@ Submitted = Registered | SignatureRefused
 
 
 async def prepare(ws: Workstation, person: Staff, case_id: str, certificate: str, expected: int | None) -> Filled:
-    """Fixes the bytes the employee will sign; his certificate is checked now (A6, A7), or later by the act's own step."""
+    """Fixes the bytes the employee will sign; his certificate is checked now (A6, A7), or later as the act says."""
     async with ws.db.read() as conn:
         flow = flow_of(ws, await owned(conn, person, case_id))
     facts = _certificate(ws, flow, person, certificate)

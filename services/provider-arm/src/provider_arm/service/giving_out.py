@@ -1,7 +1,7 @@
 """Results given out at this desk: by hand to the applicant, or to the e-mail address of his application.
 
-Where the act's flow has the hand-over as a step (act 516, cl. 6 11)) the official signs the record and ШЭП is told; where the
-channel is only named, the record is the desk's own.
+Where the act's flow has the hand-over as a step (act 516, cl. 6 11)) the official signs the record and ШЭП is told;
+where the channel is only named, the record is the desk's own.
 """
 
 from __future__ import annotations
