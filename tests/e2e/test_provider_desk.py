@@ -95,4 +95,4 @@ async def test_the_employment_centre_takes_in_and_the_procedure_begins(desk_worl
     missing = await clerk.refuse_to_accept(NAMED_ONLY, CENTRE, iin, PAPERS)
     assert (missing["kind"], missing["case"]) == ("refused", None)
     rows = (await read_copy(PROVIDER, desk_world.journals()[PROVIDER])).rows
-    assert [row.facts["action"] for row in rows if row.case_id == receipt["case"]][0] == "intake.accepted"
+    assert next(row.facts["action"] for row in rows if row.case_id == receipt["case"]) == "intake.accepted"

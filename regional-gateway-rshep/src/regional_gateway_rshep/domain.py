@@ -89,7 +89,7 @@ class RegionalJudge:
             self._check_asked(item, case)
         elif case is not None and envelope.source not in (case.origin, case.provider):
             raise EgovError("order.not_party_of_case", source=envelope.source)
-        # A provider's word about a case nobody brought here; what he tells ШЭП itself is of his own desk, and begins one.
+        # A provider's word on a case that nobody brought here. What he tells ШЭП itself is of his own desk.
         own_desk = self._kind(envelope.recipient) == NATIONAL
         if case is None and spec.from_kinds == ("provider",) and not own_desk:
             raise EgovError("order.case_unknown", **self._facts(item), step=envelope.step, state="-", expected="-")

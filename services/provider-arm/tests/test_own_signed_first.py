@@ -261,7 +261,7 @@ async def test_each_of_several_limits_of_a_step_measures_its_own_event(arm: Arm)
 
 
 async def test_signing_the_result_and_issuing_it_have_a_minute_each(arm: Arm) -> None:
-    case, official = await issued(arm)
+    case, _ = await issued(arm)
     assert (await steps(arm, case))[-1] == ("P8", "done", 60.0, 20.0)  # row 7: from the decision on
     async with arm.ws.db.read() as conn:
         rows = await read_rows(conn, kit.journal, case_id=case)
