@@ -86,7 +86,9 @@ class RegionalJudge:
         if case is not None and envelope.source not in (case.origin, case.provider):
             raise EgovError("order.not_party_of_case", source=envelope.source)
         spec = self._messages.spec(envelope.type)
-        if case is None and spec.from_kinds == ("provider",):
+        # What he tells ШЭП alone may be of a case that began at his own desk: the act decides, and ШЭП reads it.
+        to_others = self._kind(envelope.recipient) != NATIONAL
+        if case is None and to_others and spec.from_kinds == ("provider",):
             raise EgovError("order.case_unknown", **self._facts(item), step=envelope.step, state="-", expected="-")
         self._check_expiry(item)
         gateway = self._members().gateway(NATIONAL)
