@@ -41,14 +41,14 @@ async def filled(world: Deployment, official: Official) -> str:
 
 
 async def told(world: Deployment, case: str, last: str) -> list[str]:
-    """What ШЭП accepted of a case, once it has the last of it."""
+    """What ШЭП took in of a case, once it has the last of it."""
     clock, names = world.clock, list[str]()
     deadline = clock.monotonic() + 60
     while last not in names:
         assert clock.monotonic() < deadline, names
         await clock.sleep(0.1)
         rows = (await read_copy(SHEP, world.journals()[SHEP])).rows
-        mine = [row.facts for row in rows if row.case_id == case and row.facts.get("outcome") == "accepted"]
+        mine = [row.facts for row in rows if row.case_id == case and row.facts.get("outcome") == "consumed"]
         names = [str(facts["type"]).removeprefix("kz.egov.").removesuffix(".v1") for facts in mine]
     return names
 

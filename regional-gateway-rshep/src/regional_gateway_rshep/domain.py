@@ -89,9 +89,9 @@ class RegionalJudge:
             self._check_asked(item, case)
         elif case is not None and envelope.source not in (case.origin, case.provider):
             raise EgovError("order.not_party_of_case", source=envelope.source)
-        # A provider's word on a case that nobody brought here. What he tells ШЭП itself is of his own desk.
-        own_desk = self._kind(envelope.recipient) == NATIONAL
-        if case is None and spec.from_kinds == ("provider",) and not own_desk:
+        # What he tells ШЭП alone may be of a case that began at his own desk: the act decides, and ШЭП reads it.
+        to_others = self._kind(envelope.recipient) != NATIONAL
+        if case is None and to_others and spec.from_kinds == ("provider",):
             raise EgovError("order.case_unknown", **self._facts(item), step=envelope.step, state="-", expected="-")
         self._check_expiry(item)
         gateway = self._members().gateway(NATIONAL)
