@@ -27,9 +27,9 @@ class Clerk(Person):
 
     drafts: ClassVar[str]
 
-    async def open(self, regulation: str) -> str:
+    async def open(self, regulation: str, **more: Any) -> str:
         """Choose a service for who stands before him; the case's id."""
-        return str((await self.call("POST", self.drafts, json={"regulation": regulation}))["id"])
+        return str((await self.call("POST", self.drafts, json={"regulation": regulation, **more}))["id"])
 
     async def enter_consumer(self, case: str, iin: str, attorney: Mapping[str, str] | None = None) -> None:
         """`attorney`: a notarised power of attorney as the notaries' register names it in its examples."""
@@ -255,8 +255,17 @@ class Operator(Clerk):
         return str((await self.call("POST", self.drafts, json={"regulation": regulation, **served}))["id"])
 
     @classmethod
-    async def appoint(cls, world: Deployment, number: int, *, centre: str = "atyrau-1", **wanted: Any) -> Self:
-        """With an employee's certificate of the centre, made known through the control API, and logged in."""
+    async def appoint(
+        cls,
+        world: Deployment,
+        number: int,
+        *,
+        centre: str = "atyrau-1",
+        office: Mapping[str, Any] | None = None,
+        **wanted: Any,
+    ) -> Self:
+        """With an employee's certificate of the centre, made known through the control API, and logged in. `office`:
+        what else is known of the centre, its `region` and whether it is a district `branch`."""
         names = {"surname": "ҮЛГІЛІ", "name": "ГҮЛНҰР"} | wanted
         organisation = {
             "bin": participants()[CENTRE]["bin"],
@@ -267,13 +276,82 @@ class Operator(Clerk):
         key = await open_container(issued)
         login, password = f"operator-{world.ids.token(6).lower()}", f"Құпия-{world.ids.token(9)}"
         body = {"login": login, "iin": issued["iin"], "name": f"{names['surname']} {names['name']}"}
-        body |= {"password": password, "roles": ["operator", "senior"], "centre": centre}
+        body |= {"password": password, "roles": ["operator", "senior"], "centre": centre, **(office or {})}
         headers = bearer(world.admin_token(CENTRE)) | {"Idempotency-Key": world.ids.new()}
         answer(await world.http.post(f"{world.url(CENTRE)}/v1/operators", json=body, headers=headers))
         operator = cls(world, world.url(CENTRE), issued["iin"], password, key, issued["certificate"], issued["serial"])
         operator.login = login
         await operator.log_in()
         return operator
+
+    async def receive(self, regulation: str) -> str:
+        """Somebody comes to the window with his papers; the ticket under which he is served."""
+        ticket = str((await self.call("POST", "/v1/tickets", json={"regulation": regulation}))["id"])
+        for step in ("call", "start"):
+            await self.call("POST", f"/v1/tickets/{ticket}/{step}")
+        return ticket
+
+    async def service(self, regulation: str) -> dict[str, Any]:
+        """What the counter says of the service: its channel, its steps by kind, whether papers are only taken in."""
+        found = (await self.call("GET", "/v1/services"))["items"]
+        service: dict[str, Any] = next(one for one in found if one["regulation"] == regulation)
+        return service
+
+    async def begin(self, regulation: str) -> str:
+        """The case of who has come, in the order of the act: where it begins with the visit, a ticket is served and
+        the operator logs in with the papers before him."""
+        kinds = {step["kind"] for step in (await self.service(regulation))["steps"]}
+        if "visit" not in kinds:
+            return await self.open(regulation)
+        ticket = await self.receive(regulation)
+        await self.log_in()
+        return await self.open(regulation, ticket=ticket)
+
+    async def apply(
+        self,
+        regulation: str,
+        iin: str,
+        form: Mapping[str, Any],
+        *,
+        attorney: Mapping[str, str] | None = None,
+        papers: Sequence[Mapping[str, str]] = (),
+        scans: Sequence[Paper] = (),
+    ) -> str:
+        """The whole way from the visit to the sent application; the case's id. The form is filled in where the act has
+        it: before the registers are asked, or in the step that attaches and signs."""
+        kinds = {step["kind"] for step in (await self.service(regulation))["steps"]}
+        late = "attach_and_sign" in kinds
+        case = await self.begin(regulation)
+        await self.enter_consumer(case, iin, attorney)
+        if not late:
+            await self.fill(case, form, papers, scans)
+        await self.ask(case)
+        await self.until(case, "data_checked")
+        if late:
+            await self.fill(case, form, papers, scans)
+        await self.sign_and_send(case)
+        return case
+
+    async def refuse_acceptance(self, case: str, missing: Sequence[str]) -> dict[str, Any]:
+        """The package is not complete: the receipt that says so, where the act knows one."""
+        body = {"missing": [{"name": name} for name in missing]}
+        receipt: dict[str, Any] = await self.call("POST", f"{self.drafts}/{case}/refuse-acceptance", json=body)
+        return receipt
+
+    async def take_in(self, regulation: str, iin: str, papers: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+        """Where the act only names the counter: the receipt of what was taken in."""
+        body = {"regulation": regulation, "iin": iin, "papers": [dict(paper) for paper in papers]}
+        receipt: dict[str, Any] = await self.call("POST", "/v1/intakes", json=body)
+        return receipt
+
+    async def dispatch(self, case: str) -> dict[str, Any]:
+        """The papers leave the district branch by courier."""
+        courier: dict[str, Any] = await self.call("POST", f"{self.drafts}/{case}/courier/dispatch")
+        return courier
+
+    async def arrive(self, case: str) -> dict[str, Any]:
+        courier: dict[str, Any] = await self.call("POST", f"{self.drafts}/{case}/courier/arrive")
+        return courier
 
     async def until_told(self, case: str, status: str) -> dict[str, Any]:
         """Until the counter shows the provider's own word of where the case is."""
