@@ -12,8 +12,9 @@ import pytest
 from egovkit.contracts import contracts_dir
 from egovlaw.catalogue import InternalBranch, InternalStep, Regulation
 from egovlaw.loader import load_catalogue
+from egovlaw.terms import lodged_in
 from provider_arm.domain.cases import Answer, OfficeKind, Role, Staff
-from provider_arm.domain.internal import Draft, Running, after, branch_for, key_of, makes_result, may_do
+from provider_arm.domain.internal import Draft, Running, after, key_of, makes_result, may_do
 from provider_arm.service.results import form_of, valid_until
 
 NOW = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
@@ -50,7 +51,7 @@ def walked(regulation: Regulation, lodged: InternalBranch, answer: Answer) -> li
 @pytest.mark.law(topic="internal")
 @pytest.mark.parametrize("regulation", WITH_PROCEDURE, ids=lambda one: one.code)
 def test_every_step_of_a_procedure_comes_in_its_turn_to_its_role_at_its_desk(regulation: Regulation) -> None:
-    lodged = [name for name, channel in WAYS.items() if branch_for(regulation, channel) == name]
+    lodged = [name for name, channel in WAYS.items() if lodged_in(regulation, channel) == name]
     ways = [walked(regulation, branch, answer) for branch in lodged for answer in Answer]
     keys = [[key_of(step) for step in way] for way in ways]
     assert all(len(one) == len(set(one)) for one in keys)

@@ -70,6 +70,6 @@ def _of_channel(code: str, channel: Channel) -> Iterator[Duty]:
         )  # fmt: skip
     for side in channel.side_messages:
         clause = ", ".join(channel.by_label[label].clause for label in side.during)
-        told = f"{side.type} during {', '.join(side.during)}"
+        shown = f"{side.type} during {', '.join(side.during)}"
         text = f"{side.sender} -> {side.recipient} ({', '.join(side.decisions)})"
-        yield Duty("message", code, clause, told, text, place, side.type, origin)
+        yield Duty("message", code, clause, shown, text, place, side.type, origin)
