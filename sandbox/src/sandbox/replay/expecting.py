@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.composition import ATTORNEYS, CENTRE, PERSONS, PORTAL, PROVIDER, RSHEP, SHEP
+from sandbox.composition import REGISTERS as REGISTERS_OF_AKIMAT
 from sandbox.trace import Line
 
 if TYPE_CHECKING:
@@ -43,8 +44,11 @@ SENDING = frozenset({"sign_and_send", "send", "send_and_process"})
 class Reading:
     """The lines of one case, written as the way is followed."""
 
-    def __init__(self, channel: Channel, way: Sequence[Act], asked: Sequence[str] = ("person",)) -> None:
+    def __init__(
+        self, channel: Channel, way: Sequence[Act], asked: Sequence[str] = ("person",), *, asks_itself: bool = False
+    ) -> None:
         self.channel = channel
+        self.asks_itself = asks_itself  # the service is automated: the akimat's register is asked by the system
         self.way = way
         self.asked = asked
         self.origin = ORIGINS[channel.origin_kind]
@@ -158,10 +162,10 @@ class Reading:
         return any(self.channel.by_label[act.step].kind.name == "refuse_login" for act in self.way)
 
     def process(self, item: FlowItem, act: Act) -> None:
-        """The provider's own: the number is told where the act lets it be."""
-        self._line(PROVIDER, item, "done")
+        """The provider's own: the number is told where the act lets it be, while he is at it."""
         if any(one.type == "case.registered" and item.label in one.during for one in self.channel.side_messages):
             self._passage(item, "case.registered", (PROVIDER, SHEP), stays=True, state="in_work")
+        self._line(PROVIDER, item, "done")
 
     def decide(self, item: FlowItem, act: Act) -> None:
         self._local(item, "done")
@@ -210,13 +214,39 @@ class Reading:
 
     def register(self, item: FlowItem, act: Act) -> None:
         self._by_provider(item, before="submitted" if self.origin != PROVIDER else None)
-        self._to_origin(item, "case.registered")
-        self._status(item)
+        self._set_off(item, stays=False)
 
     def _numbered(self, item: FlowItem) -> None:
         self._line(PROVIDER, item, "done")
-        self._to_origin(item, "case.registered", stays=True)
+        self._set_off(item, stays=True)
+
+    def _set_off(self, item: FlowItem, *, stays: bool) -> None:
+        """What the number sets off. An automated service asks the akimat's register at once, beside everything else."""
+        start = len(self.lines)
+        self._to_origin(item, "case.registered", stays=stays)
         self._status(item)
+        if self.asks_itself:
+            self._asked_by_itself(item)
+            self.lines[start:] = [replace(line, together="automated") for line in self.lines[start:]]
+
+    def _asked_by_itself(self, item: FlowItem) -> None:
+        """From region to region: both ways through ШЭП, so twice through РШЭП."""
+        question, answer = "query.register", "answer.register"
+        self._line(PROVIDER, item, "done", message=question, sender=PROVIDER, recipient=REGISTERS_OF_AKIMAT)
+        self._through(item, question, (PROVIDER, REGISTERS_OF_AKIMAT))
+        self._line(
+            REGISTERS_OF_AKIMAT, item, "answered", message=answer, sender=REGISTERS_OF_AKIMAT, recipient=PROVIDER
+        )
+        self._through(item, answer, (REGISTERS_OF_AKIMAT, PROVIDER))
+        self._line(PROVIDER, item, "answered", message=answer, sender=REGISTERS_OF_AKIMAT, recipient=PROVIDER)
+
+    def _through(self, item: FlowItem, message: str, ends: tuple[str, str]) -> None:
+        self._at_rshep(item, message, ends)
+        self._line(
+            SHEP, item, "accepted", message=message, sender=ends[0], recipient=ends[1], before=self.state,
+            after=self.state,
+        )  # fmt: skip
+        self._at_rshep(item, message, ends)
 
     def _status(self, item: FlowItem) -> None:
         """E3: whoever takes a case up says so, where the act gives the citizen a status to look at."""
@@ -240,14 +270,15 @@ class Reading:
         """Two words of one step: the provider completes, the counter hands over; what was refused nobody completes."""
         if not any(line.message == "case.refused" for line in self.lines):
             self.issue_result(item, act)
-        recipient = SHEP if self.origin == PROVIDER else PROVIDER
+        if self.origin == PROVIDER:  # at his own desk it is one stroke with the end of the case
+            self._passage(item, "case.handed_over", (PROVIDER, SHEP))
+            return
         self._line(
-            self.origin, item, "done", message="case.handed_over", sender=self.origin, recipient=recipient,
+            self.origin, item, "done", message="case.handed_over", sender=self.origin, recipient=PROVIDER,
             after="handed_over",
         )  # fmt: skip
-        self._passage(item, "case.handed_over", (self.origin, recipient))
-        if recipient == PROVIDER:
-            self._line(PROVIDER, item, "applied", message="case.handed_over", sender=self.origin, recipient=PROVIDER)
+        self._passage(item, "case.handed_over", (self.origin, PROVIDER))
+        self._line(PROVIDER, item, "applied", message="case.handed_over", sender=self.origin, recipient=PROVIDER)
 
     def _has(self, kind: str) -> bool:
         return any(item.kind.name == kind for item in self.channel.flow)

@@ -83,7 +83,9 @@ def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n:
     end = first_end(channel, way)
     acts = tuple(_brought(regulation, channel, act, end) for act in way)
     ended = channel.by_label[end]
-    lines = Reading(channel, acts).read()
+    register = regulation.settings.get("akimat_register")
+    automated = register is not None and bool(register.value["automated"])
+    lines = Reading(channel, acts, asks_itself=automated).read()
     return Scenario(
         name=f"{regulation.code}-{channel.code.replace('_', '-')}-{end.lower()}",
         title=f"{regulation.title_ru}: {channel.title_ru}, {end} ({ended.clause})",
