@@ -238,21 +238,9 @@ class Official(Clerk):
 
 
 class Operator(Clerk):
-    """An operator of the centre. `ticket`: of who stands before him."""
+    """An operator of the centre."""
 
     drafts: ClassVar[str] = "/v1/cases"
-    ticket: str | None = None
-
-    async def serve(self, regulation: str) -> None:
-        """Somebody comes to the window: his ticket is called, and his papers are looked at from now on."""
-        ticket = await self.call("POST", "/v1/tickets", json={"regulation": regulation})
-        self.ticket = str(ticket["id"])
-        for move in ("call", "start"):
-            await self.call("POST", f"/v1/tickets/{self.ticket}/{move}")
-
-    async def open(self, regulation: str) -> str:
-        served = {} if self.ticket is None else {"ticket": self.ticket}
-        return str((await self.call("POST", self.drafts, json={"regulation": regulation, **served}))["id"])
 
     @classmethod
     async def appoint(

@@ -174,7 +174,10 @@ def arranged(lines: Sequence[Line], hops: Sequence[Hop]) -> list[Hop]:
         first, last = places[0], places[-1] + 1
         wanted = [line.key for line in lines[first:last]]
         if Counter(one.key for one in found[first:last]) == Counter(wanted):
-            found[first:last] = sorted(found[first:last], key=lambda one: wanted.index(one.key))
+            by_key: dict[object, list[Hop]] = {}
+            for one in found[first:last]:
+                by_key.setdefault(one.key, []).append(one)
+            found[first:last] = [by_key[key].pop(0) for key in wanted]  # two of one key keep their order
     return found
 
 

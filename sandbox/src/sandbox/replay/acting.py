@@ -306,6 +306,7 @@ class AtCounter(ByClerk):
 
     def __init__(self, play: Play) -> None:
         super().__init__(play)
+        self.ticket: dict[str, str] = {}
         self.doing |= {
             "visit": self.visit,
             "send": self.send,
@@ -317,7 +318,10 @@ class AtCounter(ByClerk):
         """The person is at the window before the operator logs in for his case."""
         given = self.play.scenario.given
         self.clerk = operator = await self.play.staff.operator(self.play.regulation.region, given.operator)
-        await operator.serve(given.regulation)
+        self.ticket = {"ticket": await operator.receive(given.regulation)}
+
+    async def opened(self) -> str:
+        return await self.who.open(self.play.scenario.given.regulation, **self.ticket)
 
     async def log_in(self, act: Act) -> None:
         if self.clerk is None:
