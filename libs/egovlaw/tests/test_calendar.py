@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import zoneinfo
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -221,6 +223,22 @@ def test_a_term_ends_when_the_law_says(calendar: WorkCalendar, start: str, term:
 def test_the_clock_of_almaty_was_set_back_an_hour_in_2024(calendar: WorkCalendar) -> None:
     assert calendar.due(at("2024-02-28 10:00"), Duration(working_days=1)) == datetime(2024, 2, 29, 12, tzinfo=UTC)
     assert calendar.due(at("2024-02-29 10:00"), Duration(working_days=1)) == datetime(2024, 3, 1, 13, tzinfo=UTC)
+
+
+def test_a_machine_with_old_zones_changes_nothing(tmp_path: Path) -> None:
+    six = files("tzdata.zoneinfo").joinpath("Etc", "GMT-6").read_bytes()  # UTC+6 for ever; the sign is POSIX's
+    (tmp_path / "Asia").mkdir()
+    (tmp_path / "Asia" / "Almaty").write_bytes(six)
+    machine = list(zoneinfo.TZPATH)
+    zoneinfo.reset_tzpath(to=[str(tmp_path)])
+    ZoneInfo.clear_cache(only_keys=["Asia/Almaty"])
+    try:
+        assert ZoneInfo("Asia/Almaty").utcoffset(datetime(2024, 3, 2)) == timedelta(hours=6)
+        due = load_calendar(CONTRACTS).due(datetime(2024, 2, 29, 5, tzinfo=UTC), Duration(working_days=1))
+    finally:
+        zoneinfo.reset_tzpath(to=machine)
+        ZoneInfo.clear_cache(only_keys=["Asia/Almaty"])
+    assert due == datetime(2024, 3, 1, 13, tzinfo=UTC)
 
 
 def test_seconds_run_on_the_wall_whatever_zone_the_start_is_told_in(calendar: WorkCalendar) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
+from importlib.resources import files
 from itertools import takewhile
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -63,7 +64,9 @@ class WorkCalendar:
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
+        """From the package: `ZoneInfo(name)` asks the machine first, and an old one is an hour off since 2024-03-01."""
+        with files("tzdata.zoneinfo").joinpath(*self.timezone.split("/")).open("rb") as data:
+            return ZoneInfo.from_file(data, key=self.timezone)
 
     @cached_property
     def _moved(self) -> Mapping[date, Day]:
