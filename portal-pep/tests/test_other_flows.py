@@ -250,3 +250,16 @@ async def test_without_a_registration_of_its_own_the_number_is_told_where_the_ca
     await told.say("case.completed", 2, trail=[])
     assert (await citizen.page(envelope.subject))["status"]["code"] == "completed"
     assert await citizen.notices() == ["registered", "completed"]
+
+
+async def test_a_region_of_several_providers_has_each_named_by_the_catalogue(citizen: Any) -> None:
+    """E7: where the catalogue tells them apart their codes differ as their names do; elsewhere the region stands for
+    all its bodies, and the card says so."""
+    by_code: dict[str, set[str]] = {}
+    for act in offered():
+        provider = (await citizen.get(f"/v1/services/{act.code}")).json()["provider"]
+        assert provider["named"] is ("provider" in act.settings) and provider["ru"] == act.provider_ru
+        assert provider["code"] == act.region or provider["named"]
+        if provider["named"]:
+            by_code.setdefault(provider["code"], set()).add(act.provider_ru.split(",")[0].split("»")[0])
+    assert len(by_code) > 1 and all(len(names) == 1 for names in by_code.values()), by_code

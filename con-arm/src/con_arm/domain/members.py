@@ -48,7 +48,7 @@ def register_system(members: Iterable[MemberLike], register: str, regulation: st
 
 
 def provider_code(regulation: Regulation) -> str:
-    """The code of the act's provider within its region: a setting of the catalogue entry; where it sets none, the
-    region has one provider of its services and its code is the region's (E7)."""
+    """The code of the act's provider within its region: a setting of the catalogue entry. Where it sets none the code
+    of the region stands for all its bodies: who of them serves a place was in the address annexes, now lost (E7)."""
     setting = regulation.settings.get("provider")
     return str(setting.value) if setting is not None and setting.value else regulation.region

@@ -10,6 +10,7 @@ from egovkit.errors import EgovError
 from egovlaw.catalogue import Regulation
 from portal_pep.api.base import Shown, ThePortal
 from portal_pep.domain import files, forms
+from portal_pep.domain.provider import is_named, provider_code
 from portal_pep.domain.steps import PortalFlow, limit_of, portal_flow
 from portal_pep.service.cases import KAZAKHSTAN, form_fields
 from portal_pep.service.parts import Portal
@@ -66,7 +67,18 @@ class FilesShown(Shown):
     max_files: int = files.MAX_FILES
 
 
+class ProviderShown(Shown):
+    """`named`: the catalogue tells this provider from others of the region; else the region's code stands for all its
+    bodies, since the acts' address annexes are lost (E7)."""
+
+    code: str
+    named: bool
+    ru: str
+    kk: str | None
+
+
 class ServiceCard(ServiceShown):
+    provider: ProviderShown
     standard_ru: str
     term: Any | None  # of the whole service; null where only the Standard has it (A4)
     steps: list[StepShown]
@@ -92,6 +104,12 @@ async def service(portal: ThePortal, regulation: str) -> ServiceCard:
         raise EgovError("service.not_found", regulation=regulation[:80])
     return ServiceCard(
         **_summary(portal, found),
+        provider=ProviderShown(
+            code=provider_code(found),
+            named=is_named(found),
+            ru=found.provider_ru,
+            kk=found.provider_kk.text if found.provider_kk else None,
+        ),
         standard_ru=found.standard_ru,
         term=found.service_term,
         steps=_steps(flow),

@@ -38,8 +38,13 @@ def receiving_system(members: Iterable[MemberLike], regulation: str, region: str
     return fitting[0].code if fitting else None
 
 
+def is_named(regulation: Regulation) -> bool:
+    """Whether the catalogue tells this provider from the region's other ones."""
+    return "provider" in regulation.settings
+
+
 def provider_code(regulation: Regulation) -> str:
-    """The code of the act's provider within its region: a setting of the catalogue entry; where it sets none, the
-    region has one provider of its services and its code is the region's (E7)."""
+    """The code of the act's provider within its region: a setting of the catalogue entry. Where it sets none the code
+    of the region stands for all its bodies: who of them serves a place was in the address annexes, now lost (E7)."""
     setting = regulation.settings.get("provider")
     return str(setting.value) if setting is not None and setting.value else regulation.region
