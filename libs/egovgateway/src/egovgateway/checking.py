@@ -22,8 +22,8 @@ class Checker:
     def __init__(
         self, membership: Membership, trust: TrustStore, messages: MessageRegister, *, trunk: str, home: str
     ) -> None:
-        """`trunk` is the door of the other gateway: what comes through it must carry that gateway's receipt.
-        `home`: us; what comes from there with a receipt of ours returns."""
+        """`trunk` is the other gateway's door: what comes through it must carry that gateway's receipt. `home`: us;
+        what comes from there with a receipt of ours returns."""
         self._membership = membership
         self._trust = trust
         self._messages = messages
