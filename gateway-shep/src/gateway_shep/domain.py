@@ -99,6 +99,7 @@ class NationalJudge:
         spec = self._messages.get(envelope.type)
         channel = self._route(spec, item, standing, recipient)  # step 4
         assert spec is not None and recipient is not None  # judge_route refuses both
+        _check_side(spec, channel, item)
         _check_context(item, standing.case)
         if spec.cls == "answer":
             _check_answer(item, standing.case)
@@ -282,6 +283,18 @@ def _check_door(item: Verified) -> None:
             raise EgovError("receipt.missing")
     elif door in (INGRESS, HTTP_DOOR) and (regional or sender.kind.endswith("_gateway")):
         raise EgovError("route.wrong_door", source=sender.code, door=door)
+
+
+def _check_side(spec: MessageSpec, channel: Channel, item: Verified) -> None:
+    """A side message belongs to the side the act's channel gives it to (E3): who follows his place in a queue may not
+    have himself entered there."""
+    envelope, kind = item.envelope, item.sender.kind
+    given = [s for s in channel.side_messages if s.type == spec.name and envelope.step in s.during]
+    here = {"origin": kind == channel.origin_kind, "provider": kind == PROVIDER, "register": spec.cls == "answer"}
+    if given and not any(here[side.sender] for side in given):
+        named = {name: getattr(envelope, name) for name in ("type", "regulation", "channel", "region", "source")}
+        clause = channel.by_label[envelope.step].clause
+        raise EgovError("route.source_not_allowed", clause=clause, **named, recipient=envelope.recipient)
 
 
 def _check_context(item: Verified, case: CaseRow | None) -> None:

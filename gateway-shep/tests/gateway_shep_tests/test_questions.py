@@ -11,7 +11,7 @@ from egovgateway.domain import EnvelopeState
 from egovkit.envelope import Envelope
 
 from .conftest import Shep
-from .test_judge import by_trunk, envelope, moment, registered, trail
+from .test_judge import by_trunk, completed, envelope, moment, registered, submitted, trail
 
 pytestmark = pytest.mark.service
 CENTRE, PERSONS, ATTORNEYS, PROVIDER = "con-arm", "gbd-fl-mock", "enis-mock", "provider-arm"
@@ -172,3 +172,64 @@ async def test_the_providers_own_channel_asks_by_the_trunk_and_registers_with_sh
     number.data["trail"] = trail(bus, "C1+", "P5")
     result = await by_trunk(bus, number)
     assert (result.error, result.state) == (None, EnvelopeState.CONSUMED)
+
+
+# A register of a region: its questions come from РШЭП and go back there.
+
+REGISTER = "registers-mock"
+
+
+def of_register(bus: Shep, case: str, operation: str, **changes: Any) -> Envelope:
+    data = {"register": "housing_queue", "operation": operation, "person_iin": "991231600012", "clause": "6 9)"}
+    data |= {"official": "e-1", "purpose_ru": "постановка на учёт", "trail": []}
+    values = {"source": PROVIDER, "step": "P6", "caseseq": 2, **changes}
+    source, step = values.pop("source"), values.pop("step")
+    return envelope(bus, "query.register", case, source, REGISTER, step, data, **values)
+
+
+def from_register(bus: Shep, asked: Envelope) -> Envelope:
+    named = {name: asked.data[name] for name in ("register", "operation")}
+    data = {"result": DONE, "answered_at": moment(bus), **named, "entries": []}
+    values = {"caseseq": 0, "correlationid": asked.id}
+    return envelope(bus, "answer.register", asked.subject, REGISTER, asked.source, asked.step, data, **values)
+
+
+async def under_consideration(bus: Shep) -> str:
+    await bus.enrol(REGISTER)
+    case = bus.ids.new()
+    assert (await bus.take(submitted(bus, case))).error is None
+    assert (await by_trunk(bus, registered(bus, case))).error is None
+    return case
+
+
+async def test_a_provider_asks_a_register_of_its_region_and_is_answered_through_shep(bus: Shep) -> None:
+    case = await under_consideration(bus)
+    asked = of_register(bus, case, "enqueue")
+    told = from_register(bus, asked)
+    for one in (asked, told):
+        assert (await by_trunk(bus, one)).error is None
+    passed = [e.id for e in bus.inbox("rshep.trunk") if e.subject == case]
+    assert passed[-2:] == [asked.id, told.id], "both go back to the region"
+    assert (await by_trunk(bus, completed(bus, case, caseseq=3))).error is None, "the question moved nothing"
+
+
+async def test_the_applicant_follows_his_place_when_the_case_has_ended_and_only_then(bus: Shep) -> None:
+    case = await under_consideration(bus)
+    early = await bus.take(of_register(bus, case, "position", source="portal-pep"))
+    assert early.error is not None and early.error.code == "route.source_not_allowed"
+    assert early.error.clause == "6 9)"
+    await by_trunk(bus, completed(bus, case))
+    asked = of_register(bus, case, "position", source="portal-pep", step="P8", caseseq=3)
+    assert (await bus.take(asked)).error is None
+    assert (await by_trunk(bus, from_register(bus, asked))).error is None
+    assert bus.inbox("inbox.portal-pep")[-1].type == "kz.egov.answer.register.v1"
+    late = await by_trunk(bus, of_register(bus, case, "enqueue", step="P8", caseseq=3))
+    assert late.error is not None and late.error.code == "route.source_not_allowed", "that side message is the origin's"
+
+
+@pytest.mark.parametrize("source", [CENTRE, PERSONS])
+async def test_nobody_else_reaches_the_register(bus: Shep, source: str) -> None:
+    case = await under_consideration(bus)
+    result = await bus.take(of_register(bus, case, "find", source=source, caseseq=1))
+    assert result.error is not None and result.error.code == "route.source_not_allowed"
+    assert all(e.recipient != REGISTER for e in bus.inbox("rshep.trunk") if e.subject == case)
