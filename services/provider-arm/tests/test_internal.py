@@ -16,8 +16,9 @@ from egovkit.contracts import contracts_dir
 from egovlaw.catalogue import Duration, InternalStep, Regulation
 from egovlaw.identifiers import synthetic_iin
 from egovlaw.loader import load_catalogue
+from egovlaw.terms import lodged_in
 from provider_arm.domain.cases import Answer, OfficeKind
-from provider_arm.domain.internal import Draft, Running, after, branch_for, desks_of, key_of, makes_result
+from provider_arm.domain.internal import Draft, Running, after, desks_of, key_of, makes_result
 
 if TYPE_CHECKING:
     from conftest import Arm, Official
@@ -32,7 +33,7 @@ codes = [one.code for one in AT_COUNTER]
 
 
 def running(regulation: Regulation, channel: str, answer: Answer = Answer.POSITIVE) -> Running:
-    return Running("case", branch_for(regulation, channel), None, None, Draft(answer))  # type: ignore[arg-type]
+    return Running("case", lodged_in(regulation, channel), None, None, Draft(answer))  # type: ignore[arg-type]
 
 
 # --- the rules --------------------------------------------------------------------------------------------------
@@ -224,3 +225,28 @@ async def test_a_step_without_what_it_has_to_leave_is_not_done(arm: Arm) -> None
     answer = await official.post(f"/v1/tasks/{(await official.task_of(case))['id']}/done", {"executor": "nobody"})
     assert (answer.status_code, [one["field"] for one in answer.json()["errors"]]) == (422, ["executor"])
     assert (await official.task_of(case))["state"] == "taken"
+
+
+@pytest.mark.service
+@pytest.mark.law(topic="result", regulation="wko-targeted-social-assistance")
+@pytest.mark.parametrize("outcome", ["positive", "negative"])
+async def test_what_the_employment_centre_takes_in_ends_in_the_notice_of_its_decision(arm: Arm, outcome: str) -> None:
+    """Clause 3: the notice of award, or of refusal; nine steps at two desks, none of it on the bus."""
+    regulation = next(one for one in WITH_PROCEDURE if {step.branch for step in one.internal_procedure} >= {"akim"})
+    desks = {
+        desk: await arm.appoint(*EVERY_ROLE, region=regulation.region, office_kind=desk)
+        for desk in ("employment_centre", "provider")
+    }
+    papers = [{"name": "Удостоверение личности", "kind": "original", "note": ""}]
+    body = {"regulation": regulation.code, "channel": "employment_centre", "iin": arm.applicant, "papers": papers}
+    taken_in = await desks["employment_centre"].post("/v1/intakes", body)
+    assert taken_in.status_code == 201, taken_in.text
+    case, found = taken_in.json()["case"], []
+    while (await desks["provider"].get(f"/v1/cases/{case}")).json()["state"] not in ("completed", "handed_over"):
+        task = await desks["provider"].task_of(case)
+        official = desks[task["internal"]["office"]]
+        bent = {"outcome": outcome} if task["internal"]["task"] == "examine" else {}
+        found.append((await step(official, case, **bent))["internal"]["n"])
+    assert found == list(range(1, 10))
+    answer = (await desks["provider"].get(f"/v1/cases/{case}")).json()["answer"]
+    assert json.loads(base64.b64decode(answer["document"]))["outcome"] == outcome

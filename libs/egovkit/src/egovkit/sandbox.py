@@ -212,36 +212,41 @@ class Offset(BaseModel):
     offset_s: Annotated[float, Field(ge=0, le=FARTHEST_S, allow_inf_nan=False)]
 
 
+async def _require_token(control: Control, request: Request) -> None:
+    path = control.settings.sandbox_token_path
+    known = await asyncio.to_thread(read_secret, path) if path.is_file() else ""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    given = token.strip().encode() if scheme.lower() == "bearer" else b""
+    if not known or not hmac.compare_digest(given, known.encode()):
+        raise EgovError("clock.refused")
+
+
+async def _view(control: Control) -> ClockView:
+    bus = control.bus
+    moments = [MomentView(what=one.what, at=one.at, stops=one.stops) for one in await control.following()]
+    return ClockView(
+        service=control.settings.code,
+        instance=control.settings.instance,
+        now=control.clock.now(),
+        offset_s=control.clock.offset.total_seconds(),
+        held=bus is not None and bus.held,
+        taken=0 if bus is None else bus.taken,
+        busy=await control.busy(),
+        next=moments,
+    )
+
+
 def sandbox_router(control: Control) -> APIRouter:
     """The routes above, for the holder of the sandbox's token."""
 
     async def holder(request: Request) -> None:
-        path = control.settings.sandbox_token_path
-        known = await asyncio.to_thread(read_secret, path) if path.is_file() else ""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        given = token.strip().encode() if scheme.lower() == "bearer" else b""
-        if not known or not hmac.compare_digest(given, known.encode()):
-            raise EgovError("clock.refused")
+        await _require_token(control, request)
 
     router = APIRouter(prefix=PATH, tags=["sandbox"], dependencies=[Depends(holder)])
 
-    async def view() -> ClockView:
-        bus = control.bus
-        moments = [MomentView(what=one.what, at=one.at, stops=one.stops) for one in await control.following()]
-        return ClockView(
-            service=control.settings.code,
-            instance=control.settings.instance,
-            now=control.clock.now(),
-            offset_s=control.clock.offset.total_seconds(),
-            held=bus is not None and bus.held,
-            taken=0 if bus is None else bus.taken,
-            busy=await control.busy(),
-            next=moments,
-        )
-
     @router.get("")
     async def show() -> ClockView:
-        return await view()
+        return await _view(control)
 
     @router.post("/hold")
     async def hold() -> dict[str, bool]:

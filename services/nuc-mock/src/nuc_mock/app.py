@@ -11,7 +11,7 @@ from egovkit.db import Database, upgrade
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.problems import Problems
-from egovkit.sandbox import Moment, sandbox_clock, sandbox_control, sandbox_router
+from egovkit.sandbox import Control, Moment, sandbox_clock, sandbox_control, sandbox_router
 from egovkit.service import create_service
 from nuc_mock import tables
 from nuc_mock.api import admin_routes, public_routes
@@ -56,13 +56,16 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
     for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):
         app.include_router(router)
     if control is not None:
-
-        async def next_lists() -> list[Moment]:
-            # Not a stop of the clock: the lists are made to outlive a jump before it.
-            lists = (await nuc.renew_lists()).values()
-            return [Moment("revocation list", min(one.next_update for one in lists), stops=False)]
-
-        control.moments.append(next_lists)
-        control.prepares.append(nuc.outlive)
-        app.include_router(sandbox_router(control))
+        _let_time_move(app, nuc, control)
     return app
+
+
+def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
+    async def next_lists() -> list[Moment]:
+        # Not a stop of the clock: the lists are made to outlive a jump before it.
+        lists = (await nuc.renew_lists()).values()
+        return [Moment("revocation list", min(one.next_update for one in lists), stops=False)]
+
+    control.moments.append(next_lists)
+    control.prepares.append(nuc.outlive)
+    app.include_router(sandbox_router(control))

@@ -200,7 +200,7 @@ async def _receipt(place: Place, brought: Brought, kind: ReceiptKind, about: tup
     ws, (number, case_id), text = place.ws, about, TEXTS[kind]
     clause = ", ".join(place.channel.clauses)
     times = desk_times(place.regulation, place.channel, brought.arrived_at, brought.called_at, place.now)
-    body = {
+    body: dict[str, Any] = {
         "kind": f"receipt_{kind.value}",
         "number": number,
         **({} if case_id is None else {"case": case_id}),
