@@ -162,6 +162,14 @@ async def test_what_shep_did_not_pass_is_not_passed_on(region: Region) -> None:
     assert "inbox.provider-arm" not in region.arrived
 
 
+async def test_a_provider_may_tell_shep_of_a_case_that_began_at_his_own_desk(region: Region) -> None:
+    case = region.ids.new()
+    told = await region.outward(region.envelope("provider-arm", "gateway-shep", subject=case))
+    assert told.error is None and region.arrived["shep.trunk"]
+    others = await region.outward(region.envelope("provider-arm", "portal-pep", subject=region.ids.new()))
+    assert others.error is not None and others.error.code == "order.case_unknown"
+
+
 async def test_a_provider_answers_only_on_cases_that_came_to_it(region: Region) -> None:
     case = region.ids.new()
     unknown = await region.outward(region.envelope("provider-arm", "portal-pep", subject=case))

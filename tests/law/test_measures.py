@@ -78,7 +78,7 @@ def _side_messages(regulation: Regulation, channel: Channel) -> list[tuple[tuple
     told = channel.origin_kind != "provider"  # at his own desk nobody else waits for his words
     if told:
         wanted += [((name, "provider", "origin"), during) for name in PROVIDERS_WORD]
-    if told and registered is None:
+    if registered is None:  # ШЭП keeps scans of a case from its number on, at whatever desk it was given
         wanted.append((("case.registered", "provider", "origin"), during))
     register = regulation.settings.get("akimat_register")
     if register is not None:

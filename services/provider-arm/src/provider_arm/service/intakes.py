@@ -197,10 +197,35 @@ def _application(place: Place, case: Case, brought: Brought) -> bytes:
 
 
 async def _receipt(place: Place, brought: Brought, kind: ReceiptKind, about: tuple[str, str | None]) -> Receipt:
-    ws, (number, case_id), text = place.ws, about, TEXTS[kind]
-    clause = ", ".join(place.channel.clauses)
+    number, case_id = about
     times = desk_times(place.regulation, place.channel, brought.arrived_at, brought.called_at, place.now)
-    body: dict[str, Any] = {
+    receipt = Receipt(
+        id=place.ws.ids.new(),
+        kind=kind,
+        number=number,
+        region=place.regulation.region,
+        provider=place.provider,
+        regulation=place.regulation.code,
+        channel=place.channel.code,
+        case_id=case_id,
+        applicant_iin=brought.iin,
+        document=_paper(place, brought, kind, about),
+        times=times,
+        issued_by=place.person.id,
+        issued_at=place.now,
+    )
+    await desks.add_receipt(place.conn, receipt)
+    told = {"number": number, "receipt": receipt.id, "papers": len(brought.papers), "times": times}
+    clause = ", ".join(place.channel.clauses)
+    action, by = f"intake.{kind.value}", place.person.id
+    await place.ws.journal_action(place.conn, action, case_id, by=by, clause=clause, **told)
+    return receipt
+
+
+def _paper(place: Place, brought: Brought, kind: ReceiptKind, about: tuple[str, str | None]) -> bytes:
+    """The receipt as the applicant carries it away."""
+    (number, case_id), text = about, TEXTS[kind]
+    body = {
         "kind": f"receipt_{kind.value}",
         "number": number,
         **({} if case_id is None else {"case": case_id}),
@@ -210,7 +235,7 @@ async def _receipt(place: Place, brought: Brought, kind: ReceiptKind, about: tup
         "provider": place.provider,
         "region": place.regulation.region,
         "channel": place.channel.code,
-        "clause": clause,
+        "clause": ", ".join(place.channel.clauses),
         "applicant": {"iin": brought.iin},
         "papers" if kind is ReceiptKind.ACCEPTED else "missing": [dict(paper) for paper in brought.papers],
         "text_ru": text.ru,
@@ -218,22 +243,4 @@ async def _receipt(place: Place, brought: Brought, kind: ReceiptKind, about: tup
         "official": {"name": place.person.name, "office": place.person.office},
         "issued_at": stamp(place.now),
     }
-    receipt = Receipt(
-        id=ws.ids.new(),
-        kind=kind,
-        number=number,
-        region=place.regulation.region,
-        provider=place.provider,
-        regulation=place.regulation.code,
-        channel=place.channel.code,
-        case_id=case_id,
-        applicant_iin=brought.iin,
-        document=document_bytes(body),
-        times=times,
-        issued_by=place.person.id,
-        issued_at=place.now,
-    )
-    await desks.add_receipt(place.conn, receipt)
-    told = {"number": number, "receipt": receipt.id, "clause": clause, "papers": len(brought.papers), "times": times}
-    await ws.journal_action(place.conn, f"intake.{kind.value}", case_id, by=place.person.id, **told)
-    return receipt
+    return document_bytes(body)
