@@ -21,6 +21,8 @@ Entering it reads the key, migrates the database and starts the bus; none of tha
 A gateway uses the same node without `tables` for outbox and inbox: it gives a journal alone, or nothing, consumes
 with its own pipeline from `node.bus` (after `await node.joined.wait()`), and, if it is the one that keeps the list
 of members, gives its own `join`.
+
+Budget: it is the one list of what a member holds; a part moved out would have to be looked for.
 """
 
 from __future__ import annotations

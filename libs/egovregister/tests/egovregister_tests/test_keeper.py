@@ -20,7 +20,8 @@ class Scripted:
         self.fault: Fault | None = None
         self.done: list[str] = []
         self.broken = False
-        self.node = SimpleNamespace(clock=clock, db=SimpleNamespace(read=self._nothing, begin=self._nothing))
+        database = SimpleNamespace(read=self._nothing, begin=self._nothing)
+        self.node = SimpleNamespace(clock=clock, db=database, control=None)
         self.store = SimpleNamespace(fault=self._fault, set_fault=self._set)
         self.subscription: Any = SimpleNamespace(pause=self._does("pause"), resume=self._does("resume"))
 

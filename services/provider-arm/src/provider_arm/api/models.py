@@ -1,4 +1,7 @@
-"""What the HTTP API takes and gives; strict, and closed to unknown fields."""
+"""What the HTTP API takes and gives; strict, and closed to unknown fields.
+
+Budget: every shape of the API is looked up in this one place.
+"""
 
 from __future__ import annotations
 
