@@ -545,3 +545,14 @@ async def operator(world: World) -> Operator:
 @pytest.fixture
 async def senior(world: World) -> Operator:
     return await world.hire("senior", "senior")
+
+
+@pytest.fixture
+def with_receipts(world: Any) -> None:
+    """An act that knows the receipt of refusal to accept."""
+    world.shep.regulation = next(
+        one.code
+        for one in world.app.state.centre.catalogue.regulations
+        if (known := one.settings.get("refusal_to_accept")) is not None and known.value[0] in one.channels
+        and one.channels[known.value[0]].origin_kind == "centre"
+    )  # fmt: skip

@@ -115,17 +115,6 @@ async def test_waiting_and_service_are_reported_to_the_senior(world: Any, operat
     assert (await operator.get("/v1/tickets/report")).json()["code"] == "staff.role_not_enough"
 
 
-@pytest.fixture
-def with_receipts(world: Any) -> None:
-    """An act that knows the receipt of refusal to accept."""
-    world.shep.regulation = next(
-        one.code
-        for one in world.app.state.centre.catalogue.regulations
-        if (known := one.settings.get("refusal_to_accept")) is not None and known.value[0] in one.channels
-        and one.channels[known.value[0]].origin_kind == "centre"
-    )  # fmt: skip
-
-
 @pytest.mark.usefixtures("with_receipts")
 @pytest.mark.law(topic="receipt", regulation=("wko-asp-recipient-certificate", "wko-home-education-reimbursement"))
 async def test_an_incomplete_package_is_not_accepted_and_the_consumer_gets_a_receipt(world: Any, operator: Any) -> None:

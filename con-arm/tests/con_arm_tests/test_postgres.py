@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from con_arm.settings import Settings
 
 from .conftest import ADMIN, attorney, person
+from .test_offices import CARRIED, NAMED_ONLY, PAPERS, use
 
 pytestmark = pytest.mark.connected
 
@@ -31,9 +32,21 @@ async def test_an_application_goes_its_way_on_postgresql(world: Any, operator: A
     provider = await operator.completed(iin, representative)
     assert (await operator.page(provider.case))["state"] == "completed"
     assert (await operator.record(provider.case, "representative", representative["iin"])).status_code == 200
+
+
+@pytest.mark.usefixtures("with_receipts")
+async def test_receipts_intakes_and_couriers_are_kept_on_postgresql(world: Any, operator: Any) -> None:
     case = await operator.open()
     body = {"missing": [{"name": "Жеке куәлік"}]}
     assert (await operator.post(f"/v1/cases/{case}/refuse-acceptance", body)).status_code == 200
+    intake = {"regulation": NAMED_ONLY.code, "iin": world.iin(), "papers": PAPERS}
+    taken = await operator.post("/v1/intakes", intake)
+    assert taken.status_code == 201 and (await operator.get("/v1/intakes")).json()["items"] == [taken.json()]
+    use(world, CARRIED)
+    branch = await world.hire("batyr", branch=True)
+    path = f"/v1/cases/{(await branch.send()).subject}/courier"
+    assert (await branch.post(f"{path}/dispatch")).status_code == 200
+    assert (await branch.post(f"{path}/arrive")).json()["state"] == "arrived"
 
 
 async def test_two_answers_at_once_meet_the_condition_once(world: Any, operator: Any) -> None:
