@@ -1,7 +1,7 @@
 # One command each: every target sets the workspace up first (a no-op when nothing changed).
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-full check bench lock format clean
+.PHONY: help setup demo run test test-full check mutate bench lock format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,9 @@ test-full: $(STAMP) ## the same with the long variants (whole negative matrix, m
 
 check: $(STAMP) ## style, types, import rules, locks without addresses
 	@BIN=$(BIN) sh tools/check.sh $(SOURCES)
+
+mutate: $(STAMP) ## change 50 limits and routes of the law, one at a time; a test must notice each (ARGS="--count N --seed N")
+	@$(BIN)/python tools/mutate.py $(ARGS)
 
 bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, never tests)
 	@$(BIN)/egov bench start --json

@@ -42,7 +42,7 @@ IDLE = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepali
 HTTP_SECONDS = 30.0  # a CMS check and an argon2 login on a busy machine
 # httpcore asks at every call which loop runs, by importing a package that may not be there: a search through the whole
 # path each time, a tenth of a replay. None is Python's own word for "not there".
-sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # typeshed knows modules only
 NOTE = "deployment.json"  # of a running one: where its services listen and its journals are
 
 

@@ -83,7 +83,7 @@ class Reading:
         self._line(PROVIDER, item, "done", before=before, after=state, table=table, limit_s=limit_s)
 
     def _line(self, service: str, item: FlowItem, outcome: str, **more: object) -> None:
-        line = Line(service, item.label, item.clause, outcome, rule=brief(item.text_ru), **more)  # type: ignore[arg-type]
+        line = Line(service, item.label, item.clause, outcome, rule=brief(item.text_ru), **more)  # type: ignore[arg-type] # fields of Line
         self.lines.append(line)
 
     # what the bus writes of an envelope

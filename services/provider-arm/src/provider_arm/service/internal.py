@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -216,7 +217,7 @@ async def _decide(ws: Workstation, conn: AsyncConnection, case: Case, running: R
 
 async def _term(
     ws: Workstation, conn: AsyncConnection, regulation: Regulation, running: Running, step: InternalStep
-) -> tuple[Any, str | None, str | None]:
+) -> tuple[datetime | None, str | None, str | None]:
     """(due, the act's words for it, its clause); all None where the act gives the step no term."""
     if step.limit is not None:
         return ws.calendar.due(ws.clock.now(), step.limit), str(step.limit), step.clause
