@@ -207,7 +207,7 @@ def sides(name: str, channel: str) -> tuple[str, str]:
     if name == "steps.reported":
         return origin, SHEP
     if name in OF_ORIGIN:
-        return origin, PROVIDER
+        return origin, SHEP if origin == PROVIDER else PROVIDER  # to himself nobody sends: ШЭП alone is told
     return PROVIDER, SHEP if origin == PROVIDER else origin
 
 

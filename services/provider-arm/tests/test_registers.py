@@ -105,6 +105,15 @@ async def test_the_number_of_the_queue_comes_into_the_result_from_the_register(a
     assert values == {"floor": 2, **decided}
 
 
+async def test_the_same_answer_again_changes_nothing(arm: Arm) -> None:
+    case, official = await checked(arm)
+    question = await asked(arm, official, case, 3)
+    await answered(arm, question, ENTRY)
+    before = await shown(official, case), (await official.get(f"/v1/cases/{case}/history")).json()
+    await answered(arm, question, ENTRY | {"number": 6})
+    assert (await shown(official, case), (await official.get(f"/v1/cases/{case}/history")).json()) == before
+
+
 async def test_what_the_register_decides_nobody_types(arm: Arm) -> None:
     case, official = await checked(arm)
     await answered(arm, await asked(arm, official, case, 3), ENTRY)
