@@ -3,8 +3,9 @@ ON_COMPOSE on what docker-compose.yml starts too (all of them with EGOV_TEST_FUL
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,20 @@ def broker_urls(rabbit: PrivateRabbit) -> str | dict[str, str]:
 def servers_installed() -> None:
     """For worlds that start servers of their own."""
     server_or_skip(installed)
+
+
+@pytest.fixture(scope="module")
+def own_servers(servers_installed: None) -> Iterator[tuple[PrivateRabbit, PrivatePostgres]]:
+    """A node and a cluster of this module's own: a deployment's queues and databases have fixed names, and the `world`
+    of the other tests may be up on the session's servers."""
+    from egovkit.testing.servers import PrivatePostgres, PrivateRabbit
+
+    node, cluster = PrivateRabbit(), PrivatePostgres()
+    with contextlib.ExitStack() as stack:
+        for server in (node, cluster):
+            stack.callback(server.remove)
+            server.start()
+        yield node, cluster
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=COMPOSITIONS)

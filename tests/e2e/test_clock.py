@@ -43,10 +43,10 @@ async def own_world(
     if request.param == "embedded":
         made = World(home, ports="auto")
     else:
-        rabbit: PrivateRabbit = request.getfixturevalue("rabbit")
-        postgres: PrivatePostgres = request.getfixturevalue("postgres")
-        db = postgres.database("egov_operator")
-        made = DeskWorld(home, amqp=broker_urls(rabbit), db=db, gateways=2, ports="auto", sandbox=True)
+        servers: tuple[PrivateRabbit, PrivatePostgres] = request.getfixturevalue("own_servers")
+        node, cluster = servers
+        db = cluster.database("egov_operator")
+        made = DeskWorld(home, amqp=broker_urls(node), db=db, gateways=2, ports="auto", sandbox=True)
     async with made:
         yield made
 

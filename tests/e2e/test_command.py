@@ -108,29 +108,12 @@ def answers(url: str, path: str = "/health/ready") -> bool:
         return False
 
 
-@pytest.fixture
-def servers(rabbit: PrivateRabbit, postgres: PrivatePostgres) -> Iterator[tuple[str, str]]:
-    """The URLs of a node and a cluster of this test's own: a deployment's queues and databases have fixed names, and
-    the `world` of the other tests may be up on the session's servers."""
-    from egovkit.testing.servers import PrivatePostgres, PrivateRabbit
-
-    own: list[PrivateRabbit | PrivatePostgres] = []
-    try:
-        node, cluster = PrivateRabbit(), PrivatePostgres()
-        for server in (node, cluster):
-            own.append(server)
-            server.start()
-        yield node.url, cluster.database("egov_operator")
-    finally:
-        for server in own:
-            server.remove()
-
-
 def test_production_starts_tells_its_urls_restarts_a_killed_process_and_stops(
-    servers: tuple[str, str], tmp_path: Path
+    own_servers: tuple[PrivateRabbit, PrivatePostgres], tmp_path: Path
 ) -> None:
-    amqp, db = servers
-    given = ("--amqp", amqp, "--db", db)
+    node, cluster = own_servers
+    db = cluster.database("egov_operator")
+    given = ("--amqp", node.url, "--db", db)
     with up("--production", *given, "--gateways", "2", "--home", str(tmp_path), "--ports", "auto") as running:
         running.until("The bus is up")
         assert set(running.urls) == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -43,10 +44,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def wrote(home: Path) -> set[str]:
+    """Who has rows in his journal, read past the command: a register nobody asked has none."""
+    found = set()
+    for code in PARTICIPANTS:
+        with contextlib.closing(sqlite3.connect(home / f"{code}.sqlite3")) as database:
+            if database.execute("SELECT count(*) FROM journal").fetchone()[0]:
+                found.add(code)
+    return found
+
+
 def test_the_journals_of_a_demo_are_sound(home: Path) -> None:
     done = egov("journal", "verify", "--home", str(home))
     assert done.returncode == 0, done.stdout
-    assert f"{len(PARTICIPANTS)} writers" in done.stdout and "sound" in done.stdout
+    assert f"{len(wrote(home))} writers" in done.stdout and "sound" in done.stdout
 
 
 def test_a_deployment_without_journals_is_empty(tmp_path: Path) -> None:

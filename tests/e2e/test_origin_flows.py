@@ -62,7 +62,7 @@ async def to_the_end(official: Official, case: str, outcome: str) -> None:
         if task.get("internal") is None:
             await official.issue_result(case, text(outcome))
             return
-        await official.finish_internal(task, text(outcome))
+        await official.finish(task, text(outcome))
         if (await official.call("GET", f"/v1/cases/{case}"))["state"] != "awaiting_result":
             return
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from provider_arm.domain.cases import CaseEvent, Decision, StepKind
+from provider_arm.domain.cases import CaseEvent, Decision, StepKind, Task, TaskState
 from provider_arm.service.context import stamp
 from provider_arm.service.procedure import NOT_MEASURED, Measured
 from provider_arm.service.sitting import Sitting
@@ -32,6 +32,27 @@ async def settle(sitting: Sitting, event: CaseEvent, decision: Decision, trail: 
         "trail": trail,
     }
     await sitting.ws.tell_origin(sitting.conn, sitting.case, DECIDED, step=item.label, data=data)
+
+
+async def open_result(sitting: Sitting) -> None:
+    """The result becomes work for who signs it."""
+    limit = result_time(sitting)
+    await tasks.add(
+        sitting.conn,
+        Task(
+            id=sitting.ws.ids.new(),
+            case_id=sitting.case.id,
+            kind=StepKind.ISSUE_RESULT,
+            state=TaskState.OPEN,
+            assignee=None,
+            created_at=sitting.now,
+            taken_at=None,
+            done_at=None,
+            due_at=limit.due_at,
+            limit_s=None if limit.limit_s is None else int(limit.limit_s),
+            limit_clause=limit.clause,
+        ),
+    )
 
 
 def result_time(sitting: Sitting) -> Measured:

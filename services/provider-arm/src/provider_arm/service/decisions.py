@@ -16,8 +16,6 @@ from provider_arm.domain.cases import (
     Decision,
     Staff,
     StepKind,
-    Task,
-    TaskState,
     document_bytes,
     reason_text,
 )
@@ -25,7 +23,7 @@ from provider_arm.service import deciding, internal, opinions
 from provider_arm.service.actors import require_role
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.sitting import Sitting, about, own_task
-from provider_arm.store import cases, tasks
+from provider_arm.store import cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ async def _accept(sitting: Sitting) -> None:
     trail = await sitting.checked("ok")
     await deciding.settle(sitting, CaseEvent.DOCUMENTS_IN_ORDER, Decision(Answer.POSITIVE), trail)
     if not await internal.start(sitting.ws, sitting.conn, sitting.case):  # D1: between the check and the result
-        await _open_result(sitting)
+        await deciding.open_result(sitting)
 
 
 async def _decide_negatively(sitting: Sitting, given: tuple[tuple[str, str], ...]) -> None:
@@ -77,27 +75,7 @@ async def _decide_negatively(sitting: Sitting, given: tuple[tuple[str, str], ...
     decision = Decision(Answer.NEGATIVE, tuple(_all_reasons(sitting.case, given)))
     trail = await sitting.checked("violation")
     await deciding.settle(sitting, CaseEvent.ANSWER_IS_NEGATIVE, decision, trail)
-    await _open_result(sitting)
-
-
-async def _open_result(sitting: Sitting) -> None:
-    limit = deciding.result_time(sitting)
-    await tasks.add(
-        sitting.conn,
-        Task(
-            id=sitting.ws.ids.new(),
-            case_id=sitting.case.id,
-            kind=StepKind.ISSUE_RESULT,
-            state=TaskState.OPEN,
-            assignee=None,
-            created_at=sitting.now,
-            taken_at=None,
-            done_at=None,
-            due_at=limit.due_at,
-            limit_s=None if limit.limit_s is None else int(limit.limit_s),
-            limit_clause=limit.clause,
-        ),
-    )
+    await deciding.open_result(sitting)
 
 
 async def _refuse(sitting: Sitting, item: FlowItem, given: tuple[tuple[str, str], ...]) -> None:

@@ -19,6 +19,7 @@ from egovlaw.terms import lodged_in
 from provider_arm.domain.cases import Answer, Case, Decision, Role, Staff, StepKind, Task, TaskState
 from provider_arm.domain.internal import (
     AGREEING,
+    SIGNING,
     Draft,
     Running,
     after,
@@ -26,7 +27,7 @@ from provider_arm.domain.internal import (
     key_of,
     makes_result,
 )
-from provider_arm.service import completing, timers, work
+from provider_arm.service import completing, deciding, timers, work
 from provider_arm.service.actors import place_of, require_actor
 from provider_arm.service.context import Workstation
 from provider_arm.service.sitting import Sitting
@@ -168,13 +169,17 @@ async def _executor(sitting: Sitting, done: Done) -> str:
 
 
 async def _onward(sitting: Sitting, running: Running, step: InternalStep, *, back: bool) -> None:
-    """Open the next step, or the drafting one again; behind the last the result leaves."""
+    """Open the next step, or the drafting one again; behind the last the result leaves, or is signed first."""
     steps = running.steps(sitting.regulation)
     following = before(steps, step) if back else after(steps, step)
     if back and following is None:
         raise EgovError("internal.nothing_to_send_back", clause=step.clause)
     if following is not None:
         await _open(sitting.ws, sitting.conn, sitting.case, running, following)
+        return
+    if not any(one.task in SIGNING for one in steps):  # the act's steps end with a draft: the flow's last step signs it
+        await _decide(sitting.ws, sitting.conn, sitting.case, running)
+        await deciding.open_result(sitting)
         return
     await completing.complete(replace(sitting, case=await work.reloaded(sitting.conn, sitting.case)))
 
