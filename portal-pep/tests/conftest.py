@@ -332,7 +332,7 @@ class Provider:
             ),
             "case.extended": ({**why, "until": "2026-02-01T19:00:00.000Z"}, "P6"),
             "case.paused": (why, "P6"),
-            "case.resumed": (why, "P6"),
+            "case.resumed": ({**why, "until": "2026-02-08T19:00:00.000Z"}, "P6"),
             "case.refused": (
                 {
                     "reasons": [{"code": "documents.incomplete", "text": "Нет копии"}],

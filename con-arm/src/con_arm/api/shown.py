@@ -90,7 +90,7 @@ class TermChange(Shown):
 
 class TermShown(Shown):
     """`service`: the act's term of the whole service, null where only the Standard has it (A4); `until`: after an
-    extension; `paused`: it does not run; `change`: the last one."""
+    extension or a pause; `paused`: it does not run; `change`: the last one."""
 
     service: Any | None
     until: datetime | None

@@ -53,8 +53,8 @@ class TermChange(Shown):
 
 class TermShown(Shown):
     """`service`: the act's term of the whole service, null where only the Standard has it (A4); `until`: after an
-    extension; `paused`: does not run; `change`: the last one; `way_s`: the longest step limits on the way to a result,
-    added up by us: no legal term."""
+    extension or a pause; `paused`: does not run; `change`: the last one; `way_s`: the longest step limits on the way to
+    a result, added up by us: no legal term."""
 
     service: Any | None
     until: datetime | None

@@ -104,9 +104,9 @@ NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
             "Paused: {text}",
         ),
         N.RESUMED: Text(
-            "Қызмет көрсету мерзімі қайта басталды: {text}",
-            "Срок оказания услуги возобновлён: {text}",
-            "Resumed: {text}",
+            "Қызмет көрсету мерзімі қайта басталды және {until} аяқталады: {text}",
+            "Срок оказания услуги возобновлён и истекает {until}: {text}",
+            "The term runs again and ends on {until}: {text}",
         ),
         N.REFUSED: Text(
             "Қызмет көрсетуден бас тартылды, себептері құжатта көрсетілген",
