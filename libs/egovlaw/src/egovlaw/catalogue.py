@@ -237,14 +237,14 @@ class Kazakh:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """`options_kk` has one text for each of `options_ru`, or none at all. `per`: asked once for each of them."""
+    """`options_kk` has one text for each of `options_ru`. `per`: asked once for each of them."""
 
     name: str
     label_ru: str
+    label_kk: Kazakh
     type: str
     options_ru: tuple[str, ...] = ()
     required: bool = False
-    label_kk: Kazakh | None = None
     options_kk: tuple[Kazakh, ...] = ()
     per: Literal["case", "child", "spouse"] | None = None
     decisions: tuple[str, ...] = ()
@@ -351,6 +351,16 @@ class Regulation:
         joined = {step.branch for step in self.internal_procedure if step.only_for == lodged} - {lodged}
         further = [step for step in self.internal_procedure if step.branch in joined]
         return tuple(step for step in (*own, *further) if step.only_for not in skipped)
+
+    @property
+    def applications(self) -> tuple[Form, ...]:
+        """The forms an applicant may fill in; none where the act prints none (A15)."""
+        return tuple(form for form in self.forms if form.kind == "application")
+
+    @property
+    def application_fields(self) -> frozenset[str]:
+        """The names an application may use; empty: any."""
+        return frozenset(field.name for form in self.applications for field in form.fields)
 
     @property
     def service_term(self) -> Any:

@@ -70,6 +70,12 @@ TURN_TEXTS: Final[Mapping[Turn, Text]] = MappingProxyType(
     }
 )
 
+FREE_FIELDS: Final = Text(
+    "Регламентте өтініштің өрістері келтірілмеген, олар еркін аталады",
+    "Регламент не приводит полей заявления, они называются свободно",
+    "The regulation prints no fields of the application: they are named freely",
+)
+
 NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
     {
         N.SIGNATURE_REFUSED: Text(

@@ -248,8 +248,7 @@ async def save_form(
     values, papers = form
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, expected)
-        forms = [one for one in turn.flow.procedure.regulation.forms if one.kind == "application"]
-        known = {field.name for one in forms for field in one.fields}
+        known = turn.flow.procedure.regulation.application_fields
         if known and (unknown := sorted(set(values) - known)):  # a form the act does not print takes any field (A15)
             errors = [FieldError(f"values.{name}", "unknown", "the act's form has no such field") for name in unknown]
             raise EgovError("form.invalid", errors=errors)
