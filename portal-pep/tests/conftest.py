@@ -83,6 +83,7 @@ class FakeShep:
         self.arrived: asyncio.Queue[Envelope] = asyncio.Queue()
         self.raw: dict[str, bytes] = {}
         self.version = 1
+        self.used_s = 5.0  # what the receipts say was used of the limit
         self.suspended: set[str] = set()
         self._position = 0
 
@@ -157,7 +158,7 @@ class FakeShep:
         now = self.clock.now()
         digest = hashlib.sha256(raw).hexdigest()
         facts = (envelope.id, digest, "gateway-shep", "gateway-shep/1", self._position, "0" * 64, now, now)
-        receipt = issue_receipt(Receipt(*facts, 60.0, 5.0, envelope.step), self.keys["gateway-shep"])
+        receipt = issue_receipt(Receipt(*facts, 60.0, self.used_s, envelope.step), self.keys["gateway-shep"])
         signature = sign_detached(raw, self.keys[signer or envelope.source])
         wire = WireEnvelope(raw, signature, (receipt,))
         return Outgoing("inbox.portal-pep", raw, wire.headers(), envelope.id)

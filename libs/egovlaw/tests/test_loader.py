@@ -230,7 +230,7 @@ def options_in_russian_alone(file: Spoiled) -> tuple[int, str]:
 def application_named_in_russian_alone(file: Spoiled) -> tuple[int, str]:
     file.replace("- kind: survey", "- kind: application")
     file.drop("    name_kk:")
-    return file.find("    name_ru: \"Форма анкеты"), "no Kazakh for the name Форма анкеты"
+    return file.find('    name_ru: "Форма анкеты'), "no Kazakh for the name Форма анкеты"
 
 
 def not_yaml(file: Spoiled) -> tuple[int, str]:

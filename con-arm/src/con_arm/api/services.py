@@ -12,7 +12,7 @@ from con_arm.domain.steps import centre_channel, centre_flow, limit_of, may_refu
 from con_arm.domain.texts import FREE_FIELDS
 from con_arm.service.parts import Centre
 from egovlaw.catalogue import Regulation
-from egovlaw.forms import ApplicationShown, applications_shown
+from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -113,5 +113,5 @@ def _shown(centre: Centre, regulation: Regulation) -> ServiceShown | None:
 
 
 def _form(regulation: Regulation) -> FormShown:
-    free = None if regulation.application_fields else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
+    free = None if application_fields(regulation) else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
     return FormShown(applications=applications_shown(regulation), note=free)

@@ -16,6 +16,7 @@ from con_arm.service.couriers import CourierSeen
 from con_arm.service.reading import CasePage, QuerySeen, StepSeen
 from con_arm.store.cases import Case
 from egovlaw.catalogue import Regulation
+from egovlaw.limits import LimitUsed
 
 
 class AttachmentShown(Shown):
@@ -160,6 +161,7 @@ class CaseShown(CaseLine):
     receipt: str | None
     problem: dict[str, Any] | None
     progress: list[ProgressShown]
+    limits: list[LimitUsed]  # the acts' limits, as far as their use was seen or told
 
 
 def case_line(case: Case, regulation: Regulation | None) -> CaseLine:
@@ -197,6 +199,7 @@ def case_shown(page: CasePage) -> CaseShown:
         receipt=case.receipt,
         problem=case.problem,
         progress=[_progress(step) for step in page.steps],
+        limits=list(page.limits),
     )
 
 

@@ -29,6 +29,7 @@ from con_arm.store.counter import Ticket
 from con_arm.store.records import Record
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Regulation
+from egovlaw.forms import application_fields
 
 
 async def open_case(
@@ -169,7 +170,7 @@ async def save_form(
             raise EgovError("form.changed_meanwhile", current=case.form_version)
         regulation, _ = centre.regulation(case.regulation, case.regulation_version)
         marks = [paper.as_data() for paper in papers]
-        problems = [("values", one) for one in form_problems(values, regulation.application_fields)]
+        problems = [("values", one) for one in form_problems(values, application_fields(regulation))]
         problems += [("papers", one) for one in paper_problems(papers)]
         if not problems and len(canonical({"values": values, "papers": marks})) > MAX_FORM:
             problems = [("values", ValueProblem("", "too_large", MAX_FORM))]

@@ -353,16 +353,6 @@ class Regulation:
         return tuple(step for step in (*own, *further) if step.only_for not in skipped)
 
     @property
-    def applications(self) -> tuple[Form, ...]:
-        """The forms an applicant may fill in; none where the act prints none (A15)."""
-        return tuple(form for form in self.forms if form.kind == "application")
-
-    @property
-    def application_fields(self) -> frozenset[str]:
-        """The names an application may use; empty: any."""
-        return frozenset(field.name for form in self.applications for field in form.fields)
-
-    @property
     def service_term(self) -> Any:
         """The term of the whole service; None where only the Standard has it, and the Standard is not here
         (A4).

@@ -38,7 +38,13 @@ class ApplicationShown:
 
 def applications_shown(regulation: Regulation) -> list[ApplicationShown]:
     """Empty where the act prints no application (A15)."""
-    return [_application(form) for form in regulation.applications]
+    return [_application(form) for form in regulation.forms if form.kind == "application"]
+
+
+def application_fields(regulation: Regulation) -> frozenset[str]:
+    """The names an application may use; empty where the act prints none: any."""
+    applications = (form for form in regulation.forms if form.kind == "application")
+    return frozenset(field.name for form in applications for field in form.fields)
 
 
 def _application(form: Form) -> ApplicationShown:

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from egovkit.errors import EgovError
 from egovlaw.catalogue import Regulation
-from egovlaw.forms import ApplicationShown, applications_shown
+from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 from portal_pep.api.base import Shown, ThePortal
 from portal_pep.domain import files, forms
 from portal_pep.domain.provider import is_named, provider_code
@@ -141,7 +141,7 @@ def _summary(portal: Portal, regulation: Regulation) -> dict[str, Any]:
 
 
 def _form(regulation: Regulation) -> FormShown:
-    free = None if regulation.application_fields else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
+    free = None if application_fields(regulation) else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
     return FormShown(applications=applications_shown(regulation), note=free)
 
 

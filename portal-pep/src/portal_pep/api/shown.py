@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from egovlaw.catalogue import Regulation
+from egovlaw.limits import LimitUsed
 from portal_pep.api.base import Shown, Text
 from portal_pep.domain import texts
 from portal_pep.domain.files import Attachment
@@ -102,6 +103,7 @@ class CaseShown(CaseLine):
     form_version: int
     attachments: list[AttachmentShown]
     progress: list[ProgressShown]
+    limits: list[LimitUsed]  # the acts' limits, as far as their use was seen or told
 
 
 class AwaitedShown(Shown):
@@ -209,6 +211,7 @@ def case_shown(page: CasePage) -> CaseShown:
         form_version=case.form_version,
         attachments=[_attachment(one) for one in page.attachments],
         progress=[_progress(step) for step in page.steps],
+        limits=list(page.limits),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Regulation
+from egovlaw.forms import application_fields
 from portal_pep.domain import files as file_rules
 from portal_pep.domain.files import Attachment
 from portal_pep.domain.forms import form_problems
@@ -117,7 +118,7 @@ async def save_form(portal: Portal, account: Account, case_id: str, values: Mapp
         if version != case.form_version:
             raise EgovError("form.changed_meanwhile", current=case.form_version)
         regulation, _ = portal.regulation(case.regulation, case.regulation_version)
-        if problems := form_problems(values, regulation.application_fields):
+        if problems := form_problems(values, application_fields(regulation)):
             raise EgovError("form.invalid", errors=[_field_error(one) for one in problems])
         now = portal.clock.now()
         changes: dict[str, Any] = {"form": dict(values), "form_version": case.form_version + 1}
