@@ -48,6 +48,7 @@ KINDS = {
     "portal-pep": "portal",
     "provider-arm": "provider",
     "other-arm": "provider",
+    "registers-mock": "akimat_register",
 }
 
 

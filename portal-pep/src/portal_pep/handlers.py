@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.inbox import Handler, Prepare, Received
 from egovlaw.kinds import message_type
+from portal_pep.domain.queue_positions import ANSWER
 from portal_pep.domain.states import POSITIVE, CaseEvent
 from portal_pep.domain.texts import NoticeKind
-from portal_pep.service import messages
+from portal_pep.service import messages, queue_positions
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.messages import News, moment
 from portal_pep.service.parts import Portal
@@ -25,7 +26,12 @@ async def envelope_accepted(portal: Portal, conn: AsyncConnection, received: Rec
 
 
 async def envelope_refused(portal: Portal, conn: AsyncConnection, received: Received) -> None:
-    await messages.refused_by_gateway(conn, portal, received)
+    if not await queue_positions.refuse(conn, portal, received):
+        await messages.refused_by_gateway(conn, portal, received)
+
+
+async def answer_register(portal: Portal, conn: AsyncConnection, received: Received) -> None:
+    await queue_positions.take_answer(conn, portal, received)
 
 
 async def case_registered(portal: Portal, conn: AsyncConnection, received: Received) -> None:
@@ -131,6 +137,7 @@ HANDLERS: Mapping[str, PortalHandler] = {
     message_type("case.resumed"): case_resumed,
     message_type("case.refused"): case_refused,
     message_type("case.completed"): case_completed,
+    message_type(ANSWER): answer_register,
 }
 
 

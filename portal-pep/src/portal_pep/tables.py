@@ -187,6 +187,20 @@ reads = Table(
     Index("reads_case", "case_id", "id"),
 )
 
+queue_positions = Table(
+    "queue_positions",
+    metadata,
+    Column("case_id", ID, primary_key=True),
+    Column("question", ID, nullable=False),
+    Column("asked", CODE, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("problem", JSON),  # why a gateway refused the last question
+    Column("entry", JSON),  # as the register told it last
+    Column("told_at", UtcDateTime),
+)
+
 surveys = Table(
     "surveys",
     metadata,
@@ -217,6 +231,7 @@ __all__ = [
     "kit",
     "metadata",
     "notifications",
+    "queue_positions",
     "reads",
     "results",
     "sessions",

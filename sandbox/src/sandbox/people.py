@@ -54,6 +54,7 @@ class Person:
     token: str = ""
     login: str = ""  # of those who log in by one, and not by ИИН
     last: dict[str, Any] = field(default_factory=dict)
+    at_login: asyncio.Lock = field(default_factory=asyncio.Lock)  # many at once of one person look like guessing
 
     async def call(self, method: str, path: str, **sent: Any) -> Any:
         """One call; the JSON of its answer, RefusedByService for a problem."""
@@ -79,8 +80,9 @@ class Person:
     async def log_in(self, **more: Any) -> None:
         who = {"login": self.login} if self.login else {"iin": self.iin}
         wanted = {**who, "password": self.password, **more}
-        self.token = ""
-        self.token = (await self.call("POST", "/v1/sessions", json=wanted))["token"]
+        async with self.at_login:
+            self.token = ""
+            self.token = (await self.call("POST", "/v1/sessions", json=wanted))["token"]
 
     async def wait(self, path: str, what: str, arrived: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Ask again until `arrived` is satisfied with the answer."""

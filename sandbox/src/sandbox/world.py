@@ -93,11 +93,17 @@ class Deployment:
 
     async def advance(self, target: Target) -> Moved:
         """Move the time of all of it, stopping wherever something comes due."""
-        mover = Mover(self.http, self.members(), self.home.clock_token.read_text())
-        moved = await mover.advance(target)
+        moved = await self._mover().advance(target)
         if isinstance(self.clock, ShiftedClock) and self.clock.offset < moved.offset:
             self.clock.advance(moved.offset - self.clock.offset)  # ours, where the services are other processes
         return moved
+
+    async def idle(self) -> None:
+        """Once nobody in it has anything to do."""
+        await self._mover().idle()
+
+    def _mover(self) -> Mover:
+        return Mover(self.http, self.members(), self.home.clock_token.read_text())
 
     @property
     def http(self) -> httpx.AsyncClient:

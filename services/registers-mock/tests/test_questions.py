@@ -12,6 +12,7 @@ from egovkit.contracts import contracts_dir
 from egovkit.envelope import Envelope
 from egovkit.messages import MessageRegister
 from egovlaw.identifiers import synthetic_iin
+from egovregister.testing import CENTRE, PROVIDER
 from registers_mock.seed.entries import examples
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ NEW = [synthetic_iin(n) for n in range(3000, 3020)]  # people no register knows
 
 def question(twin: Bench, operation: str, register: str, iin: str, *, more: Any = None, **changes: Any) -> Envelope:
     data = {"register": register, "operation": operation, "person_iin": iin, **(more or {})}
-    return twin.question("query.register", None, data=data, **({"region": REGION} | changes))
+    return twin.question("query.register", None, data=data, **({"region": REGION, "source": PROVIDER} | changes))
 
 
 async def asked(twin: Bench, envelope: Envelope) -> Envelope:
@@ -57,12 +58,32 @@ async def test_whoever_is_in_a_register_is_found_there(twin: Bench, register: st
     envelope = question(twin, "find", register, example["person_iin"])
     answer = await asked(twin, envelope)
     MessageRegister.load(contracts_dir()).check(answer.type, answer.data)
-    assert (answer.recipient, answer.region, answer.correlationid) == ("con-arm", REGION, envelope.id)
+    assert (answer.recipient, answer.region, answer.correlationid) == (PROVIDER, REGION, envelope.id)
     assert (answer.data["register"], answer.data["operation"]) == (register, "find")
     [entry] = answer.data["entries"]
     assert entry["person_iin"] == example["person_iin"]
     assert entry["status"]["code"] == ("standing" if register.endswith("queue") else "active")
     assert ("number" in entry, "position" in entry) == (register.endswith("queue"),) * 2
+
+
+@pytest.mark.parametrize("operation", ["find", "enqueue"])
+async def test_only_a_provider_looks_up_and_enters(twin: Bench, operation: str) -> None:
+    known = EXAMPLES[REGION][QUEUE]["person_iin"]
+    iin = known if operation == "find" else NEW[0]
+    answer = await asked(twin, question(twin, operation, QUEUE, iin, source=CENTRE))
+    assert (answer.recipient, answer.data["result"]["code"], answer.data["entries"]) == (CENTRE, "00003", [])
+    MessageRegister.load(contracts_dir()).check(answer.type, answer.data)
+    assert (await asked(twin, question(twin, "position", QUEUE, NEW[0]))).data["entries"] == [], "nobody was entered"
+
+
+async def test_who_has_the_applicant_before_him_is_told_the_place_his_case_was_given(twin: Bench) -> None:
+    """Also where it is the child's, whom the case does not name as its applicant."""
+    case, parent = twin.ids.new(), NEW[1]
+    child = await one(twin, "enqueue", NEW[0], subject=case)
+    seen = await one(twin, "position", parent, subject=case, source=CENTRE)
+    assert (seen["person_iin"], seen["number"], seen["position"]) == (NEW[0], child["number"], child["position"])
+    strange = question(twin, "position", QUEUE, parent, source=CENTRE)
+    assert (await asked(twin, strange)).data["entries"] == []
 
 
 @pytest.mark.parametrize("register", ["unemployed", "social_assistance"])

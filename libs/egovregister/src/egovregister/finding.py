@@ -17,13 +17,15 @@ NATIONAL_INGRESS = "shep.ingress"  # what national systems say goes through ШЭ
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`kind`: how was asked, without what was asked, for the record of reads; `iin`: whom the question names."""
+    """`kind`: how was asked, without what was asked, for the record of reads; `iin`: whom the question names; `asker`:
+    the code of the participant."""
 
     criterion: Mapping[str, Any]
     kind: str
     iin: str | None
     case: str
     region: str
+    asker: str
 
 
 class Register(Protocol):
@@ -58,7 +60,7 @@ class NationalRegister:
     def question(self, envelope: Envelope) -> Question:
         criterion = envelope.data["criterion"]
         kind, iin = criterion_kind(criterion), asked_about(criterion)
-        return Question(criterion, kind, iin, envelope.subject, envelope.region)
+        return Question(criterion, kind, iin, envelope.subject, envelope.region, envelope.source)
 
     def ingress(self, region: str) -> str:
         return NATIONAL_INGRESS

@@ -30,7 +30,7 @@ from egovlaw.kinds import message_type
 from egovregister.finding import NATIONAL_INGRESS
 
 ADMIN = "administrator-of-the-test"
-CENTRE, SHEP = "con-arm", "gateway-shep"
+CENTRE, PROVIDER, SHEP = "con-arm", "provider-arm", "gateway-shep"
 WAIT_SECONDS = 10.0
 
 
@@ -46,11 +46,15 @@ class Keys:
 
     register: SigningKey
     centre: SigningKey
+    provider: SigningKey
     shep: SigningKey
+
+    def of(self, code: str) -> SigningKey:
+        return {CENTRE: self.centre, PROVIDER: self.provider, SHEP: self.shep}[code]
 
     @classmethod
     def made(cls, pki: TestPki, code: str) -> Keys:
-        return cls(pki.system(code), pki.system(CENTRE), pki.system(SHEP))
+        return cls(pki.system(code), pki.system(CENTRE), pki.system(PROVIDER), pki.system(SHEP))
 
 
 @dataclass
@@ -123,8 +127,7 @@ class Bench:
 
     def _wire(self, envelope: Envelope) -> WireEnvelope:
         raw, now = envelope.encode(), self.clock.now()
-        key = self.keys.shep if envelope.source == SHEP else self.keys.centre
-        wire = WireEnvelope(raw, sign_detached(raw, key))
+        wire = WireEnvelope(raw, sign_detached(raw, self.keys.of(envelope.source)))
         receipt = Receipt(
             id=envelope.id,
             sha256=wire.sha256,
@@ -228,6 +231,7 @@ def _parties(code: str, keys: Keys) -> list[tuple[str, str, SigningKey]]:
     return [
         (SHEP, "national_gateway", keys.shep),
         (CENTRE, "centre", keys.centre),
+        (PROVIDER, "provider", keys.provider),
         (code, "person_register", keys.register),
     ]
 

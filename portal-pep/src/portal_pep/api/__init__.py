@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from portal_pep.api import accounts, cases, events, notifications, services, signing, surveys
+from portal_pep.api import accounts, cases, events, notifications, queue_positions, services, signing, surveys
 
 routers: tuple[APIRouter, ...] = (
     accounts.router,
@@ -12,4 +12,5 @@ routers: tuple[APIRouter, ...] = (
     signing.router,
     notifications.router,
     surveys.router,
+    queue_positions.router,
 )

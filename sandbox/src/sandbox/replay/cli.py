@@ -27,6 +27,9 @@ def replay(
     target: Annotated[
         str | None, typer.Option("--target", help="The home of a running deployment, instead of worlds of our own.")
     ] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Leave the worlds' files below this folder: journals, logs.")
+    ] = None,
     report: Annotated[ReportForm, typer.Option("--report", help="How to say what was found.")] = ReportForm.TEXT,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A file for the report.")] = None,
     write: Annotated[
@@ -34,7 +37,7 @@ def replay(
     ] = None,
 ) -> None:
     """Play scenarios and hold what happens against the acts; exits 0 as they say, 1 not so, 2 not played."""
-    from sandbox.replay.command import Choice, run_replay
+    from sandbox.replay.command import Choice, Where, run_replay
 
     if not (everything or path or regulation or channel or outcome or write):
         typer.echo("name a PATH, choose with --regulation, --channel or --outcome, or say --all", err=True)
@@ -44,5 +47,8 @@ def replay(
         from sandbox.replay.writing import run_write
 
         raise typer.Exit(run_write(choice, write))
-    worlds = parallel or min(2, os.cpu_count() or 1)
-    raise typer.Exit(run_replay(choice, parallel=worlds, target=target, form=report.value, output=output))
+    if keep is not None and target is not None:
+        typer.echo("--keep leaves worlds of our own; a --target keeps its files itself", err=True)
+        raise typer.Exit(2)
+    where = Where(parallel or min(2, os.cpu_count() or 1), keep, target)
+    raise typer.Exit(run_replay(choice, where, form=report.value, output=output))

@@ -58,13 +58,22 @@ def chosen(choice: Choice) -> tuple[list[Scenario], list[Cell]]:
     return scenarios, cells
 
 
-def run_replay(choice: Choice, *, parallel: int, target: str | None, form: Format, output: Path | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """In `parallel` worlds of our own, left in `keep` afterwards if that is said; or in a running deployment."""
+
+    parallel: int
+    keep: Path | None = None
+    target: str | None = None
+
+
+def run_replay(choice: Choice, where: Where, *, form: Format, output: Path | None) -> int:
     """Returns the exit status: 0 all as the acts say, 1 not so, 2 not played."""
     errors = Console(stderr=True)
     try:
         scenarios, cells = chosen(choice)
-        worlds = min(parallel, len(scenarios))
-        report = run(_replay(scenarios, cells, parallel=worlds, target=target, console=errors))
+        where = replace(where, parallel=1 if where.target else min(where.parallel, len(scenarios)))
+        report = run(_replay(scenarios, cells, where, errors))
     except (ScenariosInvalid, NothingChosen) as error:
         errors.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         return UNPLAYED
@@ -83,22 +92,22 @@ def run_replay(choice: Choice, *, parallel: int, target: str | None, form: Forma
 
 
 async def _replay(
-    scenarios: Sequence[Scenario], cells: Sequence[Cell], *, parallel: int, target: str | None, console: Console
+    scenarios: Sequence[Scenario], cells: Sequence[Cell], where: Where, console: Console
 ) -> Report | None:
     clock, stop = SystemClock(), stop_event()
     began, started = clock.now(), clock.monotonic()
     with progress(len(scenarios), console) as heard:
-        work = play_there(target, scenarios, heard) if target else play_in_worlds(parallel, scenarios, heard)
+        work = play_there(where.target, scenarios, heard) if where.target else play_in_worlds(where, scenarios, heard)
         found = await until_stopped(work, stop)
     if found is None:
         return None
     order = {scenario.name: n for n, scenario in enumerate(scenarios)}
     found.sort(key=lambda verdict: order[verdict.name])
-    return Report(found, cells, began, round(clock.monotonic() - started, 1), 1 if target else parallel)
+    return Report(found, cells, began, round(clock.monotonic() - started, 1), where.parallel)
 
 
-async def play_in_worlds(size: int, scenarios: Sequence[Scenario], heard: Heard) -> list[Verdict]:
-    async with pool(size) as worlds:
+async def play_in_worlds(where: Where, scenarios: Sequence[Scenario], heard: Heard) -> list[Verdict]:
+    async with pool(where.parallel, where.keep) as worlds:
         return await worlds.play(scenarios, heard)
 
 

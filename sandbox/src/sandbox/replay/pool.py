@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,12 @@ class Worker:
     def tell(self, line: bytes) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(line)
+
+    async def end(self) -> None:
+        """Let it come to its end."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        await self.process.wait()
 
     async def stop(self) -> None:
         """Nothing of a throwaway world is worth an orderly end."""
@@ -91,16 +97,18 @@ class Pool:
 
 
 @asynccontextmanager
-async def pool(size: int) -> AsyncIterator[Pool]:
-    """`size` worlds on free ports in homes of their own; nothing of them is left afterwards."""
+async def pool(size: int, keep: Path | None = None) -> AsyncIterator[Pool]:
+    """`size` worlds on free ports in homes of their own (below `keep`); without `keep` nothing of them stays."""
     workers: list[Worker] = []
-    with tempfile.TemporaryDirectory(prefix="egov-replay-") as folder:
+    with tempfile.TemporaryDirectory(prefix="egov-replay-") if keep is None else nullcontext(str(keep)) as folder:
         try:
-            for n in range(size):
-                workers.append(await _start(Path(folder) / str(n)))
+            for n in range(1, size + 1):
+                workers.append(await _start(Path(folder) / f"world-{n}"))
             for worker in workers:
                 await worker.hear()
             yield Pool(workers)
+            if keep is not None:
+                await asyncio.gather(*(worker.end() for worker in workers))
         except* StartFailed as group:
             raise group.exceptions[0] from None
         finally:

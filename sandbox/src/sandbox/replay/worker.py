@@ -3,7 +3,7 @@
     python -m sandbox.replay.worker HOME
 
 One line in is a scenario, one line out its verdict. It ends when nothing can come any more: whoever started it is gone
-or has closed its hand.
+or has closed its hand; what is on its way then still arrives, so that the journals it leaves tell whole cases.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ async def serve(home: Path) -> None:
         try:
             async with Watch(world.journals(), world.clock) as watch:
                 await _answer(Player(world, watch))
+            await world.idle()
         finally:
             await world.__aexit__(None, None, None)
 

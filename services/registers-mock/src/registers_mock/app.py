@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with node:
-            answering = Answering(node, AkimatRegister(), tables.register, tables.kit)
+            answering = Answering(node, AkimatRegister(_kinds(node)), tables.register, tables.kit)
             app.state.akimats = akimats = Akimats(answering, regions)
             await akimats.seed()
             inbox = await node.receive(f"inbox.{settings.code}", handlers.bound(answering))
@@ -55,6 +55,16 @@ def create_app(
     for router in (api.router, reads, control.router):
         app.include_router(router)
     return app
+
+
+def _kinds(node: Node) -> Callable[[str], str | None]:
+    """What each participant is, by ШЭП's list as it is at the time of asking."""
+
+    def kind_of(code: str) -> str | None:
+        member = node.membership.members.get(code)
+        return None if member is None else member.kind
+
+    return kind_of
 
 
 def _regions(contracts: Path) -> tuple[str, ...]:

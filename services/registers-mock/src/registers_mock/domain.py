@@ -68,6 +68,13 @@ NO_CATEGORY: Mapping[str, str] = {
     "name_kk": "Кезектің мұндай санаты жоқ",
 }
 
+PROVIDER_KIND: Final = "provider"  # of participant
+PROVIDER_ONLY: Mapping[str, str] = {
+    "code": "00003",
+    "name_ru": "Эта операция доступна только услугодателю",
+    "name_kk": "Бұл операция көрсетілетін қызметті берушіге ғана қолжетімді",
+}
+
 
 class Book(NamedTuple):
     """One register of one region: it has its own numbers and knows nothing of another one's."""

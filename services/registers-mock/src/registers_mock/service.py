@@ -20,6 +20,8 @@ from registers_mock.domain import (
     CATEGORIES,
     GENERAL,
     NO_CATEGORY,
+    PROVIDER_KIND,
+    PROVIDER_ONLY,
     QUEUES,
     Book,
     Entry,
@@ -43,29 +45,35 @@ Keep = Callable[[AsyncConnection, Told], Awaitable[Answer]]
 
 
 class AkimatRegister:
-    """How the registers are asked: `egovregister.finding.Register`."""
+    """How the registers are asked: `egovregister.finding.Register`.
+
+    `kind_of`: what a participant is. A provider looks up and enters; whoever has the applicant before him (the portal,
+    the centre) is told where he stands, and nothing else.
+    """
 
     answer: ClassVar[str] = "answer.register"
     field: ClassVar[str] = "entries"
 
+    def __init__(self, kind_of: Callable[[str], str | None]) -> None:
+        self._kind_of = kind_of
+
     def question(self, envelope: Envelope) -> Question:
         data = envelope.data
         kind = f"{data['register']}.{data['operation']}"
-        return Question(data, kind, data["person_iin"], envelope.subject, envelope.region)
+        return Question(data, kind, data["person_iin"], envelope.subject, envelope.region, envelope.source)
 
     def ingress(self, region: str) -> str:
         return f"rshep.{region}.ingress"  # a regional system speaks through РШЭП
 
     async def find(self, conn: AsyncConnection, question: Question, as_of: date) -> Found:
         operation = Operation(question.criterion["operation"])
+        if operation is Operation.POSITION:
+            return await self._standing(conn, question, as_of)
+        if self._kind_of(question.asker) != PROVIDER_KIND:
+            return _answered(question, result=PROVIDER_ONLY)
         if operation is Operation.FIND:
             return await self._known(conn, question, as_of)
-        if operation is Operation.ENQUEUE:
-            return await self._entered(conn, question, as_of)
-        entry = await store.standing(conn, _book(question), question.criterion["person_iin"], as_of)
-        return _answered(
-            question, [] if entry is None else [(entry, await _place(conn, question, entry, as_of))], as_of
-        )
+        return await self._entered(conn, question, as_of)
 
     async def stranger(self, conn: AsyncConnection, question: Question, asked: frozenset[str], as_of: date) -> Found:
         found = await store.of_others(conn, _book(question), asked, as_of)
@@ -75,6 +83,15 @@ class AkimatRegister:
         iin = question.criterion["person_iin"]
         found = await store.of_person(conn, _book(question), iin, as_of, MOST_FOUND + 1)
         return _answered(question, [(entry, await _place(conn, question, entry, as_of)) for entry in found], as_of)
+
+    async def _standing(self, conn: AsyncConnection, question: Question, day: date) -> Found:
+        """The place the case was given, whoever of the family stands there; else the person's own."""
+        book = _book(question)
+        entry = await store.of_case(conn, book.register, question.case)
+        if entry is None:
+            entry = await store.standing(conn, book, question.criterion["person_iin"], day)
+        found = [] if entry is None else [(entry, await _place(conn, question, entry, day))]
+        return _answered(question, found, day)
 
     async def _entered(self, conn: AsyncConnection, question: Question, day: date) -> Found:
         """The next place, or the one that was given before: to the case, or to the person who stands there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Date, Index, Integer, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import JSON, Column, Date, Index, Integer, MetaData, String, Table, UniqueConstraint, and_
 
 from egovkit.db import kit_tables
 from egovregister.tables import register_tables
@@ -40,6 +40,12 @@ entries = Table(
     UniqueConstraint("register", "case_id", name="entries_case"),  # a case gets one place
     Index("entries_list", "register", "region", "category", "number"),
 )
+# One person has one standing place in a queue; other registers have no positions.
+_standing = and_(entries.c.until.is_(None), entries.c.first_position.is_not(None))
+Index(
+    "entries_standing", entries.c.register, entries.c.region, entries.c.person_iin, unique=True,
+    sqlite_where=_standing, postgresql_where=_standing,
+)  # fmt: skip
 
 # Places that are free; no row = none.
 places = Table(

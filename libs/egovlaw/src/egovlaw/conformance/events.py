@@ -44,7 +44,8 @@ class Parties:
     def route(self, source: str, recipient: str) -> tuple[str, ...]:
         """The gateways an envelope passes, in order."""
         if source in self.local:
-            return (self.regional, self.national)
+            back = (self.regional,) if recipient in self.local else ()
+            return (self.regional, self.national, *back)
         return (self.national, self.regional) if recipient in self.local else (self.national,)
 
 
@@ -95,8 +96,13 @@ class Event:
     def name(self) -> str:
         return f"{self.message or 'step'} {self.step}"
 
-    def at(self, service: str) -> Entry | None:
-        return next((one for one in self.entries if one.service == service), None)
+    def at(self, service: str, n: int = 0) -> Entry | None:
+        """Its row of this service; the `n`-th after it where an envelope passes there again."""
+        found = [one for one in self.entries if one.service == service]
+        return found[n] if n < len(found) else None
+
+    def times_at(self, service: str) -> int:
+        return sum(one.service == service for one in self.entries)
 
 
 @dataclass(slots=True)

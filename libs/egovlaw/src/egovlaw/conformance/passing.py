@@ -49,9 +49,9 @@ def _lacking(event: Event, item: FlowItem, events: Sequence[Event], parties: Par
     shown = event.message.startswith(SHOWN_BY_WHAT_FOLLOWS)
     if not shown and recipient not in gateways and recipient in parties.readable:
         wanted.append(recipient)
-    lacking = [who for who in wanted if event.at(who) is None]
-    own = event.message in item.entering or event.message in item.standing
-    if own and source in parties.readable and sender_entry(event, events) is None:
+    lacking = [who for who in dict.fromkeys(wanted) if event.times_at(who) < wanted.count(who)]
+    asked = event.message.startswith("query.")
+    if source in parties.readable and (event.at(source) if asked else sender_entry(event, events)) is None:
         lacking.append(source)
     return lacking
 
@@ -126,7 +126,8 @@ def _hops(event: Event, item: FlowItem, events: Sequence[Event], parties: Partie
     own = event.message in item.entering or event.message in item.standing
     sender = sender_entry(event, events) if own else event.at(source)
     ends = [] if recipient in (parties.national, parties.regional) else [event.at(recipient)]
-    way = [sender, *(event.at(one) for one in parties.route(source, recipient)), *ends]
+    route = parties.route(source, recipient)
+    way = [sender, *(event.at(one, route[:n].count(one)) for n, one in enumerate(route)), *ends]
     seen = [one for one in way if one is not None]
     return [
         Deviation("order", item.clause, event.step, f"{event.name}: {after.service} has it before {before.service}",

@@ -60,8 +60,15 @@ def _take(walk: Walk, event: Event) -> None:
         _misplaced(walk, event, None, f"the act's flow has no step {event.step or '-'}")
     elif event.message:
         _message(walk, event, item)
+    elif item.label == walk.at and _taken_up(walk.reached[item.label], event):
+        walk.fitting += 1
     else:
         _move(walk, event, item)
+
+
+def _taken_up(sent: Event, event: Event) -> bool:
+    """One step of the act that two sides do: who was applied to takes up what was sent to him (act 178, cl. 9 8))."""
+    return bool(sent.message) and event.outcome == "done" and event.entries[0].service != sent.entries[0].service
 
 
 def _message(walk: Walk, event: Event, item: FlowItem) -> None:

@@ -97,11 +97,10 @@ async def check_papers(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PapersWish
 ) -> Response:
     """The consumer's papers were looked at: the step before the login, where the act has it."""
-    began = await staff.logged_in_at(desk.ws, desk.door, bearer(request))
     papers = [paper.model_dump() for paper in wish.papers]
 
     async def act(_: Attempt) -> Answer:
-        await drafts.check_papers(desk.ws, person, case_id, papers, (began, seen))
+        await drafts.check_papers(desk.ws, person, case_id, papers, seen)
         return await _shown(desk, person, case_id)
 
     return await _once(request, desk, person, act)

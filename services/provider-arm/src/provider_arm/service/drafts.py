@@ -180,7 +180,7 @@ async def open_case(
     return draft
 
 
-async def _logged_in(turn: Turn, at: datetime) -> list[dict[str, Any]]:
+async def _logged_in(turn: Turn, at: datetime | None = None) -> list[dict[str, Any]]:
     """The login of the session, as the steps of the flow it is; an account whose login was refused opens nothing."""
     flow = turn.flow
     steps = [await turn.step(flow.authenticate, measured=flow.procedure.unmeasured(flow.authenticate), at=at)]
@@ -190,13 +190,10 @@ async def _logged_in(turn: Turn, at: datetime) -> list[dict[str, Any]]:
 
 
 async def check_papers(
-    ws: Workstation, person: Staff, case_id: str, papers: Sequence[Mapping[str, Any]], seen: tuple[datetime, int | None]
+    ws: Workstation, person: Staff, case_id: str, papers: Sequence[Mapping[str, Any]], expected: int | None
 ) -> OwnCase:
-    """The papers the consumer brought are looked at (act 516, cl. 6 1)); then the official is at his screen.
-
-    `seen`: when his session began, and the version he saw.
-    """
-    logged_in_at, expected = seen
+    """The papers the consumer brought are looked at (act 516, cl. 6 1)); then the official turns to his screen: for
+    this case his login counts from now, however long his session has been open."""
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, expected)
         item = turn.flow.visit
@@ -204,7 +201,7 @@ async def check_papers(
             raise EgovError("own_case.wrong_state", state=turn.draft.state.value)
         measured = turn.flow.procedure.measure_own(item, turn.draft.opened_at, turn.now)
         shown = await turn.step(item, measured=measured, papers=len(papers))
-        trail = [shown, *await _logged_in(turn, logged_in_at)]
+        trail = [shown, *await _logged_in(turn)]
         return await turn.move(OwnEvent.PAPERS_CHECKED, trail=trail, papers=[dict(one) for one in papers])
 
 
