@@ -106,8 +106,8 @@ async def test_the_page_tells_who_measured_how_much_of_which_limit(
     envelope = await citizen.send()
     world.shep.used_s = used_s
     provider = provider_of(envelope.subject)
-    await provider.say("case.registered", 1)
     await provider.say("case.paused", 2)  # a side message ends no limit of the act
+    await provider.say("case.registered", 1)  # overtaken, and measured all the same
     limits = {one["step"]: one for one in (await citizen.page(envelope.subject))["limits"]}
     assert list(limits) == ["P1", "P3", "P5", "P6"]
     assert limits["P6"] == {

@@ -78,10 +78,8 @@ async def page_in(conn: AsyncConnection, centre: Centre, operator: Operator, cas
     regulation, flow = centre.regulation(case.regulation, case.regulation_version)
     seen = [_query_seen(centre, one) for one in asked]
     courier = await seen_of(conn, centre, case)
-    taken = [one.record for one in happened if one.record.step is not None and one.record.applied]
-    limits = limits_used(flow.channel, [*(_spent(record) for record in taken), *_asked(flow, seen)])
-    steps = _steps(flow, taken)
-    return CasePage(case, regulation, attached, seen, steps, limits, result is not None, courier)
+    limits = limits_used(flow.channel, [*(_spent(one.record) for one in happened), *_asked(flow, seen)])
+    return CasePage(case, regulation, attached, seen, _steps(flow, happened), limits, result is not None, courier)
 
 
 async def answers(centre: Centre, operator: Operator, case_id: str) -> list[QuerySeen]:
@@ -105,9 +103,13 @@ def _query_seen(centre: Centre, query: Query) -> QuerySeen:
     return QuerySeen(query, seen_state(query, now), running if query.used_s is None else query.used_s)
 
 
-def _steps(flow: CentreFlow, taken: Sequence[Record]) -> list[StepSeen]:
-    # A side message stands for the step the case is on; only the message of the step itself reaches it.
-    last = {record.step: record for record in taken if record.event not in _SIDE_EVENTS}
+def _steps(flow: CentreFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]:
+    last: dict[str, Record] = {}
+    for one in happened:
+        record = one.record
+        # A side message stands for the step the case is on; only the message of the step itself reaches it.
+        if record.step is not None and record.applied and record.event not in _SIDE_EVENTS:
+            last[record.step] = record
     return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
 
 

@@ -66,18 +66,21 @@ async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
         happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
         result = await files.result_of(conn, case_id)
     regulation, flow = portal.regulation(case.regulation, case.regulation_version)
-    taken = [one.record for one in happened if one.record.step is not None and one.record.applied]
-    limits = limits_used(flow.channel, [_spent(portal, record) for record in taken])
-    return CasePage(case, regulation, attached, _steps(flow, taken), limits, result is not None)
+    limits = limits_used(flow.channel, [_spent(portal, one.record) for one in happened])
+    return CasePage(case, regulation, attached, _steps(flow, happened), limits, result is not None)
 
 
-def _steps(flow: PortalFlow, taken: Sequence[Record]) -> list[StepSeen]:
-    last = {record.step: record for record in taken if not _is_side(flow, record)}
+def _steps(flow: PortalFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]:
+    last: dict[str, Record] = {}
+    for one in happened:
+        record = one.record
+        if record.step is not None and record.applied and not _is_side(flow, record):
+            last[record.step] = record
     return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
 
 
 def _spent(portal: Portal, record: Record) -> Spent:
-    """Of a message the gateway's receipt tells; of a step of our own our clock."""
+    """Of a message, applied or overtaken, the gateway's receipt tells; of a step of our own our clock."""
     told = record.version is not None
     message = f"case.{record.event}" if told or record.event == CaseEvent.SUBMITTED else ""
     gateway = portal.membership.members.gateway() if told else None
