@@ -10,8 +10,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from egovkit.contracts import contracts_dir
 from egovkit.ids import Ids
 from egovkit.sandbox import PATH
+from egovlaw.loader import load_calendar
 from sandbox.bootstrap import make_secrets
 from sandbox.cli import app
 from sandbox.clock import Immovable, Member, Mover, Target, after_working_days, find_members, write_members
@@ -117,6 +119,20 @@ async def test_a_process_that_failed_to_move_leaves_nobody_held() -> None:
 def test_working_days_keep_the_time_of_the_day(days: int, lands: tuple[int, int]) -> None:
     found = after_working_days(START, days, Weekends())
     assert (found.month, found.day, found.hour) == (*lands, 4)
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "lands"),
+    [
+        ("2026-03-06T09:00+05:00", 1, "2026-03-10T09:00+05:00"),  # 8 March is a Sunday: Monday is free for it
+        ("2026-03-20T09:00+05:00", 1, "2026-03-26T09:00+05:00"),  # Наурыз on a weekend: two days are free after it
+        ("2024-05-03T09:00+05:00", 1, "2024-05-04T09:00+05:00"),  # a Saturday worked for 8 May (decree 109)
+        ("2024-02-29T09:00+06:00", 1, "2024-03-01T09:00+05:00"),  # that night Almaty's clocks went back an hour
+    ],
+)
+def test_working_days_are_those_of_the_law_and_the_decrees(start: str, days: int, lands: str) -> None:
+    found = after_working_days(datetime.fromisoformat(start), days, load_calendar(contracts_dir()))
+    assert found == datetime.fromisoformat(lands)
 
 
 def test_durations_are_read_as_written() -> None:

@@ -184,6 +184,18 @@ async def test_a_submission_too_late_after_the_certificate_check_is_refused_at_t
     assert late.error.params["limit_s"] == 60 and "5" in (late.error.clause or "")
 
 
+async def test_the_strict_policy_refuses_a_late_fact_too_and_a_punctual_one_passes(bus: Shep) -> None:
+    case = bus.ids.new()
+    await bus.take(submitted(bus, case))
+    bus.app.state.running.door.gateway._judge._policies = Policies(time="strict")
+    other = bus.ids.new()
+    await bus.take(submitted(bus, other))
+    assert (await by_trunk(bus, registered(bus, other))).error is None
+    await bus.clock.advance(timedelta(hours=3))
+    late = await by_trunk(bus, registered(bus, case))
+    assert late.error is not None and late.error.code == "time.late" and late.error.params["limit_s"]
+
+
 async def test_a_fact_is_never_refused_for_time_and_its_lateness_is_in_the_journal(bus: Shep) -> None:
     case = bus.ids.new()
     await bus.take(submitted(bus, case))

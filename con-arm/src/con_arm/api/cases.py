@@ -181,7 +181,7 @@ async def list_cases(
     """The centre's applications, newest first; by number or ИИН it is the check of a status."""
     wanted = Wanted(identity.operator.centre, number, iin, state)
     found, more = await reading.case_list(centre, wanted, before=key_of(cursor), limit=limit)
-    lines = [case_line(one, centre.catalogue.regulation(one.regulation)) for one in found]
+    lines = [case_line(one, centre.catalogue.regulation(one.regulation, one.regulation_version)) for one in found]
     return CaseList(items=lines, next=cursor_of(found[-1].id) if more else None)
 
 

@@ -155,7 +155,7 @@ async def list_cases(
     """The citizen's applications, newest first."""
     before = key_of(cursor)
     found, more = await reading.case_list(portal, identity.account, before=before, limit=limit, number=number)
-    lines = [case_line(one, portal.catalogue.regulation(one.regulation)) for one in found]
+    lines = [case_line(one, portal.catalogue.regulation(one.regulation, one.regulation_version)) for one in found]
     return CaseList(items=lines, next=cursor_of(found[-1].id) if more else None)
 
 

@@ -1,0 +1,43 @@
+"""A new version of an act while applications run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from egovlaw.catalogue import Catalogue
+
+pytestmark = pytest.mark.service
+REGULATION = "atyrau-housing-queue"
+
+
+def newer(law: Catalogue, code: str) -> Catalogue:
+    """The same law with another version of one act, the former one kept for running cases."""
+    old = law.by_code[code]
+    new = replace(old, version=old.version + 1, title_ru="Новая редакция", title_kk="Жаңа редакция")
+    current = tuple(new if one is old else one for one in law.regulations)
+    return replace(law, regulations=current, superseded=(*law.superseded, old))
+
+
+async def test_what_is_sent_ends_under_its_version_and_a_draft_of_the_former_one_is_not_sent(
+    world: Any, citizen: Any, sent: Any
+) -> None:
+    _, provider = sent
+    draft = await citizen.open()
+    document = await citizen.prepared(draft)
+    before = (await citizen.page(provider.case))["service"]["title_ru"]
+    portal = world.app.state.portal
+    object.__setattr__(portal, "catalogue", newer(portal.catalogue, REGULATION))
+    refused = await citizen.submit(draft, citizen.sign(document))
+    assert (refused.status_code, refused.json()["code"]) == (409, "case.regulation_changed")
+    assert (refused.json()["began"], refused.json()["now"]) == (1, 2)
+    await provider.say("case.registered", 1)
+    await provider.say("case.completed", 2)
+    page = await citizen.page(provider.case)
+    assert page["status"]["code"] == "completed" and page["service"]["version"] == 1
+    lines = {one["id"]: one for one in (await citizen.get("/v1/cases")).json()["items"]}
+    assert {one["service"]["title_ru"] for one in lines.values()} == {before} and before != "Новая редакция"
+    fresh = (await citizen.get("/v1/cases/" + await citizen.open())).json()
+    assert (fresh["service"]["version"], fresh["service"]["title_ru"]) == (2, "Новая редакция")
