@@ -51,6 +51,9 @@ class Play:
     def item(self, act: Act) -> FlowItem:
         return self.channel.by_label[act.step]
 
+    def begin(self, act: Act) -> None:
+        self.at = self.channel.item(act.step)  # None where the act gives the channel no flow
+
     def has(self, kind: str) -> bool:
         """Whether the act has such an item on this way to apply."""
         return any(item.kind.name == kind for item in self.channel.flow)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from egovlaw.catalogue import Branch
+from sandbox.replay.scenario import ACTIONS, HAND_OVER, INTAKE, RESULT
 
 if TYPE_CHECKING:
     from egovlaw.catalogue import Catalogue, Channel, FlowItem
@@ -49,7 +50,7 @@ def claims(raw: Mapping[str, Any]) -> Iterator[tuple[str, list[str | int]]]:
 def _people(given: Mapping[str, Any], channel: Channel) -> Iterator[Found]:
     persons = given.get("persons", {})
     wanted, other = ("citizen", "consumer") if channel.origin_kind == "portal" else ("consumer", "citizen")
-    if channel.has_flow and wanted not in persons:
+    if wanted not in persons:
         yield ["given"], f"who applies is missing: channel {channel.code} needs persons/{wanted}"
     if other in persons:
         yield ["given", "persons", other], f"{other} has nothing to do in channel {channel.code}: there it is {wanted}"
@@ -82,7 +83,7 @@ def _numbers(persons: Mapping[str, Any]) -> Iterator[Found]:
 def _way(acts: list[Mapping[str, Any]], at: list[str | int], channel: Channel) -> Iterator[Found]:
     """Whether the acts are a way through the flow, from its first item to one where it ends."""
     if not channel.has_flow:
-        yield at, f"the act names channel {channel.code} and gives it no flow: nothing can be done there step by step"
+        yield from _by_hand(acts, at, channel)
         return
     expected: str | None = channel.flow[0].label
     for n, act in enumerate(acts):
@@ -101,6 +102,25 @@ def _way(acts: list[Mapping[str, Any]], at: list[str | int], channel: Channel) -
         yield [*at, len(acts) - 1], f"the way stops before its end: the act leads to {expected}"
 
 
+def _by_hand(acts: list[Mapping[str, Any]], at: list[str | int], channel: Channel) -> Iterator[Found]:
+    wanted = by_hand(channel)
+    if tuple(act["step"] for act in acts if "step" in act) != wanted:
+        yield (
+            at,
+            f"the act names channel {channel.code} and gives it no flow: there is only {', '.join(wanted)}",
+        )
+        return
+    for n, act in enumerate(acts):
+        if (act.get("step") == RESULT) != ("result" in act):
+            yield [*at, n], f"the result belongs to {RESULT}, and nowhere else"
+
+
+def by_hand(channel: Channel) -> tuple[str, ...]:
+    """The acts of a channel without a flow. At a counter that an act only names papers are taken in, and what becomes
+    of them is not the bus's affair."""
+    return (INTAKE,) if channel.origin_kind == "centre" else (INTAKE, RESULT, HAND_OVER)
+
+
 def follows(item: FlowItem, outcome: str | None) -> str | None:
     """The label after an item that ended so; None = the case ends there."""
     if isinstance(item.next, Branch):
@@ -110,6 +130,8 @@ def follows(item: FlowItem, outcome: str | None) -> str | None:
 
 def first_end(channel: Channel, way: Sequence[Act]) -> str:
     """The item that decides how a case ends: in the Corporation a refusal is handed over afterwards (D17)."""
+    if not channel.has_flow:
+        return INTAKE
     return next(act.step for act in way if act.step and channel.by_label[act.step].outcome in ENDS)
 
 
@@ -132,12 +154,12 @@ def _told(then: Mapping[str, Any], channel: Channel) -> Iterator[Found]:
     from sandbox.composition import BY_CODE
 
     columns = {limit.clause for limit in channel.limits}
-    messages = _messages()
+    messages = _messages() if channel.has_flow else set(ACTIONS)
     for name in ("lines", "refusals"):
         for n, line in enumerate(then.get(name, ())):
             at: list[str | int] = ["then", name, n]
             item = channel.item(line.get("step", ""))
-            if item is None and "step" in line:
+            if item is None and "step" in line and channel.has_flow:
                 yield [*at, "step"], f"channel {channel.code} has no step {line['step']}"
             elif item is not None and line["clause"] != item.clause:
                 yield [*at, "clause"], f"{item.label} stands in clause {item.clause}, not {line['clause']}"

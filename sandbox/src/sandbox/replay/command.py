@@ -17,7 +17,7 @@ from sandbox.replay.player import Heard, play_in
 from sandbox.replay.pool import pool
 from sandbox.replay.reading import SCENARIOS, ScenariosInvalid, load_all, the_law
 from sandbox.replay.reporting import Report, as_json, as_junit, as_text
-from sandbox.replay.verdicts import Verdict, named_cells, wanted_cells
+from sandbox.replay.verdicts import Verdict, wanted_cells
 from sandbox.running import NOT_STARTED, run, stop_event, until_stopped
 
 if TYPE_CHECKING:
@@ -83,9 +83,6 @@ def run_replay(choice: Choice, where: Where, *, form: Format, output: Path | Non
     if report is None:
         errors.print("stopped before the end", style="red")
         return UNPLAYED
-    report = replace(
-        report, named=[] if choice.path else [cell for cell in named_cells(the_law()) if choice.takes(cell)]
-    )
     with writing_to(output) as stream:
         write(report, form, stream)
     return GREEN if report.passed else RED

@@ -12,9 +12,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from egovlaw.identifiers import synthetic_iin
-from sandbox.replay.checks import ENDS, first_end, follows
+from sandbox.replay.by_hand import lines as hand_lines
+from sandbox.replay.checks import ENDS, by_hand, first_end, follows
 from sandbox.replay.expecting import REFUSED_STAFF, REFUSED_WITH, Reading, final_state
-from sandbox.replay.scenario import Act, Consumer, Given, Paper, ResultText, Scenario, Then, Told
+from sandbox.replay.scenario import INTAKE, RESULT, Act, Consumer, Given, Paper, ResultText, Scenario, Then, Told
 
 if TYPE_CHECKING:
     from egovlaw.catalogue import Catalogue, Channel, FlowItem, FormField, Regulation
@@ -37,6 +38,7 @@ VALUES: Mapping[str, Any] = {
 REFUSALS: Mapping[str, str] = {**REFUSED_WITH, "refuse_documents": UNREADABLE["code"]}
 # Numbers of fathers and mothers in the person register's population: grown-up, alive, at home.
 PARENTS = tuple(40 + 5 * family + parent for family in range(40) for parent in (1, 2))
+ANYBODY = 5000  # behind the population: who comes to a desk that asks no register
 
 
 def generate(law: Catalogue) -> list[Scenario]:
@@ -47,21 +49,26 @@ def generate(law: Catalogue) -> list[Scenario]:
         for channel in regulation.channels.values()
         for way in ways(channel)
     ]
-    number = count()  # of those who come to a desk or a counter, each somebody the person register has
-    return [
-        replace(_scenario(*place, 0 if place[1].origin_kind == "portal" else next(number)), order=n)
-        for n, place in enumerate(found)
-    ]
+    asked, others = count(), count()  # of those who come to a desk or a counter that asks the person register, or not
+    made = []
+    for n, (regulation, channel, way) in enumerate(found):
+        portal = channel.origin_kind == "portal"
+        number = 0 if portal else next(asked if channel.has_flow else others)
+        made.append(replace(_scenario(regulation, channel, way, number), order=n))
+    return made
 
 
 def cells_of(channel: Channel) -> list[str]:
-    """Where a flow can end, by its own words."""
-    return [item.label for item in channel.flow if item.outcome in ENDS]
+    """Where a flow can end, by its own words; a channel without one has its intake."""
+    return [item.label for item in channel.flow if item.outcome in ENDS] if channel.has_flow else [INTAKE]
 
 
 def ways(channel: Channel) -> list[tuple[Act, ...]]:
-    """For every end of the flow, in its order, the shortest way that comes to it first."""
-    every = sorted(_onward(channel, (), channel.flow[0].label), key=len) if channel.has_flow else []
+    """For every end of the flow, in its order, the shortest way that comes to it first. Of a channel without one: what
+    is done there by hand."""
+    if not channel.has_flow:
+        return [tuple(Act(step) for step in by_hand(channel))]
+    every = sorted(_onward(channel, (), channel.flow[0].label), key=len)
     found = {first_end(channel, way): way for way in reversed(every)}
     return [found[label] for label in cells_of(channel)]
 
@@ -81,6 +88,8 @@ def _onward(channel: Channel, way: tuple[Act, ...], label: str | None) -> Iterat
 
 def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n: int) -> Scenario:
     end = first_end(channel, way)
+    if not channel.has_flow:
+        return _by_hand(regulation, channel, way, n)
     acts = tuple(_brought(regulation, channel, act, end) for act in way)
     ended = channel.by_label[end]
     register = regulation.settings.get("akimat_register")
@@ -99,6 +108,27 @@ def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n:
         then=Then(
             f"{regulation.act.body_ru}, № {regulation.act.number}", lines, final_state(lines), _told(channel, ended)
         ),
+        generated=True,
+    )
+
+
+def _by_hand(regulation: Regulation, channel: Channel, way: Sequence[Act], n: int) -> Scenario:
+    asked = regulation.settings.get("required_documents")
+    names = list(asked.value) if asked is not None and asked.value else [COPY.text]
+    papers = tuple({"name": name, "kind": "original"} for name in names)
+    clause = ", ".join(channel.clauses)
+    brought: dict[str, dict[str, Any]] = {INTAKE: {"papers": papers}, RESULT: {"result": _result(regulation)}}
+    return Scenario(
+        name=f"{regulation.code}-{channel.code.replace('_', '-')}-{INTAKE}",
+        title=f"{regulation.title_ru}: {channel.title_ru or channel.code} ({clause})",
+        title_kk=f"{regulation.title_kk}: {channel.code} ({clause})",
+        given=Given(regulation.code, consumer=Consumer(iin=synthetic_iin(ANYBODY + n))),
+        channel=channel.code,
+        region=regulation.region,
+        side=channel.origin_kind,
+        ends=INTAKE,
+        when=tuple(replace(act, **brought.get(act.step, {})) for act in way),
+        then=Then(f"{regulation.act.body_ru}, № {regulation.act.number}", hand_lines(regulation, channel)),
         generated=True,
     )
 

@@ -13,12 +13,14 @@ from egovkit.clock import ShiftedClock
 from sandbox import bootstrap
 from sandbox.composition import SHEP
 from sandbox.people import GaveUp
+from sandbox.replay import by_hand
 from sandbox.replay.acting import SIDES, Play, Side
 from sandbox.replay.reading import the_law
 from sandbox.replay.scenario import Scenario, Told
 from sandbox.trace import Difference, Hop, Judged, judge, trace
 
 if TYPE_CHECKING:
+    from egovlaw.catalogue import Channel
     from sandbox.replay.staffing import Staff
     from sandbox.replay.watching import Watch
     from sandbox.world import Deployment
@@ -61,15 +63,17 @@ async def play(
     played = Play(world, staff, scenario, regulation, regulation.channels[scenario.channel])
     error = None
     try:
-        await _act(played, (begun_by or SIDES[played.channel.origin_kind])(played))
+        await _act(played, (begun_by or side_of(played.channel))(played))
     except STOPPED as stopped:
         error = Difference(played.at.clause if played.at else "-", f"{_where(played)}: {stopped}")
     wanted = len(scenario.then.lines)
 
-    def enough(rows: Sequence[Any]) -> bool:
-        return played.over or error is not None or len([one for one in trace(rows) if one.of_the_act]) >= wanted
+    seen = trace if played.channel.has_flow else by_hand.actions
 
-    hops = trace(await watch.rows(played.case, played.account, enough))
+    def enough(rows: Sequence[Any]) -> bool:
+        return played.over or error is not None or len([one for one in seen(rows) if one.of_the_act]) >= wanted
+
+    hops = seen(await watch.rows(played.case, played.account, enough))
     return Outcome(
         scenario=scenario,
         case=played.case,
@@ -79,6 +83,10 @@ async def play(
         error=error,
         told=() if error else (*_elsewhere(scenario, hops), *_untold(scenario, played.refusals)),
     )
+
+
+def side_of(channel: Channel) -> Callable[[Play], Side]:
+    return SIDES[channel.origin_kind] if channel.has_flow else by_hand.ByHand
 
 
 async def _act(played: Play, side: Side) -> None:
@@ -92,7 +100,7 @@ async def _act(played: Play, side: Side) -> None:
             if act.wait is not None:
                 move(world, act.wait)
                 continue
-            played.at = played.item(act)
+            played.begin(act)
             await side.act(act)
             if played.over:
                 return

@@ -15,21 +15,19 @@ from rich.table import Table
 from sandbox.replay.scenario import Cell
 from sandbox.replay.verdicts import Step, Verdict
 
-PASSED, FAILED, EMPTY, NAMED = "✓", "✗", "∅", "·"
+PASSED, FAILED, EMPTY = "✓", "✗", "∅"
 HOST = "egov-replay"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`wanted`: the cells that have to be filled; those nobody played are empty, and no replay with them has passed.
-    `named`: ways to apply without a flow, which nobody can play step by step; shown and counted apart."""
+    """`wanted`: the cells that have to be filled; those nobody played are empty, and no replay with them has passed."""
 
     verdicts: Sequence[Verdict]
     wanted: Sequence[Cell]
     began: datetime
     seconds: float
     worlds: int
-    named: Sequence[Cell] = ()
 
     @property
     def empty(self) -> list[Cell]:
@@ -64,7 +62,6 @@ def as_text(report: Report, console: Console) -> None:
     cells = report.cells()
     filled = sum(mark == PASSED for mark in cells.values())
     text = f"{good} of {len(report.verdicts)} scenarios as the acts say, {filled} of {len(cells)} cells green, "
-    text += f"{len(report.named)} ways to apply only named, " if report.named else ""
     text += f"{report.seconds:.1f} s in {report.worlds} world{'s' if report.worlds != 1 else ''}"
     console.print(text, style="green" if report.passed else "bold red", highlight=False, soft_wrap=True)
 
@@ -87,8 +84,6 @@ def _matrix(report: Report) -> Table:
     for cell, mark in report.cells().items():
         style = "green" if mark == PASSED else "red"
         rows.setdefault((cell.regulation, cell.channel), []).append(f"[{style}]{cell.outcome}{mark}[/{style}]")
-    for cell in report.named:
-        rows.setdefault((cell.regulation, cell.channel), []).append(f"[dim]{cell.outcome}{NAMED}[/dim]")
     before, order = "", list(dict.fromkeys(regulation for regulation, _ in rows))
     for (regulation, channel), marks in sorted(rows.items(), key=lambda row: order.index(row[0][0])):
         table.add_row("" if regulation == before else regulation, channel, " ".join(marks))
@@ -105,7 +100,6 @@ def as_json(report: Report) -> str:
         "scenarios": len(report.verdicts),
         "failed": len(report.failed),
         "empty": [_cell(cell) for cell in report.empty],
-        "named": [_cell(cell) for cell in report.named],
         "matrix": [{**_cell(cell), "mark": WORDS[mark]} for cell, mark in report.cells().items()],
         "verdicts": [verdict.data() for verdict in report.verdicts],
     }

@@ -142,7 +142,12 @@ class Cell:
         return f"{self.regulation} {self.channel} {self.outcome}"
 
 
-INTAKE = "intake"  # the outcome of a channel that the act names and gives no flow
+# A channel that the act names and gives no flow: what people do there, and what of it stands in the journals. The
+# first is the channel's outcome too.
+INTAKE, RESULT, HAND_OVER = "intake", "result", "hand_over"
+TAKEN_IN, INTERNAL_DONE, CONSIDERED = "intake.accepted", "internal.done", "case.considered"
+ISSUED, GIVEN_OUT, AT_COUNTER = "result.issued", "result.given_out", "intake.recorded"
+ACTIONS = frozenset({TAKEN_IN, INTERNAL_DONE, CONSIDERED, ISSUED, GIVEN_OUT, AT_COUNTER})
 
 
 @dataclass(frozen=True, slots=True)

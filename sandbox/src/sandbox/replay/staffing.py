@@ -23,11 +23,13 @@ class Staff:
         self._world = world
         self._known: dict[tuple[str, ...], asyncio.Task[Any]] = {}
 
-    async def official(self, region: str, office: str, names: Person) -> Official:
-        async def appoint() -> Official:
-            return await self._world.official(region=region, office=office, surname=names.surname, name=names.name)
+    async def official(self, region: str, office: str, names: Person, desk: str = "provider") -> Official:
+        named = {"surname": names.surname, "name": names.name}
 
-        found: Official = await self._once(("official", region, office, names.surname, names.name), appoint)
+        async def appoint() -> Official:
+            return await self._world.official(region=region, office=office, desk=desk, **named)
+
+        found: Official = await self._once(("official", region, office, desk, *named.values()), appoint)
         return replace(found)
 
     async def operator(self, region: str, names: Person) -> Operator:

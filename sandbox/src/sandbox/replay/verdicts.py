@@ -127,16 +127,11 @@ def _words(message: str, outcome: str, code: str | None, before: str | None, aft
 
 
 def wanted_cells(law: Catalogue) -> list[Cell]:
-    """Every place of the summary that has to be filled, from the catalogue alone."""
+    """Every place of the summary that has to be filled, from the catalogue alone: every end of a flow, and the intake
+    of a way to apply that an act names and gives none."""
     return [
         Cell(regulation.code, channel.code, label)
         for regulation in law.regulations
         for channel in regulation.channels.values()
-        for label in (item.label for item in channel.flow if item.outcome != "continue")
+        for label in ([item.label for item in channel.flow if item.outcome != "continue"] or [INTAKE])
     ]
-
-
-def named_cells(law: Catalogue) -> list[Cell]:
-    """Ways to apply that an act names and gives no flow: an intake and no steps, counted apart."""
-    channels = ((one.code, channel) for one in law.regulations for channel in one.channels.values())
-    return [Cell(code, channel.code, INTAKE) for code, channel in channels if not channel.has_flow]

@@ -105,6 +105,8 @@ class Watch:
         if row.case_id is not None:
             _add(self._cases, row.case_id, row)
             return
+        if (intake := row.facts.get("intake")) is not None:
+            _add(self._accounts, f"intake {intake}", row)  # at a counter that the act only names no case is born
         if (account := row.facts.get("account")) is not None:
             _add(self._accounts, account, row)
         if (person := row.facts.get("person")) is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from egovlaw.catalogue import Catalogue, Channel, Regulation
-from egovlaw.conformance.events import Entry, Happened, Parties, RowLike, in_time, join, read_entry
+from egovlaw.conformance.events import INTERNAL, Entry, Happened, Parties, RowLike, in_time, join, read_entry
+from egovlaw.conformance.internal import BY_HAND, is_given_out, judge_by_hand, judge_steps
 from egovlaw.conformance.passing import disordered, missing
 from egovlaw.conformance.replaying import replay
 from egovlaw.conformance.report import DIMENSIONS, CaseReport, Deviation, Turned
@@ -18,7 +19,7 @@ def check_case(case: str, rows: Iterable[RowLike], catalogue: Catalogue, parties
     """Judge a case by what all journals say of it. Rows of other cases are deviations and are not followed."""
     given = list(rows)
     foreign = [row for row in given if row.case_id != case]
-    entries = in_time(read_entry(row) for row in given if row.case_id == case and row.kind != "admin")
+    entries = in_time(read_entry(row) for row in given if row.case_id == case and _is_of_the_act(row))
     code, version, name = _context(entries)
     regulation = catalogue.regulation(code, version) if code else None
     channel = regulation.channels.get(name or "") if regulation else None
@@ -34,33 +35,41 @@ def check_case(case: str, rows: Iterable[RowLike], catalogue: Catalogue, parties
                   entries, (regulation, channel), parties)  # fmt: skip
 
 
+def _is_of_the_act(row: RowLike) -> bool:
+    """What people do beside the act (taking a task, say) is an action of the desk too, and none of this."""
+    return row.kind != "admin" or row.facts.get("action") in (INTERNAL, *BY_HAND)
+
+
 def _judge(
     report: CaseReport, entries: Sequence[Entry], law: tuple[Regulation, Channel], parties: Parties
 ) -> CaseReport:
-    regulation, channel = law
+    _, channel = law
     happened = join(entries)
     walk = replay(channel, happened.events, [one.time for one in happened.refused])
     lacking, wanted = missing(channel, walk, happened.events, parties)
     limits, untimely = measure(channel, happened.events)
+    ended = walk.ended if channel.has_flow else is_given_out(happened.by_hand)
+    by_hand = [] if channel.has_flow else list(judge_by_hand(channel, [*happened.by_hand, *happened.internal]))
     found = [
         *report.deviations,
         *_of_other_law(report, entries),
         *(Deviation("fitness", None, one.step or "-", "one row was read twice", (one.ref,)) for one in happened.again),
         *walk.deviations,
-        *_internal(regulation, happened.internal),
+        *judge_steps(law, happened.internal, ended=ended),
+        *by_hand,
         *disordered(channel, happened.events, parties),
         *lacking,
         *untimely,
     ]
     weights = {
         "fitness": walk.fitting + len(happened.internal),
-        "order": walk.fitting,
-        "time": len(limits),
-        "completeness": wanted,
+        "order": walk.fitting + len(happened.internal),
+        "time": len(limits) + len(happened.internal),
+        "completeness": wanted + len(happened.internal),
     }
     deviations = tuple(dict.fromkeys(found))
     return CaseReport(
-        report.case, report.regulation, report.version, report.channel, walk.ended, report.rows, deviations,
+        report.case, report.regulation, report.version, report.channel, ended, report.rows, deviations,
         tuple(limits), _turned(happened), _scores(deviations, weights),
     )  # fmt: skip
 
@@ -94,25 +103,6 @@ def _of_other_law(report: CaseReport, entries: Sequence[Entry]) -> list[Deviatio
         ):
             text = f"a row of {named[0]}, {named[1]}"
             found.append(Deviation("fitness", None, one.step or "-", text, (one.ref,)))
-    return found
-
-
-def _internal(regulation: Regulation, entries: Sequence[Entry]) -> list[Deviation]:
-    """The staff's steps are the act's, each branch in its order."""
-    known = {(step.branch, step.n): step for step in regulation.internal_procedure}
-    found: list[Deviation] = []
-    last: dict[str, int] = {}
-    for one in entries:
-        branch, n = str(one.facts.get("branch")), one.facts.get("n")
-        step = known.get((branch, n))  # type: ignore[arg-type] # a journal may say anything; the lookup then fails
-        if step is None:
-            found.append(Deviation("fitness", None, f"{branch} {n}", "no such step of the procedure", (one.ref,)))
-            continue
-        if step.n < last.get(branch, 0):
-            text = f"step {step.n} of the procedure after step {last[branch]}"
-            found.append(Deviation("order", step.clause, f"{branch} {n}", text, (one.ref,)))
-        # What was sent back is drafted again: the order begins anew before it.
-        last[branch] = 0 if one.outcome == "sent_back" else max(step.n, last.get(branch, 0))
     return found
 
 

@@ -111,6 +111,7 @@ class Happened:
 
     events: list[Event] = field(default_factory=list)
     internal: list[Entry] = field(default_factory=list)
+    by_hand: list[Entry] = field(default_factory=list)
     refused: list[Entry] = field(default_factory=list)
     retried: list[Event] = field(default_factory=list)  # what the sender wrote of envelopes that were refused
     again: list[Entry] = field(default_factory=list)  # one place of one journal, read twice
@@ -152,6 +153,8 @@ def join(entries: Sequence[Entry]) -> Happened:
             found.refused.append(one)
         elif one.facts.get("action") == INTERNAL:
             found.internal.append(one)
+        elif one.kind == "admin":
+            found.by_hand.append(one)
         elif one.kind == "step":
             steps.append(Event(one.step, "", one.outcome, (one,)))
         elif one.kind == "envelope" and one.message not in NOTICES and one.outcome != WAITING:

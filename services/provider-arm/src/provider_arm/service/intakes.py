@@ -215,7 +215,9 @@ async def _receipt(place: Place, brought: Brought, kind: ReceiptKind, about: tup
         issued_at=place.now,
     )
     await desks.add_receipt(place.conn, receipt)
-    told = {"number": number, "receipt": receipt.id, "papers": len(brought.papers), "times": times}
+    regulation = place.regulation
+    law = {"regulation": regulation.code, "regulation_version": regulation.version, "channel": place.channel.code}
+    told = {**law, "number": number, "receipt": receipt.id, "papers": len(brought.papers), "times": times}
     clause = ", ".join(place.channel.clauses)
     action, by = f"intake.{kind.value}", place.person.id
     await place.ws.journal_action(place.conn, action, case_id, by=by, clause=clause, **told)
