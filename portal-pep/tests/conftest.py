@@ -84,6 +84,7 @@ class FakeShep:
         self.arrived: asyncio.Queue[Envelope] = asyncio.Queue()
         self.raw: dict[str, bytes] = {}
         self.version = 1
+        self.used_s = 5.0  # what the receipts say was used of the limit
         self.suspended: set[str] = set()
         self._position = 0
 
@@ -158,7 +159,7 @@ class FakeShep:
         now = self.clock.now()
         digest = hashlib.sha256(raw).hexdigest()
         facts = (envelope.id, digest, "gateway-shep", "gateway-shep/1", self._position, "0" * 64, now, now)
-        receipt = issue_receipt(Receipt(*facts, 60.0, 5.0, envelope.step), self.keys["gateway-shep"])
+        receipt = issue_receipt(Receipt(*facts, 60.0, self.used_s, envelope.step), self.keys["gateway-shep"])
         signature = sign_detached(raw, self.keys[signer or envelope.source])
         wire = WireEnvelope(raw, signature, (receipt,))
         return Outgoing("inbox.portal-pep", raw, wire.headers(), envelope.id)
@@ -333,7 +334,7 @@ class Provider:
             ),
             "case.extended": ({**why, "until": "2026-02-01T19:00:00.000Z"}, "P6"),
             "case.paused": (why, "P6"),
-            "case.resumed": (why, "P6"),
+            "case.resumed": ({**why, "until": "2026-02-08T19:00:00.000Z"}, "P6"),
             "case.refused": (
                 {
                     "reasons": [{"code": "documents.incomplete", "text": "Нет копии"}],

@@ -45,10 +45,10 @@ UNREGISTERED = [one.code for one in offered() if not has(one, "register")]
 EITHER_ORDER = [SIGNED_FIRST[0], next(code for code in UNREGISTERED if code not in SIGNED_FIRST)]
 
 
-def fields_of_the_forms(code: str) -> set[str]:
+def forms_of(code: str) -> list[tuple[str | None, list[str]]]:
     """An act may print more than one application."""
     forms = next(one for one in offered() if one.code == code).forms
-    return {field.name for form in forms if form.kind == "application" for field in form.fields}
+    return [(form.variant, [field.name for field in form.fields]) for form in forms if form.kind == "application"]
 
 
 def channel_of(code: str) -> Channel:
@@ -164,8 +164,48 @@ async def test_every_act_with_a_flow_through_the_portal_is_offered_with_the_fiel
     shown = {one["regulation"] for one in (await citizen.get("/v1/services")).json()["items"]}
     assert shown == {one.code for one in offered()} and {*SIGNED_FIRST, *UNREGISTERED} < shown
     for code in shown:
-        card = await citizen.get(f"/v1/services/{code}")
-        assert card.status_code == 200 and set(card.json()["form"]["fields"]) == fields_of_the_forms(code)
+        form = (await citizen.get(f"/v1/services/{code}")).json()["form"]
+        shown_forms = [(one["variant"], [field["name"] for field in one["fields"]]) for one in form["applications"]]
+        assert shown_forms == forms_of(code)
+        assert (form["note"] is None) == any(fields for _, fields in shown_forms)
+
+
+@pytest.mark.law(topic="languages", regulation="semey-minor-*")
+@pytest.mark.parametrize(
+    ("code", "variant", "name", "label"),
+    [
+        ("semey-minor-funds-certificate", "pension", "depositor_name", ("вкладчика (Ф.И.О)", "салымшының (Т.А.Ә.)")),
+        ("semey-minor-funds-certificate", "bank", "bank_name", ("(название банка)", "(банктің атауы)")),
+        ("semey-minor-property-certificate", "pledge", "credit_amount", ("кредита в размере", "кредит мөлшері")),
+        ("semey-minor-property-certificate", "disposal", "unique_number", ("Уникальный номер", "Бірегей нөмір")),
+    ],
+)
+async def test_a_form_has_every_label_in_both_languages(
+    world: Any, code: str, variant: str, name: str, label: tuple[str, str]
+) -> None:
+    forms = (await world.http.get(f"/v1/services/{code}")).json()["form"]["applications"]
+    form = next(one for one in forms if one["variant"] == variant)
+    assert form["name"]["kk"].startswith("Электрондық мемлекеттік қызметке өтініш")
+    field = next(one for one in form["fields"] if one["name"] == name)
+    assert (field["label"]["ru"], field["label"]["kk"]) == label
+    words = [text for one in form["fields"] for text in (one["label"], *one["options"])]
+    assert all(text["ru"] and text["kk"] and text["kk_status"] in ("translated", "restored") for text in words)
+    assert not [text["kk"] for text in words if text["kk"] == text["ru"] != "№"]
+
+
+@pytest.mark.law(topic="languages", regulation=("semey-guardianship-certificate", "semey-kindergarten-queue"))
+@pytest.mark.parametrize("code", ["semey-guardianship-certificate", "semey-kindergarten-queue"])
+async def test_where_the_act_prints_no_form_the_card_says_so_in_both_languages(
+    world: Any, citizen: Any, code: str
+) -> None:
+    """A15: the fields are the applicant's own, and so are their names, in whatever language he writes."""
+    form = (await world.http.get(f"/v1/services/{code}")).json()["form"]
+    assert form["applications"] == [] and form["note"]["ru"].startswith("Регламент не приводит полей")
+    assert form["note"]["kk"].startswith("Регламентте өтініштің өрістері келтірілмеген")
+    values = {"child_name": "Әлихан", "address": "ул. Абая"}
+    case = await citizen.open(regulation=code)
+    assert (await citizen.put_form(case, values)).status_code == 200
+    assert (await citizen.page(case))["form"] == values
 
 
 @pytest.mark.parametrize("code", SIGNED_FIRST)

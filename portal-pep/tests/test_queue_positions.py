@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from egovkit.envelope import Envelope
 from egovkit.membership import sign_members
+from egovlaw.identifiers import synthetic_iin
 from portal_pep.store import queue_positions as store
 
 pytestmark = pytest.mark.service
@@ -23,20 +25,22 @@ DONE = {"code": "00000", "name_ru": "Обработано", "name_kk": "Өңде
 
 @pytest.fixture
 async def case(world: Any, citizen: Any, sent: Any) -> str:
-    """An application with a positive result."""
+    """An application with a positive result, which names the number of the place."""
     _, provider = sent
+    provider.notice = json.dumps({"kind": "result", "values": {"queue_number": 57}}).encode()
     await provider.say("case.completed", 2)
     world.shep.arrived = type(world.shep.arrived)()
     return str(provider.case)
 
 
 def entry(position: int, **more: Any) -> dict[str, Any]:
-    found = {"id": "housing_queue/atyrau/57", "person_iin": "990101300019", "status": STANDING, "since": "2026-01-10"}
+    found = {"id": "housing_queue/atyrau/57", "status": STANDING, "since": "2026-01-10"}
     return {**found, "category": GENERAL, "number": 57, "position": position, "direction": False, **more}
 
 
 async def answer(world: Any, question: Envelope, entries: list[Any], *, source: str = REGISTER, **more: Any) -> Any:
     data = {"result": DONE, "answered_at": STAMP, "register": QUEUE, "operation": "position"}
+    entries = [{"person_iin": question.data["person_iin"], **one} for one in entries]
     told = world.shep.envelope("answer.register", question.subject, {**data, "entries": entries, **more},
                                step=question.step, source=source)  # fmt: skip
     message = world.shep.outgoing(replace(told, correlationid=question.id))
@@ -109,6 +113,16 @@ async def test_an_answer_that_says_nothing_of_what_was_asked_leaves_the_known_pl
     await answer(world, await world.shep.next(), entries, **more)
     found = await place(citizen, case)
     assert (found["question"]["state"], found["place"]["position"]) == ("unusable", 7)
+
+
+@pytest.mark.parametrize(("number", "state"), [(57, "answered"), (58, "unusable")])
+async def test_a_childs_place_is_known_by_the_number_of_the_result_and_a_strangers_is_not_shown(
+    world: Any, citizen: Any, case: str, number: int, state: str
+) -> None:
+    await citizen.post(f"/v1/cases/{case}/queue-position")
+    await answer(world, await world.shep.next(), [entry(4, number=number, person_iin=synthetic_iin(3000))])
+    found = await place(citizen, case)
+    assert (found["question"]["state"], found["place"] is not None) == (state, state == "answered")
 
 
 async def test_who_stands_nowhere_is_told_so(world: Any, citizen: Any, case: str) -> None:

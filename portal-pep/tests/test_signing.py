@@ -99,6 +99,24 @@ async def test_limits_and_what_was_used_of_them_are_journalled_and_shown(world: 
     assert shown["P3"]["used_s"] == 45 and shown["P3"]["share"] == 0.5 and shown["P3"]["clause"] == "6 5)"
 
 
+@pytest.mark.parametrize(("used_s", "late"), [(59.5, False), (75.5, True)])
+async def test_the_page_tells_who_measured_how_much_of_which_limit(
+    world: Any, citizen: Any, provider_of: Any, used_s: float, late: bool
+) -> None:
+    envelope = await citizen.send()
+    world.shep.used_s = used_s
+    provider = provider_of(envelope.subject)
+    await provider.say("case.paused", 2)  # a side message ends no limit of the act
+    await provider.say("case.registered", 1)  # overtaken, and measured all the same
+    limits = {one["step"]: one for one in (await citizen.page(envelope.subject))["limits"]}
+    assert list(limits) == ["P1", "P3", "P5", "P6"]
+    assert limits["P6"] == {
+        "step": "P6", "clause": "Приложение 1, таблица 1, 6", "cls": "fact", "measured_by": "gateway-shep",
+        "max_s": 60, "used_s": used_s, "share": round(used_s / 60, 4), "late": late,
+    }  # fmt: skip
+    assert (limits["P3"]["measured_by"], limits["P3"]["cls"], limits["P3"]["late"]) == ("portal-pep", "citizen", False)
+
+
 async def test_every_trail_step_stands_in_the_portals_journal(world: Any, citizen: Any) -> None:
     envelope = await citizen.send()
     async with world.app.state.node.db.read() as conn:

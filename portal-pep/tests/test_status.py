@@ -186,11 +186,9 @@ async def test_silence_is_broken_by_signs_of_life(world: Any, citizen: Any, sent
     last = len(await citizen.history(provider.case))
     news = await news_of(world, citizen, provider.case, after=10**6 + last)
     began = world.clock.monotonic()
-    assert await soon(world, anext(news)) is None
-    first = world.clock.monotonic()
-    assert first - began >= watching.HEARTBEAT_S
-    assert await soon(world, anext(news)) is None
-    assert world.clock.monotonic() - first >= watching.HEARTBEAT_S
+    for beats in (1, 2):
+        assert await soon(world, anext(news)) is None
+        assert world.clock.monotonic() - began >= beats * watching.HEARTBEAT_S
     await news.aclose()
 
 

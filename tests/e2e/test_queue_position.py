@@ -57,7 +57,10 @@ async def test_the_applicant_follows_his_place_as_those_before_him_are_served(
     if commission is not None and commission.value == "required":
         await official.give_opinion(case, positive=True, text="Қорытынды")
     await official.check(case, "ok")
-    await official.call("POST", f"/v1/cases/{case}/register-queries", json={"family_size": 3})
+    wish: dict[str, Any] = {"family_size": 3}
+    if any(field.name == "child_name" for form in act.forms for field in form.fields):
+        wish["person_iin"] = (await world.citizen()).iin  # the parent follows his child's place
+    await official.call("POST", f"/v1/cases/{case}/register-queries", json=wish)
     await official.wait(f"/v1/cases/{case}", "the place", lambda seen: seen["registers"][-1]["state"] == "answered")
     await official.take(case)
     variant = next((form.variant for form in act.forms if form.kind == "positive"), None)

@@ -163,7 +163,7 @@ class Gateways(ProductionWorld):
             },
             "case.extended": {"number": NUMBER, **reasons, "until": at, "version": 2, "at": at},
             "case.paused": {"number": NUMBER, **reasons, "version": 2, "at": at},
-            "case.resumed": {"number": NUMBER, **reasons, "version": 2, "at": at},
+            "case.resumed": {"number": NUMBER, **reasons, "until": at, "version": 2, "at": at},
             "case.refused": {
                 "number": NUMBER,
                 "reasons": [{"code": "documents.missing", "text": "нет копии"}],

@@ -54,8 +54,7 @@ async def case_status(centre: Centre, conn: AsyncConnection, received: Received)
 
 
 async def case_extended(centre: Centre, conn: AsyncConnection, received: Received) -> None:
-    until = {"term_until": moment(received.data["until"])}
-    await messages.from_owner(conn, centre, received, _term(received, CaseEvent.EXTENDED, until))
+    await messages.from_owner(conn, centre, received, _term(received, CaseEvent.EXTENDED))
 
 
 async def case_paused(centre: Centre, conn: AsyncConnection, received: Received) -> None:
@@ -93,13 +92,15 @@ async def case_completed(centre: Centre, conn: AsyncConnection, received: Receiv
         await messages.keep_result(conn, received, case, received.prepared)
 
 
-def _term(received: Received, event: CaseEvent, changes: Mapping[str, Any] | None = None) -> News:
+def _term(received: Received, event: CaseEvent) -> News:
+    """A term that runs is told with its end; one that is paused has none yet."""
     data = received.data
+    until = {"term_until": moment(data["until"])} if "until" in data else {}
     change = {"what": event.value, **{name: data[name] for name in ("at", "reason_ru", "reason_kk")}}
     return News(
         event,
-        {**(changes or {}), **_number(data), "term_change": change},
-        detail={"reason_ru": data["reason_ru"], "reason_kk": data["reason_kk"]},
+        {**until, **_number(data), "term_change": change},
+        detail={name: data[name] for name in ("reason_ru", "reason_kk", "until") if name in data},
         version=data["version"],
     )
 

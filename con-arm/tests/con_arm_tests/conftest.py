@@ -280,7 +280,7 @@ class Provider:
             "case.status": (status, "P7"),
             "case.extended": ({**why, "until": "2026-02-01T19:00:00.000Z"}, "P7"),
             "case.paused": (why, "P7"),
-            "case.resumed": (why, "P7"),
+            "case.resumed": ({**why, "until": "2026-02-08T19:00:00.000Z"}, "P7"),
             "case.refused": (
                 {
                     "reasons": [{"code": "documents.incomplete", "text": "Нет копии"}],

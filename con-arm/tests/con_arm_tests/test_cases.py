@@ -23,6 +23,12 @@ async def test_the_centre_offers_the_services_whose_act_has_its_channel(operator
     assert housing["registers"] == ["person", "attorney"] and housing["title"]["kk"].startswith("Мемлекеттік")
     assert [step["label"] for step in housing["steps"]][:4] == ["P1", "P2", "P3", "C1"]
     assert {one["max_s"] for one in housing["steps"] if one["kind"] == "query_registers"} == {90}
+    assert housing["form"]["applications"] == [] and housing["form"]["note"]["kk"].startswith("Регламентте")
+    [funds] = [one["form"] for one in items if one["regulation"] == "semey-minor-funds-certificate"]
+    labels = {field["name"]: field["label"] for field in funds["applications"][0]["fields"]}
+    assert labels["depositor_name"] == {
+        "ru": "вкладчика (Ф.И.О)", "kk": "салымшының (Т.А.Ә.)", "kk_status": "translated",
+    } and funds["note"] is None  # fmt: skip
 
 
 async def test_a_case_is_born_when_the_service_is_chosen_and_begins_with_the_login(world: Any, operator: Any) -> None:

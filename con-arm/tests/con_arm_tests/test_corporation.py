@@ -128,6 +128,11 @@ async def test_the_way_from_the_visit_to_the_sending_is_the_acts(world: Any, ope
     assert (rows[fill, "step"]["limit_s"], rows[fill, "step"]["used_s"]) == (limits[fill], 30)
     sent = rows[envelope.step, "envelope"]
     assert (sent["limit_s"], sent["used_s"]) == (limits[envelope.step], 20)
+    shown = {one["step"]: one for one in (await operator.page(case))["limits"]}
+    assert [(shown[one]["measured_by"], shown[one]["used_s"]) for one in (visit, fill, query.step, envelope.step)] == [
+        ("con-arm", 45), ("con-arm", 30), ("gateway-shep", 0), ("gateway-shep", 20),
+    ]  # fmt: skip
+    assert not any(one["late"] for one in shown.values())
     assert (sent["by"], sent["certificate"]) == (operator.id, operator.key.thumbprint)
     assert (envelope.expirytime - envelope.time).total_seconds() == limits[envelope.step] - 20
 

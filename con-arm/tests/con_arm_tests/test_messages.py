@@ -91,9 +91,11 @@ async def test_a_term_is_extended_paused_and_resumed(operator: Any, sent: Any) -
     await provider.say("case.paused", 3)
     assert (await operator.page(provider.case))["state"] == "paused"
     await provider.say("case.resumed", 4)
-    assert (await operator.page(provider.case))["state"] == "registered"
+    page = await operator.page(provider.case)
+    assert page["state"] == "registered" and page["term"]["until"].startswith("2026-02-08T19:00")
     last = (await operator.history(provider.case))[-1]
     assert last["event"] == "resumed" and last["detail"]["reason_kk"] == "Тексеру керек"
+    assert last["detail"]["until"].startswith("2026-02-08T19:00")
 
 
 @pytest.mark.parametrize("name", FACTS)

@@ -188,6 +188,8 @@ async def test_a_silent_register_has_expired_and_is_asked_again_under_a_limit_of
     [seen] = await operator.queries(first.subject)
     assert seen["state"] == "expired" and seen["repeatable"] and seen["used_s"] == 93
     assert await next_end(world) is None
+    [limit] = [one for one in (await operator.page(first.subject))["limits"] if one["step"] == "P3"]
+    assert (limit["measured_by"], limit["max_s"], limit["used_s"], limit["late"]) == ("gateway-shep", 90, 93, True)
     assert "повторить" in seen["why"]["ru"] and "қайталауға" in seen["why"]["kk"]
     assert (await operator.page(first.subject))["state"] == "data_requested"
     assert (await operator.ask(first.subject)).status_code == 202

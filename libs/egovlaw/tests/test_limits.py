@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egovlaw.catalogue import Channel, Event, Limit, LimitClass
+from egovlaw.catalogue import Catalogue, Channel, Event, Limit, LimitClass
 from egovlaw.flow import TrailStep
 from egovlaw.limits import (
     CLAIM_BEYOND_LIMIT,
@@ -18,9 +18,12 @@ from egovlaw.limits import (
     IN_FUTURE,
     LATE,
     LATE_ACTION,
+    LimitUsed,
+    Spent,
     TimeClass,
     judge_time,
     limit_stopped_by,
+    limits_used,
     started_at,
 )
 
@@ -141,3 +144,45 @@ def test_a_limit_may_begin_with_a_message_or_with_a_moment_only_the_actor_knows(
     assert started_at(registration, (), {}) is None
     assert login.starts_on.moment == "begin"
     assert started_at(login, [TrailStep("P1", "done", T0)], {}) is None
+
+
+def told(channel: Channel, *spent: Spent) -> list[tuple[str, float | None, bool]]:
+    return [(one.step, one.used_s, one.late) for one in limits_used(channel, spent)]
+
+
+def test_who_used_how_much_of_which_limit_is_told_in_the_acts_order(portal: Channel) -> None:
+    registered, filled = Spent("P6", 60, 75.5, "case.registered"), Spent("P3", 90, 45)
+    assert limits_used(portal, [registered, filled]) == [
+        LimitUsed("P3", "Приложение 1, таблица 1, 3", "citizen", "portal-pep", 90, 45, 0.5, late=False),
+        LimitUsed("P6", "Приложение 1, таблица 1, 6", "fact", "gateway-shep", 60, 75.5, 1.2583, late=True),
+    ]
+
+
+def test_clocks_that_differ_make_nobody_late_in_what_is_shown(portal: Channel) -> None:
+    assert told(portal, Spent("P3", 90, 90 + GRACE_S)) == [("P3", 90 + GRACE_S, False)]
+    assert told(portal, Spent("P3", 90, 90.001 + GRACE_S)) == [("P3", 90.001 + GRACE_S, True)]
+
+
+def test_the_last_word_counts_and_silence_takes_none_back(portal: Channel) -> None:
+    twice = [Spent("P3", 90, 100), Spent("P3", 90, 20)]
+    assert told(portal, *twice, Spent("P3", None, None)) == [("P3", 20, False)]
+    assert told(portal, Spent("P3", None, None)) == [("P3", None, False)], "it ended, and nobody saw it begin"
+
+
+def test_limits_of_one_step_are_told_apart_by_what_ends_them(centre: Channel) -> None:
+    person, attorney = Spent("P3", 90, 95, "answer.person"), Spent("P3", 90, 10, "answer.attorney")
+    assert told(centre, attorney, person) == [("P3", 95, True), ("P3", 10, False)]
+    assert told(centre, attorney) == [("P3", 10, False)]
+
+
+def test_what_was_measured_by_another_limit_is_not_shown_as_this_one(portal: Channel) -> None:
+    assert told(portal, Spent("P8", 60, 5, "case.completed"), Spent("C3", None, None)) == []
+    assert told(portal, Spent("P6", 60, 5, "case.paused")) == [], "a message beside the flow ends none"
+
+
+def test_a_receipt_tells_of_the_gateways_limit_where_one_message_ends_several(catalogue: Catalogue) -> None:
+    channel = catalogue.by_code["tayynsha-social-assistance"].channels["portal"]
+    status = Spent("P6", 60, 5, "case.status", "gateway-shep")
+    assert [(one.measured_by, one.clause) for one in limits_used(channel, [status])] == [
+        ("gateway-shep", "Приложение 1, таблица 2, 7")
+    ]

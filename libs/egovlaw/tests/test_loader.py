@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from egovlaw.catalogue import Catalogue
-from egovlaw.documents import Fault
+from egovlaw.documents import Fault, read_document
 from egovlaw.loader import CatalogueInvalid, load_catalogue
 
 FILE = "atyrau/housing-queue.yaml"
@@ -217,6 +217,22 @@ def wrong_type(file: Spoiled) -> tuple[int, str]:
     return file.replace("version: 1", "version: one"), "version"
 
 
+def label_in_russian_alone(file: Spoiled) -> tuple[int, str]:
+    line = file.replace('label_kk: {text: "(қызметтің атауы)", status: translated}, ', "")
+    return line, "no Kazakh for the label (наименование услуги)"
+
+
+def options_in_russian_alone(file: Spoiled) -> tuple[int, str]:
+    file.drop("options_kk:")
+    return file.find("options_ru:"), "no Kazakh for the options"
+
+
+def application_named_in_russian_alone(file: Spoiled) -> tuple[int, str]:
+    file.replace("- kind: survey", "- kind: application")
+    file.drop("    name_kk:")
+    return file.find('    name_ru: "Форма анкеты'), "no Kazakh for the name Форма анкеты"
+
+
 def not_yaml(file: Spoiled) -> tuple[int, str]:
     return file.insert(3, "code: [unclosed"), "not YAML"
 
@@ -241,7 +257,8 @@ FAULTS: list[Callable[[Spoiled], tuple[int, str]]] = [
     limit_by_unsent_message, limit_on_both, limit_unlike_the_table, unknown_unit, two_units, bounds_reversed,
     unknown_kind, kind_of_other_type, wrong_count, ends_without_outcome, side_message_nowhere,
     unknown_side_message, row_to_nowhere, silent_empty_cell, reason_missing, wrong_folder, wrong_type,
-    alias_of_itself, old_yaml_number, second_document,
+    label_in_russian_alone, options_in_russian_alone, application_named_in_russian_alone, alias_of_itself,
+    old_yaml_number, second_document,
 ]  # fmt: skip
 
 
@@ -295,6 +312,30 @@ def test_faults_of_every_sort_in_several_files_are_reported_together(copy: Path)
     for name, faults in expected.items():
         for line, text in faults:
             assert [e for e in errors if (e.file, e.line) == (name, line) and text in e.message], (name, text)
+
+
+def test_a_shared_label_that_is_gone_is_missed_where_it_was_needed(copy: Path) -> None:
+    semey, labels = Spoiled(copy, "semey/minor-funds-certificate.yaml"), Spoiled(copy, "labels.yaml")
+    labels.drop('"вкладчика (Ф.И.О)":')
+    (error,) = labels.errors()
+    line = semey.find('label_ru: "вкладчика (Ф.И.О)"')
+    assert (error.file, error.line) == ("semey/minor-funds-certificate.yaml", line)
+    assert error.message == "no Kazakh for the label вкладчика (Ф.И.О): neither label_kk nor in labels.yaml"
+
+
+def test_a_shared_label_without_words_is_named_with_its_line(copy: Path) -> None:
+    labels = Spoiled(copy, "labels.yaml")
+    line = labels.replace('"СТН:"', '""')
+    assert [(e.file, e.line) for e in labels.errors()] == [("labels.yaml", line)]
+
+
+def test_no_shared_label_is_kept_that_no_form_needs(contracts: Path) -> None:
+    root = contracts / "regulations"
+    shared = set(read_document(root / "labels.yaml", root).value["labels"])
+    forms = [form for path in root.glob("*/*.yaml") for form in read_document(path, root).value["forms"]]
+    needed = {form["name_ru"] for form in forms if "name_kk" not in form}
+    needed |= {field["label_ru"] for form in forms for field in form["fields"] if "label_kk" not in field}
+    assert shared - needed == set()
 
 
 def test_every_decision_is_about_regulations_or_regions_that_exist(catalogue: Catalogue) -> None:

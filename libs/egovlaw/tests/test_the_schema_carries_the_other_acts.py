@@ -221,10 +221,12 @@ def semey() -> Raw:
     """
     application = {
         "kind": "application", "variant": "bank", "clause": "Приложение 3", "name_ru": "Заявление",
+        "name_kk": {"text": "Өтініш", "status": "translated"},
         "text_ru": "Прошу…", "validity": None, "languages": ["kk", "ru"], "decisions": ["A30"],
         "text_kk": {"text": "Құжат электрондық үкімет жүйесінде құрылған", "status": "restored"},
-        "fields": [{"name": "rnn", "label_ru": "РНН", "type": "rnn", "required": True},
-                   {"name": "consent", "label_ru": "согласны", "type": "attachment", "per": "child"},
+        "fields": [{"name": "rnn", "label_ru": "РНН:", "type": "rnn", "required": True},
+                   {"name": "consent", "label_ru": "согласны", "type": "attachment", "per": "child",
+                    "label_kk": {"text": "келісемін", "status": "translated"}},
                    {"name": "kin", "label_ru": "родство", "type": "choice", "options_ru": ["отец", "мать"],
                     "label_kk": {"text": "туыстығы", "status": "restored"},
                     "options_kk": {"texts": ["әкесі", "анасы"], "status": "restored"}}],
@@ -316,7 +318,7 @@ def test_kazakh_of_fields_and_options_is_read_with_where_it_comes_from(all_acts:
     funds = all_acts.regulation("semey-minor-funds-certificate")
     assert funds is not None
     rnn, _, kin = funds.forms[0].fields
-    assert rnn.label_kk is None and rnn.options_kk == ()
+    assert rnn.label_kk == Kazakh("СТН:", "translated") and rnn.options_kk == (), "the shared one"
     assert kin.label_kk == Kazakh("туыстығы", "restored")
     assert kin.options_kk == (Kazakh("әкесі", "restored"), Kazakh("анасы", "restored"))
     exported = {entry["code"]: entry for entry in export_catalogue(all_acts)}

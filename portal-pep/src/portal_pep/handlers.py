@@ -64,10 +64,7 @@ async def case_status(portal: Portal, conn: AsyncConnection, received: Received)
 
 
 async def case_extended(portal: Portal, conn: AsyncConnection, received: Received) -> None:
-    until = moment(received.data["until"])
-    shown = {"until": until.astimezone(KAZAKHSTAN).date().isoformat()}
-    news = _term(received, CaseEvent.EXTENDED, NoticeKind.EXTENDED, {"term_until": until}, shown)
-    await messages.from_owner(conn, portal, received, news)
+    await messages.from_owner(conn, portal, received, _term(received, CaseEvent.EXTENDED, NoticeKind.EXTENDED))
 
 
 async def case_paused(portal: Portal, conn: AsyncConnection, received: Received) -> None:
@@ -108,22 +105,19 @@ async def case_completed(portal: Portal, conn: AsyncConnection, received: Receiv
         await messages.keep_result(conn, received, case, received.prepared)
 
 
-def _term(
-    received: Received,
-    event: CaseEvent,
-    notice: NoticeKind,
-    changes: Mapping[str, Any] | None = None,
-    shown: Mapping[str, str] | None = None,
-) -> News:
+def _term(received: Received, event: CaseEvent, notice: NoticeKind) -> News:
+    """A term that runs is told with its end; one that is paused has none yet."""
     data = received.data
+    until = moment(data["until"]) if "until" in data else None
+    shown = {} if until is None else {"until": until.astimezone(KAZAKHSTAN).date().isoformat()}
     change = {"what": event.value, **{name: data[name] for name in ("at", "reason_ru", "reason_kk")}}
     return News(
         event,
-        {**(changes or {}), **_number(data), "term_change": change},
+        {**({} if until is None else {"term_until": until}), **_number(data), "term_change": change},
         notice,
-        kk={"text": data["reason_kk"], **(shown or {})},
-        ru={"text": data["reason_ru"], **(shown or {})},
-        detail={"reason_ru": data["reason_ru"], "reason_kk": data["reason_kk"]},
+        kk={"text": data["reason_kk"], **shown},
+        ru={"text": data["reason_ru"], **shown},
+        detail={name: data[name] for name in ("reason_ru", "reason_kk", "until") if name in data},
         version=data["version"],
     )
 

@@ -90,7 +90,7 @@ cases = Table(
     Column("owner_version", Integer, nullable=False),
     Column("step", LABEL),  # where the case stands, as the last applied message says
     Column("status", JSON),  # the owner's last word: status, text_ru, text_kk, at
-    Column("term_until", UtcDateTime),  # after an extension
+    Column("term_until", UtcDateTime),  # after an extension or a pause
     Column("term_change", JSON),  # the last one: what, at, reason_ru, reason_kk
     Column("outcome", String(12)),  # of the result: positive, negative
     Column("problem", JSON),  # why a gateway or the certificate check refused

@@ -183,6 +183,7 @@ async def test_a_pause_stops_the_term_until_it_is_resumed(legal: Desk) -> None:
     assert [one.type.split(".")[3] for one in told] == ["registered", "paused", "resumed"]
     term = await legal.term(case)
     assert (term["due_at"], term["paused_since"], len(term["pauses"])) == ("2026-02-09T13:00:00Z", None, 1)
+    assert "until" not in told[1].data and told[2].data["until"].startswith("2026-02-09T13:00:00")
 
 
 async def test_a_term_that_passed_is_the_heads_and_the_applicants_to_know_and_work_goes_on(legal: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -208,6 +209,22 @@ async def test_history_shows_steps_and_work_with_names_and_places_in_the_chain(a
     assert items[0]["by"] is None
     assert items[1]["by"]["name"].startswith("Сынақов")
     assert all(len(item["hash"]) == 64 and item["writer"] == "provider-arm/1" for item in items)
+
+
+async def test_a_case_tells_who_measured_how_much_of_which_limit(arm: Arm) -> None:
+    case, official = await arm.submit(), await arm.appoint("executor", "authorised")
+    await official.take(case)
+    await official.check(case)
+    await arm.clock.advance(1000)
+    key = official.certificate()
+    document = base64.b64decode((await official.prepare(case, key)).json()["document"])
+    assert (await official.issue(case, document, key)).status_code == 200
+    limits = (await official.get(f"/v1/cases/{case}")).json()["limits"]
+    assert [(one["step"], one["measured_by"], one["used_s"], one["late"]) for one in limits] == [
+        ("P6", "gateway-shep", 0, False),
+        ("P8", "gateway-shep", 1000, True),
+    ]
+    assert limits[1]["clause"] == "Приложение 1, таблица 1, 8" and limits[1]["max_s"] == 900
 
 
 async def test_a_case_nobody_knows(arm: Arm) -> None:

@@ -7,12 +7,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from egovkit.contracts import contracts_dir
 from egovkit.envelope import Envelope
 from egovkit.messages import MessageRegister
 from egovlaw.identifiers import synthetic_iin
 from egovregister.testing import CENTRE, PROVIDER
+from registers_mock import store
+from registers_mock.domain import Register, Wish
 from registers_mock.seed.entries import examples
 
 if TYPE_CHECKING:
@@ -73,6 +76,9 @@ async def test_only_a_provider_looks_up_and_enters(twin: Bench, operation: str) 
     answer = await asked(twin, question(twin, operation, QUEUE, iin, source=CENTRE))
     assert (answer.recipient, answer.data["result"]["code"], answer.data["entries"]) == (CENTRE, "00003", [])
     MessageRegister.load(contracts_dir()).check(answer.type, answer.data)
+    [read] = await twin.reads()
+    journalled = (await twin.journal())[-1]
+    assert (read["outcome"], journalled["outcome"], journalled["recipient"]) == ("refused", "refused", CENTRE)
     assert (await asked(twin, question(twin, "position", QUEUE, NEW[0]))).data["entries"] == [], "nobody was entered"
 
 
@@ -82,8 +88,22 @@ async def test_who_has_the_applicant_before_him_is_told_the_place_his_case_was_g
     child = await one(twin, "enqueue", NEW[0], subject=case)
     seen = await one(twin, "position", parent, subject=case, source=CENTRE)
     assert (seen["person_iin"], seen["number"], seen["position"]) == (NEW[0], child["number"], child["position"])
-    strange = question(twin, "position", QUEUE, parent, source=CENTRE)
+
+
+async def test_who_stood_there_already_is_followed_by_his_second_case_too(twin: Bench) -> None:
+    first = await one(twin, "enqueue", NEW[0])
+    case, parent = twin.ids.new(), NEW[1]
+    await one(twin, "enqueue", NEW[0], subject=case)
+    assert (await one(twin, "position", parent, subject=case, source=CENTRE))["number"] == first["number"]
+
+
+async def test_nobody_but_a_provider_learns_where_somebody_of_another_case_stands(twin: Bench) -> None:
+    await one(twin, "enqueue", NEW[0])
+    case = twin.ids.new()
+    await asked(twin, question(twin, "enqueue", QUEUE, NEW[0], source=CENTRE, subject=case))  # refused: enters nobody
+    strange = question(twin, "position", QUEUE, NEW[0], source=CENTRE, subject=case)
     assert (await asked(twin, strange)).data["entries"] == []
+    assert (await one(twin, "position", NEW[0]))["status"]["code"] == "standing"
 
 
 @pytest.mark.parametrize("register", ["unemployed", "social_assistance"])
@@ -237,11 +257,27 @@ async def _race(twin: Bench) -> None:
     assert sorted(numbers.values()) == list(range(min(numbers.values()), min(numbers.values()) + 16))
 
 
+async def _one_place(twin: Bench) -> None:
+    """By the index alone, with nobody waiting for his turn; who has left may be entered again."""
+    wish = Wish(Register(QUEUE), REGION, NEW[16], twin.app.state.akimats.today, "general")
+    first = await one(twin, "enqueue", NEW[16])
+    with pytest.raises(IntegrityError, match=r"entries_standing|entries\.person_iin"):
+        async with twin.node.db.begin() as conn:
+            await store.add(conn, wish, last=first["number"])
+    assert (await twin.admin.post(f"/v1/entries/{first['id']}/end", json={})).status_code == 200
+    assert (await one(twin, "enqueue", NEW[16]))["number"] == first["number"] + 1
+
+
 async def test_numbers_have_no_gap_when_many_ask_at_once(twin: Bench) -> None:
     await _race(twin)
+
+
+async def test_the_database_itself_refuses_a_second_standing_place_of_a_person(twin: Bench) -> None:
+    await _one_place(twin)
 
 
 @pytest.mark.connected
 async def test_the_same_on_postgresql_with_many_connections(starting: Starting, postgres_url: str) -> None:
     async with starting(db_url=postgres_url) as twin:
         await _race(twin)
+        await _one_place(twin)

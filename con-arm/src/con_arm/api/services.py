@@ -9,9 +9,10 @@ from fastapi import APIRouter
 from con_arm.api.base import Shown, SignedIn, TheCentre
 from con_arm.domain import files, forms
 from con_arm.domain.steps import centre_channel, centre_flow, limit_of, may_refuse_acceptance
-from con_arm.service.cases import form_fields
+from con_arm.domain.texts import FREE_FIELDS
 from con_arm.service.parts import Centre
 from egovlaw.catalogue import Regulation
+from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 
@@ -31,9 +32,10 @@ class StepShown(Shown):
 
 
 class FormShown(Shown):
-    """What the form takes. `fields` is empty where the act prints no form (A15): any well-named field is taken."""
+    """What the form takes. Where the act prints no fields (A15) any well-named one is taken, as `note` says then."""
 
-    fields: list[str]
+    applications: list[ApplicationShown]
+    note: Title | None
     field_name: str = forms.FIELD_NAME
     max_fields: int = forms.MAX_FIELDS
     max_length: int = forms.MAX_VALUE
@@ -105,6 +107,11 @@ def _shown(centre: Centre, regulation: Regulation) -> ServiceShown | None:
             for item in channel.flow
             for limit in (limit_of(channel, item),)
         ],
-        form=FormShown(fields=sorted(form_fields(regulation))),
+        form=_form(regulation),
         attachments=FilesShown(types=sorted(files.MAGIC)),
     )
+
+
+def _form(regulation: Regulation) -> FormShown:
+    free = None if application_fields(regulation) else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
+    return FormShown(applications=applications_shown(regulation), note=free)

@@ -16,6 +16,7 @@ from con_arm.service.couriers import CourierSeen
 from con_arm.service.reading import CasePage, QuerySeen, StepSeen
 from con_arm.store.cases import Case
 from egovlaw.catalogue import Regulation
+from egovlaw.limits import LimitUsed
 
 
 class AttachmentShown(Shown):
@@ -90,7 +91,7 @@ class TermChange(Shown):
 
 class TermShown(Shown):
     """`service`: the act's term of the whole service, null where only the Standard has it (A4); `until`: after an
-    extension; `paused`: it does not run; `change`: the last one."""
+    extension or a pause; `paused`: it does not run; `change`: the last one."""
 
     service: Any | None
     until: datetime | None
@@ -160,6 +161,7 @@ class CaseShown(CaseLine):
     receipt: str | None
     problem: dict[str, Any] | None
     progress: list[ProgressShown]
+    limits: list[LimitUsed]  # the acts' limits, as far as their use was seen or told
 
 
 def case_line(case: Case, regulation: Regulation | None) -> CaseLine:
@@ -197,6 +199,7 @@ def case_shown(page: CasePage) -> CaseShown:
         receipt=case.receipt,
         problem=case.problem,
         progress=[_progress(step) for step in page.steps],
+        limits=list(page.limits),
     )
 
 

@@ -206,6 +206,12 @@ ACCEPTANCE_REFUSED: Final = Text(
     "Not accepted, the package is incomplete. Missing: {missing}",
 )
 
+FREE_FIELDS: Final = Text(
+    "Регламентте өтініштің өрістері келтірілмеген, олар еркін аталады",
+    "Регламент не приводит полей заявления, они называются свободно",
+    "The regulation prints no fields of the application: they are named freely",
+)
+
 
 def filled(pattern: Text, **values: str) -> Text:
     """Values are inserted once and never read as a pattern again."""

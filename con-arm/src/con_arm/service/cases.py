@@ -29,6 +29,7 @@ from con_arm.store.counter import Ticket
 from con_arm.store.records import Record
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Regulation
+from egovlaw.forms import application_fields
 
 
 async def open_case(
@@ -170,7 +171,7 @@ async def save_form(
             raise EgovError("form.changed_meanwhile", current=case.form_version)
         regulation, _ = centre.regulation(case.regulation, case.regulation_version)
         marks = [paper.as_data() for paper in papers]
-        problems = [("values", one) for one in form_problems(values, form_fields(regulation))]
+        problems = [("values", one) for one in form_problems(values, application_fields(regulation))]
         problems += [("papers", one) for one in paper_problems(papers)]
         if not problems and len(canonical({"values": values, "papers": marks})) > MAX_FORM:
             problems = [("values", ValueProblem("", "too_large", MAX_FORM))]
@@ -178,11 +179,6 @@ async def save_form(
             raise EgovError("form.invalid", errors=[_field_error(path, one) for path, one in problems])
         changes = {"form": dict(values), "papers": marks, "form_version": case.form_version + 1}
         return await _edit(conn, centre, case, "form_saved", **changes)
-
-
-def form_fields(regulation: Regulation) -> frozenset[str]:
-    """The fields of the act's own application form; empty where the act prints none (A15)."""
-    return frozenset(field.name for form in regulation.forms if form.kind == "application" for field in form.fields)
 
 
 def _field_error(path: str, problem: ValueProblem) -> FieldError:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.files import Attachment
 from con_arm.domain.people import Operator
-from con_arm.domain.states import QueryState
+from con_arm.domain.states import CaseEvent, QueryState
 from con_arm.domain.steps import CentreFlow, limit_of
 from con_arm.service.cases import visible
 from con_arm.service.couriers import CourierSeen, seen_of
@@ -24,6 +24,7 @@ from con_arm.store.queries import Query, Read
 from con_arm.store.records import Record, StoredRecord
 from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
+from egovlaw.limits import LimitUsed, Spent, limits_used
 
 ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
 
@@ -55,6 +56,7 @@ class CasePage:
     attachments: Sequence[Attachment]
     queries: Sequence[QuerySeen]
     steps: Sequence[StepSeen]
+    limits: Sequence[LimitUsed]
     has_result: bool
     courier: CourierSeen | None
 
@@ -76,7 +78,8 @@ async def page_in(conn: AsyncConnection, centre: Centre, operator: Operator, cas
     regulation, flow = centre.regulation(case.regulation, case.regulation_version)
     seen = [_query_seen(centre, one) for one in asked]
     courier = await seen_of(conn, centre, case)
-    return CasePage(case, regulation, attached, seen, _steps(flow, happened), result is not None, courier)
+    limits = limits_used(flow.channel, [*(_spent(one.record) for one in happened), *_asked(flow, seen)])
+    return CasePage(case, regulation, attached, seen, _steps(flow, happened), limits, result is not None, courier)
 
 
 async def answers(centre: Centre, operator: Operator, case_id: str) -> list[QuerySeen]:
@@ -108,6 +111,17 @@ def _steps(flow: CentreFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]
         if record.step is not None and record.applied and record.event not in _SIDE_EVENTS:
             last[record.step] = record
     return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
+
+
+def _spent(record: Record) -> Spent:
+    told = record.version is not None or record.event in (CaseEvent.SUBMITTED, CaseEvent.HANDED_OVER)
+    return Spent(record.step or "", record.limit_s, record.used_s, f"case.{record.event}" if told else "")
+
+
+def _asked(flow: CentreFlow, asked: Sequence[QuerySeen]) -> list[Spent]:
+    """The question to each register has a limit of its own."""
+    label = flow.query.label
+    return [Spent(label, one.query.limit_s, one.used_s, f"answer.{one.query.register}") for one in asked]
 
 
 _SIDE_EVENTS = frozenset({"status", "extended", "paused", "resumed"})

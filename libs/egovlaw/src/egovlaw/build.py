@@ -32,11 +32,12 @@ from egovlaw.catalogue import (
 from egovlaw.kinds import STEP_KINDS, messages_of
 
 Raw = Mapping[str, Any]
+Labels = Mapping[str, str]  # of forms, Russian -> Kazakh: our own translations
 
 _HEADINGS = ("title", "standard", "provider", "form", "result")
 
 
-def build_regulation(raw: Raw) -> Regulation:
+def build_regulation(raw: Raw, labels: Labels) -> Regulation:
     title, channels = raw["title"], [_channel(entry) for entry in raw["channels"]]
     return Regulation(
         code=raw["code"],
@@ -59,7 +60,7 @@ def build_regulation(raw: Raw) -> Regulation:
         channels={channel.code: channel for channel in channels},
         internal_procedure=tuple(_internal(entry) for entry in raw["internal_procedure"]),
         terms=tuple(_term(entry) for entry in raw["terms"]),
-        forms=tuple(_form(entry) for entry in raw["forms"]),
+        forms=tuple(_form(entry, labels) for entry in raw["forms"]),
         rules=tuple(_rule(entry) for entry in raw["rules"]),
         settings={name: _setting(entry) for name, entry in raw["settings"].items()},
         decisions=tuple(sorted(set(_cited(raw)), key=decision_order)),
@@ -240,19 +241,19 @@ def _term(raw: Raw) -> ServiceTerm:
     )
 
 
-def _form(raw: Raw) -> Form:
+def _form(raw: Raw, labels: Labels) -> Form:
     return Form(
         kind=raw["kind"],
         clause=raw["clause"],
         name_ru=raw["name_ru"],
-        fields=tuple(_field(entry) for entry in raw["fields"]),
+        fields=tuple(_field(entry, labels) for entry in raw["fields"]),
         text_ru=raw["text_ru"],
         validity=_duration(raw["validity"]),
         variant=raw.get("variant"),
         attachments_ru=tuple(raw.get("attachments_ru", ())),
         free_form=raw.get("free_form", False),
         sent_on=tuple(raw.get("sent_on", ())),
-        name_kk=_kazakh(raw.get("name_kk")),
+        name_kk=_kazakh(raw.get("name_kk") or _shared(raw["name_ru"], labels)),
         text_kk=_kazakh(raw.get("text_kk")),
         languages=tuple(raw.get("languages", ())),
         validity_ru=raw.get("validity_ru"),
@@ -262,15 +263,20 @@ def _form(raw: Raw) -> Form:
     )
 
 
-def _field(raw: Raw) -> FormField:
+def _shared(russian: str, labels: Labels) -> Raw | None:
+    return {"text": labels[russian], "status": "translated"} if russian in labels else None
+
+
+def _field(raw: Raw, labels: Labels) -> FormField:
     kazakh = raw.get("options_kk", {"texts": (), "status": "translated"})
+    label = raw.get("label_kk") or _shared(raw["label_ru"], labels) or {}
     return FormField(
         name=raw["name"],
         label_ru=raw["label_ru"],
+        label_kk=Kazakh(label["text"], label["status"]),
         type=raw["type"],
         options_ru=tuple(raw.get("options_ru", ())),
         required=raw.get("required", False),
-        label_kk=_kazakh(raw.get("label_kk")),
         options_kk=tuple(Kazakh(text, kazakh["status"]) for text in kazakh["texts"]),
         per=raw.get("per"),
         decisions=_decisions(raw),

@@ -237,14 +237,14 @@ class Kazakh:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """`options_kk` has one text for each of `options_ru`, or none at all. `per`: asked once for each of them."""
+    """`options_kk` has one text for each of `options_ru`. `per`: asked once for each of them."""
 
     name: str
     label_ru: str
+    label_kk: Kazakh
     type: str
     options_ru: tuple[str, ...] = ()
     required: bool = False
-    label_kk: Kazakh | None = None
     options_kk: tuple[Kazakh, ...] = ()
     per: Literal["case", "child", "spouse"] | None = None
     decisions: tuple[str, ...] = ()

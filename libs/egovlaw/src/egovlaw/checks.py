@@ -18,10 +18,12 @@ _TYPE_OF_PREFIX = {"pre": "precondition", "P": "process", "C": "condition"}
 _UNITS = ("max_s", "minutes", "hours", "working_days", "calendar_days", "months")
 
 
-def check_regulation(raw: Any, decisions: Collection[str], regions: Collection[str]) -> list[Finding]:
-    """Every semantic fault of one regulation file."""
+def check_regulation(
+    raw: Any, decisions: Collection[str], regions: Collection[str], labels: Collection[str]
+) -> list[Finding]:
+    """Every semantic fault of one regulation file. `labels`: those whose Kazakh all regulations share."""
     findings = [*_decision_ids(raw, decisions), *_durations(raw), *_internal(raw), *_region(raw, regions)]
-    findings += _options(raw)
+    findings += [*_labels_in_kazakh(raw, labels), *_options(raw)]
     seen: set[str] = set()
     for at, channel in mappings(raw, "channels"):
         code = channel.get("channel")
@@ -40,11 +42,26 @@ def _region(raw: Any, regions: Collection[str]) -> list[Finding]:
     return []
 
 
+def _labels_in_kazakh(raw: Any, shared: Collection[str]) -> Iterator[Finding]:
+    """What a form shows beside a field, and an application as its name, stands in both languages."""
+    for form_at, form in mappings(raw, "forms"):
+        name = form.get("name_ru")
+        if form.get("kind") == "application" and "name_kk" not in form and isinstance(name, str) and name not in shared:
+            yield (*form_at, "name_ru"), f"no Kazakh for the name {name}: neither name_kk nor in labels.yaml"
+        for field_at, field in mappings(form, "fields"):
+            label = field.get("label_ru")
+            if "label_kk" not in field and isinstance(label, str) and label not in shared:
+                at = (*form_at, *field_at, "label_ru")
+                yield at, f"no Kazakh for the label {label}: neither label_kk nor in labels.yaml"
+
+
 def _options(raw: Any) -> Iterator[Finding]:
-    """Every option in both languages or in Russian alone: an answer is known by its place."""
+    """Every option in both languages: an answer is known by its place."""
     for form_at, form in mappings(raw, "forms"):
         for field_at, field in mappings(form, "fields"):
             kazakh = field.get("options_kk")
+            if "options_ru" in field and kazakh is None:
+                yield (*form_at, *field_at, "options_ru"), "no Kazakh for the options: options_kk is missing"
             texts = kazakh.get("texts") if isinstance(kazakh, Mapping) else None
             russian = field.get("options_ru", [])
             if isinstance(texts, list) and isinstance(russian, list) and len(texts) != len(russian):

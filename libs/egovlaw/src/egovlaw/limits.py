@@ -6,12 +6,12 @@ working-day calendar.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from egovlaw.catalogue import Limit, LimitClass
+from egovlaw.catalogue import Channel, Limit, LimitClass
 from egovlaw.kinds import message_name
 
 TimeClass = LimitClass | Literal["answer"]  # an answer is measured by the limit of its request
@@ -159,3 +159,53 @@ def started_at(limit: Limit, trail: Sequence[TrailStepLike], message_times: Mapp
         if done.step == start.name and start.outcome in (None, done.outcome):
             return done.at
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a system saw or was told of a step: the seconds used, and the limit they were measured by. `message`: the
+    one that ended the limit, empty for the step's own end. `measured_by` tells apart the limits one message ends."""
+
+    step: str
+    limit_s: float | None
+    used_s: float | None
+    message: str = ""
+    measured_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUsed:
+    """One limit of the act as one case used it, named as `egov budget` names it. `used_s` is None when nobody who told
+    of it saw it begin."""
+
+    step: str
+    clause: str
+    cls: LimitClass
+    measured_by: str
+    max_s: float
+    used_s: float | None
+    share: float | None
+    late: bool
+
+
+def limits_used(channel: Channel, spent: Iterable[Spent]) -> list[LimitUsed]:
+    """In the act's order, the last word on each; limits that nobody told of are left out."""
+    found: dict[Limit, LimitUsed] = {}
+    for one in spent:
+        ended = [limit for limit in channel.limits if limit.label == one.step and _ends(limit, one)]
+        for limit in [limit for limit in ended if limit.measured_by == one.measured_by] or ended:
+            if one.used_s is not None or limit not in found:
+                found[limit] = _limit_used(limit, one.used_s)
+    return [found[limit] for limit in channel.limits if limit in found]
+
+
+def _ends(limit: Limit, one: Spent) -> bool:
+    if one.limit_s not in (None, limit.max_s):
+        return False
+    return limit.stops_on.name == one.message if one.message else limit.stops_on.kind == "step"
+
+
+def _limit_used(limit: Limit, used_s: float | None) -> LimitUsed:
+    share = None if used_s is None else round(used_s / limit.max_s, 4)
+    late = used_s is not None and used_s > limit.max_s + GRACE_S
+    return LimitUsed(limit.label, limit.clause, limit.cls, limit.measured_by, float(limit.max_s), used_s, share, late)

@@ -8,9 +8,8 @@ regulation mends them in one pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import jsonschema_rs
 
@@ -50,16 +49,19 @@ def load_catalogue(directory: Path) -> Catalogue:
     errors = [*decided.errors, *_schema_errors(decided, schemas / "decisions.schema.json")]
     errors += [Fault(decided.file, 1, f"decision {gap} is missing") for gap in EXPECTED_DECISIONS - set(known)]
     regions = read_document(root.parent / "regions.yaml", root.parent)
-    errors += regions.errors
+    shared = read_document(root / "labels.yaml", root)
+    errors += [*regions.errors, *shared.errors, *_schema_errors(shared, schemas / "labels.schema.json")]
+    labels = shared.value.get("labels") if isinstance(shared.value, dict) else None
+    labels = labels if isinstance(labels, dict) else {}
     served = frozenset(regions.value.get("regions", ())) if isinstance(regions.value, dict) else frozenset()
     documents = [read_document(path, root) for path in sorted(root.glob("*/*.yaml"))]
     validator = validator_of(schemas / "regulation.schema.json")
     for document in documents:
-        errors += _document_errors(document, validator, known, served)
+        errors += _document_errors(document, validator, (known, served, labels))
     errors += _code_errors(documents)
     if errors:
         raise CatalogueInvalid(errors)
-    newest, superseded = _by_version([build_regulation(document.value) for document in documents])
+    newest, superseded = _by_version([build_regulation(document.value, labels) for document in documents])
     return Catalogue(
         regulations=newest,
         superseded=superseded,
@@ -87,12 +89,12 @@ def _schema_errors(document: Document, schema: Path) -> list[Fault]:
 def _document_errors(
     document: Document,
     validator: jsonschema_rs.Draft202012Validator,
-    decisions: Mapping[str, Any],
-    regions: frozenset[str],
+    known: tuple[Collection[str], Collection[str], Collection[str]],
 ) -> list[Fault]:
+    """`known`: the decisions, the regions, the labels that regulations may name."""
     if document.value is None:
         return list(document.errors) or [Fault(document.file, 1, "the file is empty")]
-    findings: list[Finding] = check_regulation(document.value, decisions, regions)
+    findings: list[Finding] = check_regulation(document.value, *known)
     found = [Fault(document.file, document.line(path), text) for path, text in findings]
     return [*document.errors, *schema_faults(document, validator), *found]
 

@@ -79,8 +79,9 @@ class Answering:
         question = self._register.question(envelope)
         found = await self._register.find(conn, question, _day(received))
         if fault is None or not fault.bends(_about(question, found)):
-            read_id = await self._record(conn, received, found, Outcome.ANSWERED)
-            await self._send(conn, self._answer(envelope, read_id, found))
+            outcome = Outcome.ANSWERED if found.result is None else Outcome.REFUSED
+            read_id = await self._record(conn, received, found, outcome)
+            await self._send(conn, self._answer(envelope, read_id, found), outcome.value)
             return
         await self.store.count_down(conn, fault)
         await self._bend(conn, received, found, fault)

@@ -34,6 +34,7 @@ class FaultKind(StrEnum):
 
 class Outcome(StrEnum):
     ANSWERED = "answered"
+    REFUSED = "refused"  # its result tells the asker why
     EXPIRED = "expired"  # its asker had stopped waiting: nothing was looked up
     BENT = "bent"  # by the fault beside it
     SHOWN = "shown"  # to an administrator of the register, not by the bus

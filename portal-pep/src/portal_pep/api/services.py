@@ -8,11 +8,13 @@ from fastapi import APIRouter
 
 from egovkit.errors import EgovError
 from egovlaw.catalogue import Regulation
+from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 from portal_pep.api.base import Shown, ThePortal
 from portal_pep.domain import files, forms
 from portal_pep.domain.provider import is_named, provider_code
 from portal_pep.domain.steps import PortalFlow, limit_of, portal_flow
-from portal_pep.service.cases import KAZAKHSTAN, form_fields
+from portal_pep.domain.texts import FREE_FIELDS
+from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
@@ -50,9 +52,10 @@ class StepShown(Shown):
 
 
 class FormShown(Shown):
-    """What the form takes. `fields` is empty where the act prints no form (A15): any well-named field is taken."""
+    """What the form takes. Where the act prints no fields (A15) any well-named one is taken, as `note` says then."""
 
-    fields: list[str]
+    applications: list[ApplicationShown]
+    note: Title | None
     field_name: str = forms.FIELD_NAME
     max_fields: int = forms.MAX_FIELDS
     max_length: int = forms.MAX_VALUE
@@ -113,7 +116,7 @@ async def service(portal: ThePortal, regulation: str) -> ServiceCard:
         standard_ru=found.standard_ru,
         term=found.service_term,
         steps=_steps(flow),
-        form=FormShown(fields=sorted(form_fields(found))),
+        form=_form(found),
         attachments=FilesShown(types=sorted(files.MAGIC)),
     )
 
@@ -135,6 +138,11 @@ def _summary(portal: Portal, regulation: Regulation) -> dict[str, Any]:
         ),
         "available": in_force or portal.settings.policy == "historic",
     }
+
+
+def _form(regulation: Regulation) -> FormShown:
+    free = None if application_fields(regulation) else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
+    return FormShown(applications=applications_shown(regulation), note=free)
 
 
 def _steps(flow: PortalFlow) -> list[StepShown]:

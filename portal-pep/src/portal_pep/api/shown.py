@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from egovlaw.catalogue import Regulation
+from egovlaw.limits import LimitUsed
 from portal_pep.api.base import Shown, Text
 from portal_pep.domain import texts
 from portal_pep.domain.files import Attachment
@@ -53,8 +54,8 @@ class TermChange(Shown):
 
 class TermShown(Shown):
     """`service`: the act's term of the whole service, null where only the Standard has it (A4); `until`: after an
-    extension; `paused`: does not run; `change`: the last one; `way_s`: the longest step limits on the way to a result,
-    added up by us: no legal term."""
+    extension or a pause; `paused`: does not run; `change`: the last one; `way_s`: the longest step limits on the way to
+    a result, added up by us: no legal term."""
 
     service: Any | None
     until: datetime | None
@@ -102,6 +103,7 @@ class CaseShown(CaseLine):
     form_version: int
     attachments: list[AttachmentShown]
     progress: list[ProgressShown]
+    limits: list[LimitUsed]  # the acts' limits, as far as their use was seen or told
 
 
 class AwaitedShown(Shown):
@@ -209,6 +211,7 @@ def case_shown(page: CasePage) -> CaseShown:
         form_version=case.form_version,
         attachments=[_attachment(one) for one in page.attachments],
         progress=[_progress(step) for step in page.steps],
+        limits=list(page.limits),
     )
 
 

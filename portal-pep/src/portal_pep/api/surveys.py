@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -167,10 +166,10 @@ def _label(question: FormField) -> Words:
 
 
 def _options(question: FormField) -> list[dict[str, Any]]:
-    kazakh: Sequence[Kazakh | None] = question.options_kk or [None] * len(question.options_ru)
+    pairs = zip(question.options_ru, question.options_kk, strict=True)
     return [
         {"number": number, "ru": russian, **_kazakh(translated)}
-        for number, (russian, translated) in enumerate(zip(question.options_ru, kazakh, strict=True), start=1)
+        for number, (russian, translated) in enumerate(pairs, start=1)
     ]
 
 

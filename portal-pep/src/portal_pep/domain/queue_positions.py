@@ -14,6 +14,7 @@ AKIMAT_REGISTER: Final = "akimat_register"  # a kind of participant, and the set
 ENQUEUES: Final = "enqueue"
 POSITION: Final = "position"
 PROCESSED: Final = "00000"
+QUEUE_NUMBER: Final = "queue_number"  # of a result's values, where the register decided them
 PATIENCE: Final = timedelta(seconds=60)  # ours: no act gives the answer a term
 QUERY, ANSWER = "query.register", "answer.register"
 
@@ -60,7 +61,16 @@ def may_ask_at(channel: Channel, step: str | None) -> bool:
     return any(one.type == QUERY and one.sender == "origin" and step in one.during for one in channel.side_messages)
 
 
-def is_usable(data: Mapping[str, Any], queue: str) -> bool:
-    """Whether an answer says anything of what was asked (E1); that nobody stands there is an answer too."""
+def given_number(document: Mapping[str, Any] | None) -> str | None:
+    """The number the provider's result names; None where it names none."""
+    values = (document or {}).get("values")
+    number = values.get(QUEUE_NUMBER) if isinstance(values, Mapping) else None
+    return None if number is None else str(number)
+
+
+def is_usable(data: Mapping[str, Any], queue: str, iin: str, number: str | None) -> bool:
+    """Whether an answer says anything of what was asked (E1); that nobody stands there is an answer too. Somebody else
+    than the applicant is his child, if he stands by the number of the result, and else a stranger."""
     fits = (data["register"], data["operation"], data["result"]["code"]) == (queue, POSITION, PROCESSED)
-    return fits and len(data["entries"]) <= 1
+    own = all(one["person_iin"] == iin or str(one.get("number")) == number for one in data["entries"])
+    return fits and own and len(data["entries"]) <= 1

@@ -70,6 +70,12 @@ TURN_TEXTS: Final[Mapping[Turn, Text]] = MappingProxyType(
     }
 )
 
+FREE_FIELDS: Final = Text(
+    "Регламентте өтініштің өрістері келтірілмеген, олар еркін аталады",
+    "Регламент не приводит полей заявления, они называются свободно",
+    "The regulation prints no fields of the application: they are named freely",
+)
+
 NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
     {
         N.SIGNATURE_REFUSED: Text(
@@ -104,9 +110,9 @@ NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
             "Paused: {text}",
         ),
         N.RESUMED: Text(
-            "Қызмет көрсету мерзімі қайта басталды: {text}",
-            "Срок оказания услуги возобновлён: {text}",
-            "Resumed: {text}",
+            "Қызмет көрсету мерзімі қайта басталды және {until} аяқталады: {text}",
+            "Срок оказания услуги возобновлён и истекает {until}: {text}",
+            "The term runs again and ends on {until}: {text}",
         ),
         N.REFUSED: Text(
             "Қызмет көрсетуден бас тартылды, себептері құжатта көрсетілген",

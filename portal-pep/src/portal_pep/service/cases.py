@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Regulation
+from egovlaw.forms import application_fields
 from portal_pep.domain import files as file_rules
 from portal_pep.domain.files import Attachment
 from portal_pep.domain.forms import form_problems
@@ -117,16 +118,11 @@ async def save_form(portal: Portal, account: Account, case_id: str, values: Mapp
         if version != case.form_version:
             raise EgovError("form.changed_meanwhile", current=case.form_version)
         regulation, _ = portal.regulation(case.regulation, case.regulation_version)
-        if problems := form_problems(values, form_fields(regulation)):
+        if problems := form_problems(values, application_fields(regulation)):
             raise EgovError("form.invalid", errors=[_field_error(one) for one in problems])
         now = portal.clock.now()
         changes: dict[str, Any] = {"form": dict(values), "form_version": case.form_version + 1}
         return await _edit(conn, case, now, state, event="form_saved", **changes)
-
-
-def form_fields(regulation: Regulation) -> frozenset[str]:
-    """The fields of the act's own application form; empty where the act prints none (A15)."""
-    return frozenset(field.name for form in regulation.forms if form.kind == "application" for field in form.fields)
 
 
 def _field_error(problem: Any) -> FieldError:

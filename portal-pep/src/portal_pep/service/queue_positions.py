@@ -16,6 +16,7 @@ from egovkit.inbox import Received
 from egovkit.outbox import Draft
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
+from portal_pep.domain.document import read_document
 from portal_pep.domain.queue_positions import (
     AKIMAT_REGISTER,
     PATIENCE,
@@ -23,6 +24,7 @@ from portal_pep.domain.queue_positions import (
     QUERY,
     Asked,
     QueuePosition,
+    given_number,
     is_usable,
     may_ask_at,
     queue_of,
@@ -32,7 +34,7 @@ from portal_pep.service.cases import owned
 from portal_pep.service.ending import INGRESS
 from portal_pep.service.parts import Keep, Portal
 from portal_pep.service.steps import envelope_facts, note, step_facts
-from portal_pep.store import cases
+from portal_pep.store import cases, files
 from portal_pep.store import queue_positions as store
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
@@ -154,7 +156,9 @@ async def take_answer(conn: AsyncConnection, portal: Portal, received: Received)
     state = position.state_at(told_at)
     if state is Asked.WAITING:
         told, state = {}, Asked.UNUSABLE
-        if is_usable(received.data, place.queue):
+        result = await files.result_of(conn, case.id)
+        number = None if result is None else given_number(read_document(result.document))
+        if is_usable(received.data, place.queue, case.iin, number):
             told, state = {"entry": next(iter(received.data["entries"]), None), "told_at": told_at}, Asked.ANSWERED
         await store.settle(conn, case.id, question, state, **told)
     await _note(conn, portal, case, place, {"outcome": state.value, **envelope_facts(envelope, received.wire.sha256)})

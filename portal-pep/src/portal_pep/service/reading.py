@@ -9,6 +9,7 @@ from typing import Literal
 
 from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
+from egovlaw.limits import LimitUsed, Spent, limits_used
 from portal_pep.domain.files import Attachment
 from portal_pep.domain.states import CaseEvent
 from portal_pep.domain.steps import PortalFlow, limit_of
@@ -41,6 +42,7 @@ class CasePage:
     regulation: Regulation
     attachments: Sequence[Attachment]
     steps: Sequence[StepSeen]
+    limits: Sequence[LimitUsed]
     has_result: bool
 
 
@@ -64,7 +66,8 @@ async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
         happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
         result = await files.result_of(conn, case_id)
     regulation, flow = portal.regulation(case.regulation, case.regulation_version)
-    return CasePage(case, regulation, attached, _steps(flow, happened), result is not None)
+    limits = limits_used(flow.channel, [_spent(portal, one.record) for one in happened])
+    return CasePage(case, regulation, attached, _steps(flow, happened), limits, result is not None)
 
 
 def _steps(flow: PortalFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]:
@@ -74,6 +77,14 @@ def _steps(flow: PortalFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]
         if record.step is not None and record.applied and not _is_side(flow, record):
             last[record.step] = record
     return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
+
+
+def _spent(portal: Portal, record: Record) -> Spent:
+    """Of a message, applied or overtaken, the gateway's receipt tells; of a step of our own our clock."""
+    told = record.version is not None
+    message = f"case.{record.event}" if told or record.event == CaseEvent.SUBMITTED else ""
+    gateway = portal.membership.members.gateway() if told else None
+    return Spent(record.step or "", record.limit_s, record.used_s, message, gateway.code if gateway else "")
 
 
 def _is_side(flow: PortalFlow, record: Record) -> bool:

@@ -91,7 +91,7 @@ TOPICS: Mapping[str, Where] = {
     "technical": (f"{LAW}/identifiers.py", f"{PORTAL}/service/accounts.py", f"{PORTAL}/service/signing.py"),
     "survey": (f"{PORTAL}/service/surveys.py", f"{CENTRE}/service/counter.py"),
     "status_check": (f"{PORTAL}/service/reading.py", f"{CENTRE}/service/reading.py"),
-    "languages": (f"{PORTAL}/domain/texts.py", f"{PORTAL}/domain/forms.py"),
+    "languages": (f"{LAW}/forms.py", f"{PORTAL}/api/services.py"),
     "receipt": (f"{CENTRE}/service/ending.py", f"{PROVIDER}/service/intakes.py"),
     "forms": (f"{PORTAL}/domain/forms.py", f"{PROVIDER}/service/results.py"),
 }

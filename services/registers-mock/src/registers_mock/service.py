@@ -48,7 +48,7 @@ class AkimatRegister:
     """How the registers are asked: `egovregister.finding.Register`.
 
     `kind_of`: what a participant is. A provider looks up and enters; whoever has the applicant before him (the portal,
-    the centre) is told where he stands, and nothing else.
+    the centre) is told where he stands whom a provider entered for the case, whomever the question names.
     """
 
     answer: ClassVar[str] = "answer.register"
@@ -67,9 +67,10 @@ class AkimatRegister:
 
     async def find(self, conn: AsyncConnection, question: Question, as_of: date) -> Found:
         operation = Operation(question.criterion["operation"])
+        is_provider = self._kind_of(question.asker) == PROVIDER_KIND
         if operation is Operation.POSITION:
-            return await self._standing(conn, question, as_of)
-        if self._kind_of(question.asker) != PROVIDER_KIND:
+            return await self._standing(conn, question, as_of, anybody=is_provider)
+        if not is_provider:
             return _answered(question, result=PROVIDER_ONLY)
         if operation is Operation.FIND:
             return await self._known(conn, question, as_of)
@@ -84,12 +85,14 @@ class AkimatRegister:
         found = await store.of_person(conn, _book(question), iin, as_of, MOST_FOUND + 1)
         return _answered(question, [(entry, await _place(conn, question, entry, as_of)) for entry in found], as_of)
 
-    async def _standing(self, conn: AsyncConnection, question: Question, day: date) -> Found:
-        """The place the case was given, whoever of the family stands there; else the person's own."""
-        book = _book(question)
+    async def _standing(self, conn: AsyncConnection, question: Question, day: date, *, anybody: bool) -> Found:
+        """The place the case was given, whoever of the family stands there; else the one its person had already."""
+        book, iin = _book(question), question.criterion["person_iin"]
         entry = await store.of_case(conn, book.register, question.case)
-        if entry is None:
-            entry = await store.standing(conn, book, question.criterion["person_iin"], day)
+        if entry is None and not anybody:
+            iin = await store.entered_for(conn, book.register, question.case)
+        if entry is None and iin is not None:
+            entry = await store.standing(conn, book, iin, day)
         found = [] if entry is None else [(entry, await _place(conn, question, entry, day))]
         return _answered(question, found, day)
 

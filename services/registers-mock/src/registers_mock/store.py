@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import insert_ignore, upsert
-from registers_mock.domain import GENERAL, QUEUES, Book, Entry, Leaving, Place, Register, Wish
+from registers_mock.domain import GENERAL, QUEUES, Book, Entry, Leaving, Operation, Place, Register, Wish
 from registers_mock.tables import entries, numbers, places
+from registers_mock.tables import register as shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,17 @@ async def of_case(conn: AsyncConnection, register: Register, case_id: str) -> En
 
 
 async def standing(conn: AsyncConnection, book: Book, iin: str, day: date) -> Entry | None:
-    """Where the person stands in a queue; the last place of several, which a seed alone can make."""
+    """Where the person stands in a queue; on an earlier day, the last place of several that were entered later."""
     query = _in(book).where(entries.c.person_iin == iin, _stands(day))
     return await _one(conn, query.order_by(entries.c.number.desc()).limit(1))
+
+
+async def entered_for(conn: AsyncConnection, of: Register, case_id: str) -> str | None:
+    """Whom a provider entered for a case, by the record of reads: he may have had another case's place already."""
+    reads = shared.reads.c
+    asked = (reads.case_id == case_id, reads.criterion == f"{of.value}.{Operation.ENQUEUE.value}", reads.found == 1)
+    query = select(reads.asked_iin).where(*asked).order_by(reads.id.desc()).limit(1)
+    return (await conn.execute(query)).scalar_one_or_none()
 
 
 async def get(conn: AsyncConnection, book: Book, number: int) -> Entry | None:

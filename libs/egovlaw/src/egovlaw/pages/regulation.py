@@ -171,9 +171,7 @@ def _field(words: Words, field: FormField) -> str:
         facts.append(f"{words('per')}: {words.name(field.per)}")
     if field.decisions:
         facts.append(decision_links(field.decisions))
-    line = f"- `{field.name}` ({', '.join(facts)}): {escape(field.label_ru)}"
-    if field.label_kk is not None:
-        line += f" / {kazakh(words, field.label_kk)}"
+    line = f"- `{field.name}` ({', '.join(facts)}): {escape(field.label_ru)} / {kazakh(words, field.label_kk)}"
     if field.options_ru:
         line += f": {' · '.join(escape(option) for option in field.options_ru)}"
     if field.options_kk:

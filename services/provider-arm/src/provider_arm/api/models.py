@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from egovlaw.limits import LimitUsed
 from provider_arm.domain.cases import Answer, CaseState, CheckOutcome, OfficeKind, Role, StepKind, TaskState
 
 
@@ -315,6 +316,7 @@ class CaseView(CaseLine):
     answer: OutgoingDocument | None
     handed_over: HandOverView | None
     term: TermView | None  # null: only the Standard has one (A4), or it has not begun
+    limits: list[LimitUsed]  # the acts' limits, as far as their use was seen or told
 
 
 class CheckWish(Wish):

@@ -67,7 +67,7 @@ async def ask_register(
 
 def case_file_view(ws: Workstation, opened: CaseFile) -> CaseFileView:
     now = ws.clock.now()
-    return CaseFileView(**case_view(ws, opened).model_dump(), registers=[_view(one, now) for one in opened.registers])
+    return CaseFileView(**dict(case_view(ws, opened)), registers=[_view(one, now) for one in opened.registers])
 
 
 def _view(query: RegisterQuery, now: datetime) -> RegisterQueryView:

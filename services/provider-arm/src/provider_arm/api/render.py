@@ -206,6 +206,7 @@ def case_view(ws: Workstation, opened: CaseFile) -> CaseView:
         answer=_answer(opened),
         handed_over=_handed_over(opened),
         term=term_view(ws, opened),
+        limits=opened.limits,
     )
 
 

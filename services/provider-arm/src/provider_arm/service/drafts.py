@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import FlowItem
+from egovlaw.forms import application_fields
 from egovlaw.identifiers import iin_problem
 from provider_arm.domain import files
 from provider_arm.domain.cases import Staff
@@ -246,8 +247,7 @@ async def save_form(
     values, papers = form
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, expected)
-        forms = [one for one in turn.flow.procedure.regulation.forms if one.kind == "application"]
-        known = {field.name for one in forms for field in one.fields}
+        known = application_fields(turn.flow.procedure.regulation)
         if known and (unknown := sorted(set(values) - known)):  # a form the act does not print takes any field (A15)
             errors = [FieldError(f"values.{name}", "unknown", "the act's form has no such field") for name in unknown]
             raise EgovError("form.invalid", errors=errors)

@@ -70,11 +70,12 @@ async def _change(ws: Workstation, person: Staff, case_id: str, change: Change, 
         if not await cases.change(conn, case, {"changed_at": now, "changed_by": person.id}):
             raise await ws.conflict(conn, await work.reloaded(conn, case))
         after = await work.reloaded(conn, case)
-        facts = {"due_at": stamp(changed.term.due(ws.calendar)), "clause": kept.clause, "term": kept.duration}
+        due = stamp(changed.term.due(ws.calendar))
+        facts = {"due_at": due, "clause": kept.clause, "term": kept.duration}
         reasons = {"reason_ru": change.reason.ru, "reason_kk": change.reason.kk}
         await ws.journal_action(conn, change.message, case_id, by=person.id, **reasons, **facts)
         await timers.follow(ws, conn, after, kept.term, changed)
-        until = {"until": stamp(changed.term.due(ws.calendar))} if change.message == "case.extended" else {}
+        until = {} if change.message == "case.paused" else {"until": due}
         await _tell(ws, conn, after, change.message, {**reasons, **until, "at": stamp(now)})
         return after
 

@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
 from egovkit.journal import JournalRow, read_rows
+from egovlaw.catalogue import Channel
+from egovlaw.kinds import message_name
+from egovlaw.limits import LimitUsed, Spent, limits_used
 from provider_arm.domain.cases import SEES_APPLICANT, Application, Case, Staff, Task, TaskState, read_application
 from provider_arm.domain.own import OwnCase
 from provider_arm.domain.registers import RegisterQuery
@@ -37,6 +40,7 @@ class CaseFile:
     registers: list[RegisterQuery]  # without what they said, where the case is masked
     term: terms.CaseTerm | None
     escalated_at: datetime | None  # of that term
+    limits: list[LimitUsed]
 
 
 async def list_cases(
@@ -53,7 +57,7 @@ async def open_case(ws: Workstation, person: Staff, case_id: str, why: str | Non
         of_case, asked = await tasks.of_case(conn, case_id), await registers.of_case(conn, case_id)
         ids = {one for task in of_case if (one := task.assignee)} | ({case.changed_by} if case.changed_by else set())
         names = await people.names(conn, ids)
-        times = await terms.get(conn, case_id), await terms.escalated_at(conn, case_id)
+        times = await terms.get(conn, case_id), await terms.escalated_at(conn, case_id), await _limits(ws, conn, case)
         if not person.roles & SEES_APPLICANT:
             bare = [replace(query, entries=None) for query in asked]
             return CaseFile(case, True, None, None, None, None, of_case, names, bare, *times)
@@ -61,6 +65,29 @@ async def open_case(ws: Workstation, person: Staff, case_id: str, why: str | Non
         signed = await cases.application(conn, case_id)
         answer, handed = await cases.outgoing_document(conn, case_id), await cases.hand_over(conn, case_id)
         return CaseFile(case, False, read_application(signed[0]), signed, answer, handed, of_case, names, asked, *times)
+
+
+async def _limits(ws: Workstation, conn: AsyncConnection, case: Case) -> list[LimitUsed]:
+    """As our journal has them: of steps of ours, and of messages we sent or got."""
+    regulation = ws.procedures.regulation(case.regulation, case.regulation_version)
+    channel = None if regulation is None else regulation.channels.get(case.channel)
+    if channel is None:
+        return []
+    rows = await read_rows(conn, ws.journal.tables, case_id=case.id)
+    told = [row.facts for row in in_time(rows) if row.kind in ("step", "envelope")]
+    return limits_used(channel, [_spent(channel, facts) for facts in told if facts.get("step")])
+
+
+def _spent(channel: Channel, facts: Mapping[str, Any]) -> Spent:
+    """What we did on a step that has a message ended with sending it."""
+    item = channel.item(facts["step"])
+    own = None if item is None else item.kind.message
+    message = message_name(facts["type"]) if facts.get("type") else own
+    return Spent(facts["step"], facts.get("limit_s"), facts.get("used_s"), message or "")
+
+
+def in_time(rows: list[JournalRow]) -> list[JournalRow]:
+    return sorted(rows, key=lambda row: (row.time, row.writer, row.position))
 
 
 async def attachment(
@@ -87,7 +114,7 @@ async def history(ws: Workstation, person: Staff, case_id: str) -> tuple[list[Jo
         rows = await read_rows(conn, ws.journal.tables, case_id=case_id)
         actors = {str(row.facts["by"]) for row in rows if row.facts.get("by")}
         names = await people.names(conn, actors)
-    return sorted(rows, key=lambda row: (row.time, row.writer, row.position)), names
+    return in_time(rows), names
 
 
 async def reads(
