@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from egovkit.envelope import Envelope
 from egovkit.membership import sign_members
 from egovlaw.identifiers import synthetic_iin
+from portal_pep.store import queue_positions as store
 
 pytestmark = pytest.mark.service
 
@@ -46,6 +48,12 @@ async def answer(world: Any, question: Envelope, entries: list[Any], *, source: 
     return message
 
 
+async def next_end(world: Any) -> datetime | None:
+    """Where the sandbox's clock is to stop."""
+    async with world.app.state.node.db.read() as conn:
+        return await store.next_end(conn, world.clock.now())
+
+
 async def place(citizen: Any, case: str) -> Any:
     return (await citizen.get(f"/v1/cases/{case}/queue-position")).json()
 
@@ -79,8 +87,9 @@ async def test_while_a_question_waits_nothing_new_is_asked_and_later_it_may_be(
     for _ in range(2):
         assert (await citizen.post(f"/v1/cases/{case}/queue-position")).json()["question"]["state"] == "waiting"
     first = await world.shep.next()
+    assert await next_end(world) == world.clock.now() + timedelta(seconds=60)
     await world.clock.advance(61)
-    assert (await place(citizen, case))["question"]["state"] == "no_answer"
+    assert (await place(citizen, case))["question"]["state"] == "no_answer" and await next_end(world) is None
     await citizen.post(f"/v1/cases/{case}/queue-position")
     assert (await world.shep.next()).id != first.id and world.shep.arrived.empty()
     await answer(world, first, [entry(3)])

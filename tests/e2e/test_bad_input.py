@@ -13,10 +13,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from sandbox.composition import NUC, PORTAL, PROVIDER, RSHEP, SHEP
+from egovlaw.catalogue import Regulation
+from sandbox.composition import NUC, PERSONS, PORTAL, PROVIDER, RSHEP, SHEP
 from sandbox.people import Citizen
-from sandbox.replay.reading import load_all
+from sandbox.replay.reading import load_all, the_law
 from sandbox.replay.scenario import ResultText
+from sandbox.staff import Clerk
 from sandbox.world import Deployment
 
 from .problems import fields, problem
@@ -123,6 +125,42 @@ async def test_a_value_of_10_000_letters_is_refused_by_its_name_and_nothing_is_k
     answer = await citizen.send("PUT", f"/v1/cases/{case}/form", json=sent, headers={"If-Match": '"1"'})
     assert fields(problem(answer, "form.invalid")) == {("values.address", "too_long")}
     assert (await citizen.case(case))["form"] == {}
+
+
+@pytest.mark.parametrize("side", ["portal", "centre", "provider"])
+async def test_a_form_names_every_wrong_field_and_one_that_the_acts_form_has_not(world: Deployment, side: str) -> None:
+    act, known = printed(side)
+    who: Citizen | Clerk
+    if side == "portal":
+        who = await world.citizen()
+        await who.settle_in()
+        path = f"/v1/cases/{await who.choose(act.code)}"
+    else:
+        who = await (world.operator() if side == "centre" else world.official(region=act.region))
+        case = await who.open(act.code)
+        await who.enter_consumer(case, await world.example(PERSONS, "ordinary_adult"))
+        await who.ask(case)
+        await who.until(case, "data_checked")
+        path = f"{who.drafts}/{case}"
+    seen = await who.call("GET", path)
+    headers = {"If-Match": f'"{seen.get("form_version") or seen["version"]}"'}
+    for values, wrong in (
+        ({known[0]: LONG, known[1]: {"nested": 1}}, {known[0]: "too_long", known[1]: "wrong_type"}),
+        ({known[0]: "Сынақ", "no_such": "x", "nor_this": "y"}, {"no_such": "unknown", "nor_this": "unknown"}),
+    ):
+        answer = await who.send("PUT", f"{path}/form", json={"values": values}, headers=headers)
+        named = fields(problem(answer, answer.json()["code"]))
+        assert named == {(f"values.{name}", code) for name, code in wrong.items()}
+    assert (await who.call("GET", path))["form"] == {}
+
+
+def printed(channel: str) -> tuple[Regulation, list[str]]:
+    """An act with steps for this channel and an application of its own, and the fields of that."""
+    for act in the_law().regulations:
+        names = [field.name for form in act.forms if form.kind == "application" for field in form.fields]
+        if channel in act.channels and act.channels[channel].has_flow and names:
+            return act, names
+    raise LookupError(channel)
 
 
 async def test_a_name_of_10_000_letters_is_refused_by_every_register(world: Deployment, citizen: Citizen) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from egovkit.contracts import contracts_dir
+from egovkit.sandbox import PATH, QUESTION
 from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_catalogue
 from sandbox.bootstrap import answer, bearer
-from sandbox.composition import REGISTERS
+from sandbox.composition import PORTAL, REGISTERS
 from sandbox.people import Citizen
 from sandbox.replay.scenario import ResultText
 from sandbox.world import Deployment
+
+from .registers import bent
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -70,3 +73,9 @@ async def test_the_applicant_follows_his_place_as_those_before_him_are_served(
     answer(await world.http.post(f"{book}/serve", json={"category": "general"}, headers=headers))
     second = await told(citizen, case)
     assert (second["number"], second["position"]) == (first["number"], first["position"] - 1)
+    if world.sandbox:  # elsewhere nobody can move the clock
+        async with bent(world, REGISTERS, kind="silent", times=1):
+            asked = await citizen.call("POST", f"/v1/cases/{case}/queue-position")
+        headers = bearer(world.home.clock_token.read_text())
+        clock = answer(await world.http.get(f"{world.url(PORTAL)}{PATH}", headers=headers))
+        assert (asked["question"]["state"], QUESTION in {one["what"] for one in clock["next"]}) == ("waiting", True)

@@ -19,11 +19,13 @@ from con_arm.handlers import bound, prepares
 from con_arm.service.parts import Centre
 from con_arm.service.passwords import Passwords
 from con_arm.settings import Settings
+from con_arm.store import queries
 from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.sandbox import watch_questions
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
@@ -56,6 +58,8 @@ def create_app(
         async with node:
             app.state.centre = centre = assemble(node, settings, catalogue, attachments)
             app.state.admin_token = settings.admin_token()
+            if node.control is not None:
+                watch_questions(node.control, node.db, queries.next_end)
             await node.receive(f"inbox.{node.code}", bound(centre), prepares=prepares(centre))
             yield
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -16,6 +16,8 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CON_ARM_", extra="ignore", frozen=True)
 
     port: int = Field(default=8060, ge=0, le=65535)
+    # historic: repealed acts run, as history and training; in_force_only: no new application by them (D20).
+    policy: Literal["historic", "in_force_only"] = "historic"
 
     # Who may administer. A file, as docker and k8s mount secrets; without one the admin API answers 503.
     admin_token_file: Path | None = None

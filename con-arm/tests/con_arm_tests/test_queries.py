@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from con_arm.handlers import HANDLERS
+from con_arm.store import queries as store
 from egovkit.messages import MessageRegister
 from egovlaw.flow import CaseProgress, OrderAccepted, TrailStep, judge_order
 
 from .conftest import DONE, attorney, entry, person
 
 pytestmark = pytest.mark.service
+
+
+async def next_end(world: Any) -> datetime | None:
+    """Where the sandbox's clock is to stop."""
+    async with world.app.state.node.db.read() as conn:
+        return await store.next_end(conn, world.clock.now())
 
 
 def states(queries: list[dict[str, Any]]) -> dict[str, str]:
@@ -173,11 +180,14 @@ async def test_a_silent_register_has_expired_and_is_asked_again_under_a_limit_of
     """E1: a technical error, repeatable, never the act's refusal."""
     iin = world.iin()
     [first] = await operator.asked(iin)
+    expires = world.clock.now() + timedelta(seconds=92)
+    assert await next_end(world) == expires
     await world.clock.advance(92)
     assert states(await operator.queries(first.subject)) == {"person": "waiting"}  # clocks differ by two seconds
     await world.clock.advance(1)
     [seen] = await operator.queries(first.subject)
     assert seen["state"] == "expired" and seen["repeatable"] and seen["used_s"] == 93
+    assert await next_end(world) is None
     [limit] = [one for one in (await operator.page(first.subject))["limits"] if one["step"] == "P3"]
     assert (limit["measured_by"], limit["max_s"], limit["used_s"], limit["late"]) == ("gateway-shep", 90, 93, True)
     assert "повторить" in seen["why"]["ru"] and "қайталауға" in seen["why"]["kk"]
@@ -186,7 +196,9 @@ async def test_a_silent_register_has_expired_and_is_asked_again_under_a_limit_of
     second = await world.shep.next()
     assert second.id != first.id and second.caseseq == 2 and second.data["trail"] == []
     assert second.expirytime == world.clock.now() + timedelta(seconds=90)
+    assert await next_end(world) == second.expirytime + timedelta(seconds=2)
     await world.shep.answer(second, person(iin))
+    assert await next_end(world) is None
     assert (await operator.page(first.subject))["state"] == "data_checked"
     assert [one["state"] for one in await operator.queries(first.subject)] == ["superseded", "answered"]
 

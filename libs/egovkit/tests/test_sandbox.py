@@ -2,20 +2,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.bus import Delivery, Outcome, Outgoing, Verdict
 from egovkit.bus.holdable import HoldableBus
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import ShiftedClock
 from egovkit.contracts import contracts_dir
+from egovkit.db import Database
 from egovkit.problems import Problems
-from egovkit.sandbox import PATH, Control, Moment, kept_offset, sandbox_clock, sandbox_control, sandbox_router
+from egovkit.sandbox import (
+    PATH,
+    QUESTION,
+    Control,
+    Moment,
+    kept_offset,
+    sandbox_clock,
+    sandbox_control,
+    sandbox_router,
+    watch_questions,
+)
 from egovkit.service import create_service
 from egovkit.settings import ServiceSettings
 
@@ -94,6 +106,20 @@ async def test_a_view_tells_what_comes_and_what_is_in_work(settings: ServiceSett
     assert view["busy"] == ["sorting letters"]
     assert prepared[0].total_seconds() == pytest.approx(7200, abs=5)
     assert control.clock.offset == timedelta(0), "preparing moves nothing"
+
+
+async def test_the_end_of_a_questions_limit_is_a_stop_and_a_deadline(settings: ServiceSettings) -> None:
+    control, db = control_of(settings), Database("sqlite://")
+    due = control.clock.now() + timedelta(seconds=90)
+
+    async def next_end(conn: AsyncConnection, now: datetime) -> datetime | None:
+        return due if now < due else None
+
+    watch_questions(control, db, next_end)
+    assert await control.following() == [Moment(QUESTION, due, stops=True)]
+    control.clock.advance(timedelta(seconds=91))
+    assert await control.following() == []
+    await db.close()
 
 
 async def test_a_held_bus_takes_nothing_and_keeps_its_services_own_pause(memory_bus: MemoryBus) -> None:

@@ -36,6 +36,7 @@ class Body(Strict):
     iin: str = Field(default="990101999999", pattern=r"^\d{12}$")
     rooms: int = 1
     items: list[Deep] = []
+    either: bool | Annotated[str, Field(max_length=3)] | list[int] | Deep = True
 
 
 api = APIRouter(prefix="/v1")
@@ -159,6 +160,23 @@ async def test_wrong_missing_and_unknown_fields_are_each_named(http: httpx.Async
         ("admin", "unknown"),
     }
     assert {error["message"] for error in document["errors"]} >= {"Too long; at most 200.", "This field is required."}
+
+
+@pytest.mark.parametrize(
+    ("either", "wrong"),
+    [
+        ("four", {"either": "too_long"}),
+        (1.5, {"either": "wrong_type"}),
+        ([1, "x"], {"either": "wrong_type", "either.1": "wrong_type"}),
+        ({"name": "y", "role": "x"}, {"either": "wrong_type", "either.role": "unknown"}),
+        ({}, {"either": "wrong_type", "either.name": "missing"}),
+    ],
+)
+async def test_a_field_of_several_types_is_named_as_it_was_sent(
+    http: httpx.AsyncClient, either: Any, wrong: dict[str, str]
+) -> None:
+    document = problem(await http.post("/v1/cases/1", json={"either": either}), 422, "request.invalid")
+    assert [(error["field"], error["code"]) for error in document["errors"]] == list(wrong.items())
 
 
 async def test_values_are_not_echoed(http: httpx.AsyncClient) -> None:

@@ -17,6 +17,7 @@ from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.pdf import PdfTemplate
+from egovkit.sandbox import watch_questions
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
@@ -29,6 +30,7 @@ from portal_pep.domain.keyring import Keyring
 from portal_pep.handlers import bound, prepares
 from portal_pep.service.parts import Passwords, Portal
 from portal_pep.settings import PortalPepSettings
+from portal_pep.store import queue_positions
 
 RESULT_PAGE = Path(__file__).with_name("templates") / "result.typ"
 TITLE = "ПЭП, the citizen's portal"
@@ -55,6 +57,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with node:
             app.state.portal = portal = assemble(node, settings, catalogue, attachments)
+            if node.control is not None:
+                watch_questions(node.control, node.db, queue_positions.next_end)
             await node.receive(f"inbox.{node.code}", bound(portal), prepares=prepares(portal))
             yield
 

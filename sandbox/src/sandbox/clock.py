@@ -17,14 +17,13 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from egovkit.clock import ShiftedClock, SystemClock
-from egovkit.sandbox import PATH, kept_offset
+from egovkit.sandbox import DEADLINE, PATH, QUESTION, kept_offset
 from sandbox.composition import BY_CODE, NUC, Home
 
 MEMBERS_FILE = "members.json"
 ALMATY = ZoneInfo("Asia/Almaty")
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 60.0  # of the machine: until a deployment that never becomes idle is reported
-DEADLINE = "deadline"
 FARTHEST_DAYS = 4000  # working days; beyond it no certificate lives
 
 
@@ -58,7 +57,7 @@ class Target:
             return now + self.by
         if self.working_days is not None and self.calendar is not None:
             return after_working_days(now, self.working_days, self.calendar)
-        deadlines = [one["at"] for view in views for one in view["next"] if one["what"] == DEADLINE]
+        deadlines = [one["at"] for view in views for one in view["next"] if one["what"] in (DEADLINE, QUESTION)]
         if not deadlines:
             raise Immovable("no deadline is set anywhere in the deployment")
         return datetime.fromisoformat(min(deadlines, key=datetime.fromisoformat))

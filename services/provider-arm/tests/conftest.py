@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -273,6 +273,14 @@ class Arm:
         body = self.application(key=key, **changes)
         self.neighbours.files[hashlib.sha256(PAPER).hexdigest()] = PAPER
         await self.deliver(self.wire(self.submission(body, key)))
+        return str(body["case"])
+
+    async def lodge(self, regulation: str, region: str) -> str:
+        """A good application under another act; its case."""
+        key = self.pki.person(APPLICANT)
+        body = self.application(key=key, regulation=regulation, region=region, provider=region)
+        sent = self.submission(body, key, provider=region)
+        await self.deliver(self.wire(replace(sent, regulation=regulation, region=region)))
         return str(body["case"])
 
     # --- people ----------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,13 +21,9 @@ def problem(answer: Any) -> tuple[int, str]:
 
 async def lodged(arm: Arm, act: str = "semey-housing-queue") -> tuple[str, Any]:
     """An application, taken by who may do everything but speak for the commission."""
-    key = arm.pki.person(arm.applicant)
-    body = arm.application(key=key, regulation=act, region="semey", provider="semey")
-    sent = replace(arm.submission(body, key), regulation=act, region="semey")
-    await arm.deliver(arm.wire(replace(sent, data={**sent.data, "provider": "semey"})))
-    official = await arm.appoint("executor", "authorised", region="semey")
-    assert (await official.take(body["case"])).status_code == 200
-    return body["case"], official
+    case, official = await arm.lodge(act, "semey"), await arm.appoint("executor", "authorised", region="semey")
+    assert (await official.take(case)).status_code == 200
+    return case, official
 
 
 async def test_nobody_decides_before_the_commission_and_only_its_member_speaks_once(arm: Arm) -> None:

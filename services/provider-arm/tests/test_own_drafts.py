@@ -196,13 +196,13 @@ async def test_form_and_marks_of_papers_are_kept_as_they_were_typed(arm: Arm) ->
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"values": {"Bad Name": 1}}, "values"),
+        ({"values": {"Bad Name": 1}}, "values.Bad Name"),
         ({"values": {"a": "x" * 1001}}, "values.a"),
         ({"values": {"a": 1.5}}, "values.a"),
         ({"values": {"a": 2**60}}, "values.a"),
         ({"values": {"a": {"b": 1}}}, "values.a"),
         ({"values": {"a": ["x"] * 51}}, "values.a"),
-        ({"values": {"a": [1]}}, "values.a"),
+        ({"values": {"a": [1]}}, "values.a.0"),
         ({"values": {"a": "x\u0001"}}, "values.a"),
         ({"values": {f"v{n}": 1 for n in range(101)}}, "values"),
         ({"values": {}, "papers": [{"name": "", "kind": "copy"}]}, "papers.0.name"),
@@ -217,8 +217,27 @@ async def test_a_wrong_form_is_refused_by_the_name_of_the_field(arm: Arm, body: 
     case = await executor.known()
     refused = await executor.put(f"/v1/own-cases/{case}/form", body)
     assert problem(refused) == (422, "request.invalid")
-    assert refused.json()["errors"][0]["field"].startswith(field)
+    assert refused.json()["errors"][-1]["field"] == field
     assert (await executor.own(case))["form"] == {}
+
+
+async def test_every_wrong_field_of_a_form_is_named_once_with_what_is_wrong(arm: Arm) -> None:
+    executor = await arm.appoint("executor")
+    case = await executor.known()
+    values = {"a": "x" * 1001, "good": 1, "b": 1.5, "Bad Name": 1, "c": ["x"] * 51, "d": 2**60, "e": {"x": 1}}
+    body = {"values": values, "papers": [{"name": "", "kind": "copy"}], "surprise": 1}
+    refused = await executor.put(f"/v1/own-cases/{case}/form", body)
+    assert {one["field"]: one["code"] for one in refused.json()["errors"]} == {
+        "values.a": "too_long",
+        "values.b": "wrong_type",
+        "values.Bad Name": "wrong_form",
+        "values.c": "too_long",
+        "values.d": "out_of_range",
+        "values.e": "wrong_type",
+        "papers.0.name": "too_short",
+        "surprise": "unknown",
+    }
+    assert len(refused.json()["errors"]) == 8
 
 
 async def test_the_form_waits_for_the_registers_answer(arm: Arm) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,6 +14,7 @@ from egovkit.envelope import Envelope
 from egovkit.journal import JournalRow, read_heads, read_rows, verify_rows
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovlaw.identifiers import synthetic_iin
+from provider_arm.store import own
 from provider_arm.tables import kit
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ async def journal(arm: Arm, case: str, kind: str = "envelope") -> list[JournalRo
     async with arm.ws.db.read() as conn:
         rows = await read_rows(conn, kit.journal, case_id=case)
     return [row for row in rows if row.kind == kind]
+
+
+async def next_end(arm: Arm) -> datetime | None:
+    """Where the sandbox's clock is to stop."""
+    async with arm.ws.db.read() as conn:
+        return await own.next_end(conn, arm.clock.now())
 
 
 async def queries(official: Official, case: str) -> list[dict[str, Any]]:
@@ -293,14 +300,19 @@ async def test_a_case_that_ended_without_data_takes_nothing_more(arm: Arm) -> No
 
 async def test_a_silent_register_is_no_refusal_and_may_be_asked_again(arm: Arm) -> None:
     executor, case, first = await asked(arm)
+    expires = arm.clock.now() + timedelta(seconds=92)
+    assert await next_end(arm) == expires
     await arm.clock.advance(93)
+    assert await next_end(arm) is None
     [shown] = await queries(executor, case)
     assert (shown["state"], shown["used_s"]) == ("expired", 90.0)
     assert "повторить" in shown["why"]["ru"] and "қайталау" in shown["why"]["kk"]
     second = await executor.ask(case)
     assert (second.caseseq, second.data["trail"]) == (2, [])  # ШЭП stands on this step already
     assert second.id != first.id
+    assert await next_end(arm) == expires + timedelta(seconds=93)
     await arm.answered(second, arm.somebody())
+    assert await next_end(arm) is None
     assert (await executor.own(case))["state"] == "data_checked"
     assert [one["state"] for one in await queries(executor, case)] == ["expired", "answered"]
 

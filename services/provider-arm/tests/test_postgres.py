@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import pytest
 
 from provider_arm.store import cases
 
 pytestmark = pytest.mark.connected
+
+
+WHY = {"reason_ru": "Нужен запрос в архив", "reason_kk": "Мұрағатқа сұрау салу керек"}
+ACT, REGION = "tayynsha-social-assistance", "tayynsha"  # an act with a term of its own
+
+
+def problems(answers: Sequence[httpx.Response]) -> list[tuple[int, str | None]]:
+    """Status and code of each, those that went well first."""
+    found = [(answer.status_code, answer.json()["code"] if answer.is_error else None) for answer in answers]
+    return sorted(found, key=lambda one: one[0])
 
 
 async def test_numbers_stay_unique_without_gaps(starting: Any, postgres_url: str) -> None:
@@ -28,13 +40,63 @@ async def test_of_two_who_take_or_decide_at_once_one_wins(starting: Any, postgre
         case = await arm.submit()
         officials = [await arm.appoint("executor", "authorised") for _ in range(3)]
         taken = await asyncio.gather(*(official.take(case) for official in officials))
-        assert sorted(answer.status_code for answer in taken) == [200, 409, 409]
+        assert problems(taken) == [(200, None), *[(409, "task.taken")] * 2]
         winner = next(one for one, answer in zip(officials, taken, strict=True) if answer.status_code == 200)
+        name = (await winner.get("/v1/sessions/current")).json()["name"]
+        assert {answer.json()["by"] for answer in taken if answer.is_error} == {name}
         checked = await asyncio.gather(*(winner.check(case) for _ in range(3)))
-        assert sorted(answer.status_code for answer in checked) == [200, 409, 409]
+        assert problems(checked) == [(200, None), *[(409, "decision.conflict")] * 2]
         prepared = await asyncio.gather(*(one.prepare(case, one.certificate()) for one in officials))
         assert sorted(answer.status_code for answer in prepared) == [200, 409, 409]
         assert [one.data["version"] for one in await arm.outgoing(2)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        (("extend", {"working_days": 3, **WHY}), ("extend", {"working_days": 5, **WHY}), "decision.conflict"),
+        (("pause", WHY), ("extend", {"working_days": 3, **WHY}), "decision.conflict"),
+        (("pause", WHY), ("pause", WHY), "decision.conflict"),
+    ],
+)
+async def test_of_two_heads_who_rule_one_term_at_once_one_is_told_who_was_quicker(
+    starting: Any, postgres_url: str, first: Any, second: Any, code: str
+) -> None:
+    async with starting(db_url=postgres_url) as arm:
+        case = await arm.lodge(ACT, REGION)
+        heads = [await arm.appoint("head", region=REGION) for _ in range(2)]
+        names = [(await head.get("/v1/sessions/current")).json()["name"] for head in heads]
+        calls = zip(heads, (first, second), strict=True)
+        answers = await asyncio.gather(
+            *(head.post(f"/v1/cases/{case}/{path}", body, if_match='"1"') for head, (path, body) in calls)
+        )
+        assert problems(answers) == [(200, None), (409, code)]
+        quicker = answers.index(next(answer for answer in answers if answer.is_success))
+        late = answers[1 - quicker].json()
+        assert (late["by"], late["version"], bool(late["remedy"])) == (names[quicker], 2, True)
+        term = (await heads[0].get(f"/v1/cases/{case}")).json()["term"]
+        assert len(term["extensions"]) + len(term["pauses"]) == 1
+        assert [one.data["version"] for one in await arm.outgoing(2)] == [1, 2]
+
+
+async def test_a_term_paused_twice_at_once_without_looking_is_paused_once(starting: Any, postgres_url: str) -> None:
+    async with starting(db_url=postgres_url) as arm:
+        case = await arm.lodge(ACT, REGION)
+        heads = [await arm.appoint("head", region=REGION) for _ in range(2)]
+        for path, body, code in (("pause", WHY, "term.already_paused"), ("resume", {}, "term.not_paused")):
+            answers = await asyncio.gather(*(head.post(f"/v1/cases/{case}/{path}", body) for head in heads))
+            assert problems(answers) == [(200, None), (409, code)]
+
+
+async def test_of_two_members_who_speak_for_the_commission_at_once_one_is_heard(
+    starting: Any, postgres_url: str
+) -> None:
+    async with starting(db_url=postgres_url) as arm:
+        case = await arm.lodge("semey-housing-queue", "semey")
+        members = [await arm.appoint("commission", region="semey") for _ in range(2)]
+        said = {"positive": True, "text_ru": "Поставить на учёт", "text_kk": "Есепке қою"}
+        answers = await asyncio.gather(*(one.post(f"/v1/cases/{case}/commission", said) for one in members))
+        assert problems(answers) == [(200, None), (409, "decision.opinion_given")]
 
 
 async def test_a_case_runs_to_its_result(starting: Any, postgres_url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,6 +16,7 @@ from provider_arm.domain.own import QueryState
 from provider_arm.domain.registers import RegisterQuery, Use, decided_values
 from provider_arm.service import registers
 from provider_arm.service.registers import Setting
+from provider_arm.store import registers as store
 
 if TYPE_CHECKING:
     from conftest import Arm, Official
@@ -34,6 +36,12 @@ ENTRY = {
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
+
+
+async def next_end(arm: Arm) -> datetime | None:
+    """Where the sandbox's clock is to stop."""
+    async with arm.ws.db.read() as conn:
+        return await store.next_end(conn, arm.clock.now())
 
 
 async def taken(arm: Arm, *roles: str) -> tuple[str, Official]:
@@ -139,9 +147,12 @@ async def test_a_silent_register_is_asked_again_when_its_time_is_over(arm: Arm) 
     await asked(arm, official, case, 3)
     again = await official.post(f"/v1/cases/{case}/register-queries", {})
     assert problem(again) == (409, "query.still_waiting")
+    assert await next_end(arm) == arm.clock.now() + timedelta(seconds=62)
     await arm.clock.advance(63)
+    assert await next_end(arm) is None
     assert [query["state"] for query in await shown(official, case)] == ["expired"]
     await answered(arm, await asked(arm, official, case, 4), ENTRY)
+    assert await next_end(arm) is None
     assert [query["state"] for query in await shown(official, case)] == ["expired", "answered"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,12 +33,7 @@ class Desk:
     sent: list[Delivery]
 
     async def lodge(self) -> str:
-        arm, key = self.arm, self.arm.pki.person(self.arm.applicant)
-        body = arm.application(key=key, regulation=self.regulation, region=self.region, provider=self.region)
-        envelope = replace(arm.submission(body, key), regulation=self.regulation, region=self.region)
-        told = replace(envelope, data={**envelope.data, "provider": self.region})
-        await arm.deliver(arm.wire(told))
-        return str(body["case"])
+        return await self.arm.lodge(self.regulation, self.region)
 
     async def pass_time(self, by: timedelta) -> None:
         """Sessions last a working day: the head logs in anew."""
@@ -143,6 +138,26 @@ async def test_a_bad_extension_changes_nothing(legal: Desk, body: dict[str, Any]
     assert refused(await legal.head.post(f"/v1/cases/{case}/extend", body)) == expected
     shown = await legal.view(case)
     assert (shown["version"], shown["term"]["extensions"]) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"reason_ru": "missing", "reason_kk": "missing"}),
+        ({**WHY, "reason_kk": ""}, {"reason_kk": "too_short"}),
+        ({**WHY, "reason_kk": "  "}, {"reason_kk": "invalid"}),
+        ({**WHY, "working_days": 3}, {"working_days": "unknown"}),  # no act gives a pause a length
+    ],
+)
+async def test_a_bad_pause_names_its_fields_and_changes_nothing(
+    legal: Desk, body: dict[str, Any], fields: dict[str, str]
+) -> None:
+    case = await legal.lodge()
+    answer = await legal.head.post(f"/v1/cases/{case}/pause", body)
+    assert refused(answer) == (422, "request.invalid")
+    assert {one["field"]: one["code"] for one in answer.json()["errors"]} == fields
+    shown = await legal.view(case)
+    assert (shown["version"], shown["term"]["paused_since"]) == (1, None)
 
 
 async def test_only_the_head_rules_the_term_and_the_one_who_saw_it_last(legal: Desk) -> None:

@@ -39,6 +39,7 @@ async def open_case(
     regulation, flow = centre.regulation(regulation_code)
     operator, now = identity.operator, centre.clock.now()
     centre.require_region(operator, regulation)
+    centre.require_in_force(regulation)
     async with centre.db.begin() as conn:
         served = None if ticket is None else await _require_served(conn, operator, ticket)
         new = NewCase(

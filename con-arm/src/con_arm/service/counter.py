@@ -26,7 +26,7 @@ from con_arm.store import counter as store
 from con_arm.store.counter import Survey, Ticket
 from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalEntry
-from egovlaw.catalogue import Form
+from egovlaw.catalogue import Form, Regulation
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ async def survey(centre: Centre, operator: Operator, case_id: str) -> tuple[Form
         case = await visible(conn, operator, case_id)
         given = await store.survey_of(conn, case_id)
     regulation, _ = centre.regulation(case.regulation, case.regulation_version)
-    return _form_of(centre, case.regulation), regulation.title_ru, given
+    return _form_of(regulation), regulation.title_ru, given
 
 
 async def answer_survey(
@@ -124,7 +124,8 @@ async def answer_survey(
 ) -> Survey:
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id)
-        if problems := survey_problems(_form_of(centre, case.regulation), answers):
+        regulation, _ = centre.regulation(case.regulation, case.regulation_version)
+        if problems := survey_problems(_form_of(regulation), answers):
             raise EgovError(
                 "form.invalid", errors=[FieldError(f"answers.{name}", code, code) for name, code in problems]
             )
@@ -136,8 +137,7 @@ async def answer_survey(
 
 
 async def survey_report(centre: Centre, senior: Operator, regulation: str) -> SurveyReport:
-    centre.regulation(regulation)
-    form = _form_of(centre, regulation)
+    form = _form_of(centre.regulation(regulation)[0])
     async with centre.db.read() as conn:
         given = await store.surveys_of(conn, senior.centre, regulation)
     counts = {
@@ -148,8 +148,8 @@ async def survey_report(centre: Centre, senior: Operator, regulation: str) -> Su
     return SurveyReport(regulation, form.clause, len(given), counts)
 
 
-def _form_of(centre: Centre, code: str) -> Form:
-    form = survey_form(centre.regulation(code)[0])
+def _form_of(regulation: Regulation) -> Form:
+    form = survey_form(regulation)
     if form is None:
-        raise EgovError("survey.not_found", regulation=code)
+        raise EgovError("survey.not_found", regulation=regulation.code)
     return form

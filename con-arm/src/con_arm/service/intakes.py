@@ -33,6 +33,7 @@ async def take_in(centre: Centre, operator: Operator, wish: IntakeWish, keep: Ke
     """EgovError intake.not_for_service where the act has a flow at the counter, or no counter at all."""
     regulation, channel = named_only(centre, wish.regulation)
     centre.require_region(operator, regulation)
+    centre.require_in_force(regulation)
     errors = [FieldError("iin", "iin_invalid", "iin_invalid")] if iin_problem(wish.iin) else []
     errors += [FieldError(f"papers.{one.field}", one.code, one.code) for one in paper_problems(wish.papers)]
     if errors:

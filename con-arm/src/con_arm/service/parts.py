@@ -72,5 +72,10 @@ class Centre:
         if operator.region not in (None, regulation.region):
             raise EgovError("service.of_another_region", region=regulation.region, own=operator.region)
 
+    def require_in_force(self, regulation: Regulation) -> None:
+        """Of a new application."""
+        if self.settings.policy == "in_force_only" and not regulation.in_force(self.today()):
+            raise EgovError("service.not_in_force", regulation=regulation.code)
+
     def today(self) -> date:
         return self.clock.now().astimezone(KAZAKHSTAN).date()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.states import QueryState
+from con_arm.domain.steps import GRACE
 from con_arm.tables import queries, reads
 
 
@@ -68,6 +69,15 @@ async def supersede(conn: AsyncConnection, case_id: str, register: str | None = 
     if register is not None:
         waiting.append(queries.c.register == register)
     await conn.execute(update(queries).where(*waiting).values(state=QueryState.SUPERSEDED.value))
+
+
+async def next_end(conn: AsyncConnection, now: datetime) -> datetime | None:
+    """When the next question that still waits will have expired, if the act gives any of them a limit."""
+    column = queries.c
+    waiting = select(column.asked_at, column.limit_s).where(column.state == QueryState.WAITING.value)
+    found = await conn.execute(waiting.where(column.limit_s.is_not(None)))
+    ends = (row.asked_at + timedelta(seconds=row.limit_s) + GRACE for row in found)
+    return min((end for end in ends if end > now), default=None)
 
 
 async def add_read(conn: AsyncConnection, read: Read) -> None:

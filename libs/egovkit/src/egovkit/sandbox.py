@@ -25,6 +25,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Table, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.bus import Bus, BusError
 from egovkit.bus.holdable import HoldableBus
@@ -35,6 +36,7 @@ from egovkit.errors import EgovError
 from egovkit.settings import ServiceSettings, read_secret
 
 OFFSET_FILE = "clock.json"
+DEADLINE, QUESTION = "deadline", "end of a question's limit"  # what `--to-next-deadline` goes to
 PATH = "/v1/sandbox/clock"
 FARTHEST_S = 40 * 366 * 86400.0  # certificates and dates end before that
 # The first attempts of an envelope are stops of the clock, since an act's limit may run meanwhile; beyond them a broker
@@ -153,7 +155,7 @@ def keep_offset(home: Path, offset: timedelta) -> None:
 def watch_deadlines(control: Control, runner: DeadlineRunner) -> None:
     async def moments() -> list[Moment]:
         first, again = await runner.moments()
-        found = [] if first is None else [Moment("deadline", first)]
+        found = [] if first is None else [Moment(DEADLINE, first)]
         # Who failed is tried again at any stop after its back-off: no stop of its own, or a handler that always
         # fails would make a jump of a month stop every few minutes.
         return found + ([] if again is None else [Moment("deadline tried again", again, stops=False)])
@@ -185,6 +187,20 @@ def watch_outbox(control: Control, db: Database, outbox: Table) -> None:
 
     control.moments.append(moments)
     control.work.append(work)
+
+
+def watch_questions(
+    control: Control, db: Database, next_end: Callable[[AsyncConnection, datetime], Awaitable[datetime | None]]
+) -> None:
+    """Questions whose limit runs: that it has ended is seen by looking, so there is no row of a deadline for it.
+    `next_end` finds the first end after a moment."""
+
+    async def moments() -> list[Moment]:
+        async with db.read() as conn:
+            at = await next_end(conn, control.clock.now())
+        return [] if at is None else [Moment(QUESTION, at)]
+
+    control.moments.append(moments)
 
 
 # --- HTTP

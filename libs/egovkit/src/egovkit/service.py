@@ -178,9 +178,10 @@ def _of_validation(error: RequestValidationError) -> EgovError:
         if item["type"] == "json_invalid":
             position = item["loc"][-1]
             return EgovError("request.malformed_json", position=position)
-    return EgovError("request.invalid", errors=[_field_error(item) for item in found[:MAX_ERRORS]])
+    return EgovError("request.invalid", errors=_field_errors(found, error.body)[:MAX_ERRORS])
 
 
+WRONG_TYPE = "wrong_type"
 # pydantic's error type -> the short reason with a text in errors.yaml (field.<reason>).
 REASONS: Mapping[str, str] = {
     "missing": "missing",
@@ -202,12 +203,38 @@ REASONS: Mapping[str, str] = {
 }
 
 
-def _field_error(item: Mapping[str, Any]) -> FieldError:
+def _field_errors(found: Sequence[Mapping[str, Any]], body: Any) -> list[FieldError]:
+    """One for each field. Where a value may be of several types pydantic tells of each what it is not; that it is the
+    right one with a fault in it says more."""
+    by_name: dict[str, FieldError] = {}
+    for item in found:
+        one = _field_error(item, body)
+        known = by_name.get(one.field)
+        if known is None or known.code == WRONG_TYPE:
+            by_name[one.field] = one
+    return list(by_name.values())
+
+
+def _name(item: Mapping[str, Any], body: Any) -> str:
+    """The path as the sender wrote it: the names that pydantic gives to the types of a union are left out."""
+    where, *path = item["loc"]
+    if where != "body":
+        return ".".join(map(str, item["loc"]))
+    names: list[str] = []
+    for n, part in enumerate(path, 1):
+        inside = part in body if isinstance(body, dict) else isinstance(body, list) and isinstance(part, int)
+        if inside:
+            body = body[part]
+        if inside or (item["type"] == "missing" and n == len(path)):
+            names.append(str(part))
+    return ".".join(names)
+
+
+def _field_error(item: Mapping[str, Any], body: Any) -> FieldError:
     """Names the field; never quotes its value, which is personal data as often as not."""
-    where, *path = [str(part) for part in item["loc"]]
-    name = ".".join(path) if where == "body" else ".".join([where, *path])
+    name = _name(item, body)
     kind = str(item["type"])
-    reason = REASONS.get(kind) or ("wrong_type" if kind.endswith(("_type", "_parsing")) else "invalid")
+    reason = REASONS.get(kind) or (WRONG_TYPE if kind.endswith(("_type", "_parsing")) else "invalid")
     context = item.get("ctx") or {}
     limits = {key: context[key] for key in ("max_length", "min_length", "ge", "gt", "le", "lt") if key in context}
     limit = next(iter(limits.values()), "…")

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from egovkit.pdf import qr_svg
+from egovlaw.catalogue import Regulation
 from portal_pep.domain.document import read_document
 from portal_pep.domain.printing import Both, PageFacts, code_of, form_of, page_of
 from portal_pep.service.cases import KAZAKHSTAN
@@ -45,41 +46,39 @@ async def pdf(portal: Portal, page: Page) -> bytes:
 
 
 def _facts(portal: Portal, case: Case, found: Result) -> PageFacts:
+    regulation = portal.catalogue.regulation(case.regulation, case.regulation_version)
     signed_at = (found.check or {}).get("signed_at")
     return PageFacts(
         kind=found.kind,
         number=case.number,
         iin=case.iin,
-        service=_service(portal, case.regulation),
-        provider=_provider(portal, case.regulation),
+        service=_service(regulation, case.regulation),
+        provider=_provider(regulation, case.regulation),
         content=read_document(found.document),
         sha256=hashlib.sha256(found.document).hexdigest(),
         reasons=found.reasons or (),
         issued_at=found.issued_at.astimezone(KAZAKHSTAN),
         check=found.check,
         signed_at=datetime.fromisoformat(signed_at).astimezone(KAZAKHSTAN) if signed_at else None,
-        form=_form(portal, case.regulation, found),
+        form=_form(regulation, found),
         valid_until=found.valid_until,
     )
 
 
-def _form(portal: Portal, code: str, found: Result) -> Both | None:
+def _form(regulation: Regulation | None, found: Result) -> Both | None:
     """The act's name of the document, where the act has several; Russian twice where the catalogue has no Kazakh."""
-    regulation = portal.catalogue.regulation(code)
     form = None if regulation is None or found.outcome is None else form_of(regulation, found.outcome, found.variant)
     if form is None:
         return None
     return {"kk": form.name_kk.text if form.name_kk else form.name_ru, "ru": form.name_ru}
 
 
-def _service(portal: Portal, code: str) -> Both:
-    regulation = portal.catalogue.regulation(code)
+def _service(regulation: Regulation | None, code: str) -> Both:
     return {"kk": regulation.title_kk, "ru": regulation.title_ru} if regulation else {"kk": code, "ru": code}
 
 
-def _provider(portal: Portal, code: str) -> Both:
+def _provider(regulation: Regulation | None, code: str) -> Both:
     """The act's provider; Russian twice where the catalogue has no Kazakh."""
-    regulation = portal.catalogue.regulation(code)
     russian = regulation.provider_ru if regulation else code
     kazakh = regulation.provider_kk if regulation else None
     return {"kk": kazakh.text if kazakh else russian, "ru": russian}

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Form, Regulation
 from portal_pep.domain.surveys import ASKED, MAY_CHANGE, problems, published, questions, survey_form
-from portal_pep.service.cases import law_of, owned
+from portal_pep.service.cases import owned
 from portal_pep.service.parts import Keep, Portal
 from portal_pep.service.steps import note
 from portal_pep.store import records
@@ -66,7 +66,7 @@ async def answer(
     now = portal.clock.now()
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id, lock=True)
-        form = _form(law_of(portal, case)[0])
+        form = _form(_law_of(portal, case))
         if case.state not in ASKED:
             raise EgovError("survey.too_early", state=case.state.value)
         if wrong := problems(questions(form), answers):
@@ -100,8 +100,13 @@ def _form(regulation: Regulation) -> Form:
     return form
 
 
+def _law_of(portal: Portal, case: Case) -> Regulation:
+    """That which the case went by, whatever has come since."""
+    return portal.regulation(case.regulation, case.regulation_version)[0]
+
+
 def _of_case(portal: Portal, case: Case, given: Given | None) -> Questionnaire:
-    regulation, _ = law_of(portal, case)
+    regulation = _law_of(portal, case)
     open_ = given is None or portal.clock.now() < given.until
     return Questionnaire(regulation, _form(regulation), case.state in ASKED and open_, given)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
@@ -24,6 +25,13 @@ async def ask(conn: AsyncConnection, asked: QueuePosition) -> None:
     values: dict[str, Any] = {name: getattr(asked, name) for name in _QUESTION}
     insert = upsert(table, conn.dialect.name).values(case_id=asked.case_id, **values)
     await conn.execute(insert.on_conflict_do_update(index_elements=["case_id"], set_=values))
+
+
+async def next_end(conn: AsyncConnection, now: datetime) -> datetime | None:
+    """When the next question that still waits will have had no answer."""
+    waiting = (table.c.state == Asked.WAITING.value, table.c.due_at > now)
+    found: datetime | None = (await conn.execute(select(func.min(table.c.due_at)).where(*waiting))).scalar_one()
+    return found
 
 
 async def settle(conn: AsyncConnection, case_id: str, question: str, state: Asked, **told: Any) -> bool:

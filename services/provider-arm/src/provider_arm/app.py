@@ -17,6 +17,7 @@ from egovkit.contracts import read_once
 from egovkit.deadlines import DeadlinePace
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.sandbox import watch_questions
 from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue
@@ -31,6 +32,8 @@ from provider_arm.service.passwords import Passwords
 from provider_arm.service.procedure import Procedures
 from provider_arm.service.staff import Door
 from provider_arm.settings import Settings
+from provider_arm.store import own as own_store
+from provider_arm.store import registers as register_store
 from provider_arm.tables import deadlines, kit
 
 __all__ = ["create_app"]
@@ -58,6 +61,9 @@ def create_app(
         async with node:
             ws = _workstation(node, settings, procedures, lambda: app.state.desk.ws)
             app.state.desk = Desk(ws, _door(node, settings, regions), node.idempotent, _admin_token(settings))
+            if node.control is not None:
+                watch_questions(node.control, node.db, own_store.next_end)
+                watch_questions(node.control, node.db, register_store.next_end)
             await node.receive(f"inbox.{settings.code}", handlers.bound(ws), prepares=handlers.prepares(ws))
             yield
 
@@ -96,6 +102,7 @@ def _workstation(
         deadlines=node.keep_deadlines(
             deadlines, escalation.handlers(running), DeadlinePace(poll=settings.deadline_poll_s)
         ),
+        policy=settings.policy,
         register_patience=timedelta(seconds=settings.register_patience_s),
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
     )

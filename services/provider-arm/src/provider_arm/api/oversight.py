@@ -75,7 +75,7 @@ async def list_overdue(
 
 
 def _late(desk: Desk, one: Late, names: Mapping[str, str]) -> LateView:
-    title_ru, title_kk = titles(desk.ws, one.case.regulation)
+    title_ru, title_kk = titles(desk.ws, one.case.regulation, one.case.regulation_version)
     marked = one.escalation
     return LateView(
         id=marked.id,

@@ -149,7 +149,7 @@ _ENDED = {OwnState.NO_DATA: NOT_FOUND, OwnState.SIGNATURE_REFUSED: SIGNATURE_NOT
 
 
 def own_line(ws: Workstation, draft: OwnCase, names: Mapping[str, str]) -> OwnCaseLine:
-    title_ru, title_kk = titles(ws, draft.regulation)
+    title_ru, title_kk = titles(ws, draft.regulation, draft.regulation_version)
     return OwnCaseLine(
         id=draft.id,
         regulation=draft.regulation,

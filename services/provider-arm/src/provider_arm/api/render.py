@@ -62,9 +62,9 @@ def person_ref(names: Names, staff_id: str | None) -> PersonRef | None:
     return None if staff_id is None else PersonRef(id=staff_id, name=names.get(staff_id, "-"))
 
 
-def titles(ws: Workstation, regulation_code: str) -> tuple[str, str]:
-    """Russian and Kazakh; the bare code where the catalogue no longer has the regulation."""
-    regulation = ws.procedures.regulation(regulation_code)
+def titles(ws: Workstation, regulation_code: str, version: int | None = None) -> tuple[str, str]:
+    """Russian and Kazakh, of the version a case goes by; the bare code where the catalogue no longer has it."""
+    regulation = ws.procedures.regulation(regulation_code, version)
     return (regulation_code, regulation_code) if regulation is None else (regulation.title_ru, regulation.title_kk)
 
 
@@ -77,7 +77,7 @@ def task_standing(task: Task, case: Case) -> TaskStanding:
 
 
 def task_view(ws: Workstation, task: Task, case: Case, names: Names) -> TaskView:
-    title_ru, title_kk = titles(ws, case.regulation)
+    title_ru, title_kk = titles(ws, case.regulation, case.regulation_version)
     return TaskView(
         id=task.id,
         kind=task.kind,
@@ -101,7 +101,7 @@ def task_view(ws: Workstation, task: Task, case: Case, names: Names) -> TaskView
 
 
 def _internal(ws: Workstation, task: Task, case: Case) -> InternalView | None:
-    regulation = ws.procedures.regulation(case.regulation)
+    regulation = ws.procedures.regulation(case.regulation, case.regulation_version)
     step = None if task.step is None or regulation is None else step_of(regulation.internal_procedure, task.step)
     return None if step is None else internal_view(step)
 
@@ -166,7 +166,7 @@ def _limit(task: Task, now: datetime) -> LimitView | None:
 
 
 def case_line(ws: Workstation, case: Case) -> CaseLine:
-    title_ru, title_kk = titles(ws, case.regulation)
+    title_ru, title_kk = titles(ws, case.regulation, case.regulation_version)
     return CaseLine(
         id=case.id,
         number=case.number,

@@ -21,8 +21,9 @@ from egovkit.membership import Membership
 from egovkit.outbox import Draft, Outbox
 from egovkit.signatures.certificates import TrustStore
 from egovlaw.calendar import WorkCalendar
-from egovlaw.catalogue import FlowItem
+from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
+from egovlaw.routing import ForcePolicy
 from provider_arm.clients import Attachments
 from provider_arm.domain.cases import Case
 from provider_arm.service.procedure import NOT_MEASURED, Measured, Procedures
@@ -43,7 +44,14 @@ class Workstation:
     attachments: Attachments
     calendar: WorkCalendar
     deadlines: Deadlines
+    policy: ForcePolicy
     register_patience: timedelta  # for the akimat's register, where the act gives its answer no term
+
+    def require_in_force(self, regulation: Regulation) -> None:
+        """Of a new application of our own channel; those that others send are judged by ШЭП's policy."""
+        today = self.calendar.local(self.clock.now()).date()
+        if self.policy == "in_force_only" and not regulation.in_force(today):
+            raise EgovError("service.not_in_force", regulation=regulation.code)
 
     @property
     def gateway(self) -> str:

@@ -151,6 +151,7 @@ async def open_case(
     law = flow.procedure.regulation
     if not person.sees(law.region, flow.provider):
         raise EgovError("own_case.service_unknown", regulation=regulation[:80])
+    ws.require_in_force(law)
     now = ws.clock.now()
     new = OwnCase(
         id=ws.ids.new(),

@@ -64,7 +64,7 @@ async def _escalate(ws: Workstation, conn: AsyncConnection, case: Case, passed: 
     await ws.journal_action(
         conn, "escalated", case.id, clause=passed.clause, term=passed.term, due_at=stamp(passed.due_at), **about
     )
-    procedure = ws.procedures.find(case.regulation, case.channel)
+    procedure = ws.procedures.find(case.regulation, case.channel, case.regulation_version)
     if not passed.legal or procedure is None or not procedure.may_tell("case.status", procedure.held):
         return
     if not await cases.change(conn, case, {"changed_at": now, "changed_by": None}):

@@ -96,9 +96,9 @@ async def _case(ws: Workstation, conn: AsyncConnection, person: Staff, case_id: 
     if not person.roles & GIVES_OUT:
         raise EgovError("staff.role_not_enough", needed=sorted(GIVES_OUT), have=sorted(person.roles))
     case = await work.visible_case(conn, person, case_id, lock=lock)
-    procedure = ws.procedures.find(case.regulation, case.channel)
+    procedure = ws.procedures.find(case.regulation, case.channel, case.regulation_version)
     if procedure is None and case.source == ws.code:
-        desk_for(ws, person, case.regulation, case.channel, GIVES_OUT)
+        desk_for(ws, person, case.regulation, case.channel, GIVES_OUT, version=case.regulation_version)
     elif procedure is None or case.source != ws.code or HANDED_OVER not in procedure.issue.standing:
         raise EgovError("give_out.not_here", channel=case.channel)
     if case.state not in (CaseState.COMPLETED, CaseState.HANDED_OVER):

@@ -68,6 +68,7 @@ class Place:
 async def take_in(ws: Workstation, person: Staff, brought: Brought, keep: Keep[Receipt]) -> Receipt:
     """A number, a case, its first task and the receipt."""
     regulation, channel = desk_for(ws, person, brought.regulation, brought.channel, TAKES_IN)
+    ws.require_in_force(regulation)
     _require_sense(ws, regulation, brought)
     async with ws.db.begin() as conn:
         place = Place(ws, conn, person, regulation, channel, ws.clock.now())
@@ -113,10 +114,10 @@ async def shown(ws: Workstation, person: Staff, receipt_id: str) -> tuple[Receip
 
 
 def desk_for(
-    ws: Workstation, person: Staff, code: str, channel_code: str, roles: frozenset[Role]
+    ws: Workstation, person: Staff, code: str, channel_code: str, roles: frozenset[Role], *, version: int | None = None
 ) -> tuple[Regulation, Channel]:
     """The act's channel, if this official's desk works it by hand; else who or what should."""
-    regulation = ws.procedures.regulation(code)
+    regulation = ws.procedures.regulation(code, version)
     channel = None if regulation is None else regulation.channels.get(channel_code)
     desk = None if channel is None else desk_of(channel)
     if regulation is None or channel is None or desk is None:

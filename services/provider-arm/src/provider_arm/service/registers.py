@@ -116,8 +116,8 @@ class _Asking:
 
 
 def _foreseen(ws: Workstation, case: Case) -> tuple[Procedure, Setting]:
-    procedure = ws.procedures.find(case.regulation, case.channel)
-    setting = setting_of(ws.procedures.required(case.regulation))
+    procedure = ws.procedures.find(case.regulation, case.channel, case.regulation_version)
+    setting = setting_of(ws.procedures.required(case.regulation, case.regulation_version))
     if procedure is None or setting is None or not procedure.may_tell(QUERY, procedure.held):
         raise EgovError("register_query.not_foreseen", regulation=case.regulation, channel=case.channel)
     return procedure, setting

@@ -82,7 +82,7 @@ async def _change(ws: Workstation, person: Staff, case_id: str, change: Change, 
 
 async def _tell(ws: Workstation, conn: Any, case: Case, message: str, data: Mapping[str, Any]) -> None:
     """Where the act's channel has the message (E3)."""
-    procedure = ws.procedures.find(case.regulation, case.channel)
+    procedure = ws.procedures.find(case.regulation, case.channel, case.regulation_version)
     if procedure is None or not procedure.may_tell(message, procedure.held):
         return
     told = {"number": case.number, "version": case.version, **data}

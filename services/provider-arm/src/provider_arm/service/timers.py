@@ -19,7 +19,7 @@ CASE_TERM, TASK_DUE = "case_term", "task_due"
 
 async def start_term(ws: Workstation, conn: AsyncConnection, case: Case, starts: Starts) -> None:
     """The case's own term begins, where its act gives one that begins here."""
-    found = term_of(ws.calendar, ws.procedures.required(case.regulation), case.channel)
+    found = term_of(ws.calendar, ws.procedures.required(case.regulation, case.regulation_version), case.channel)
     if found is None or found.starts != starts:
         return
     kept = CaseTerm(case.id, Term(ws.clock.now(), found.parts), found.source, found.clause)
@@ -73,7 +73,7 @@ async def follow(ws: Workstation, conn: AsyncConnection, case: Case, before: Ter
 
 def _moved(ws: Workstation, case: Case, task: Task, before: Term, kept: CaseTerm) -> datetime:
     assert task.step is not None and task.due_at is not None, "asked of steps with a term"
-    step = step_of(ws.procedures.required(case.regulation).internal_procedure, task.step)
+    step = step_of(ws.procedures.required(case.regulation, case.regulation_version).internal_procedure, task.step)
     if step is not None and step.limit is None:
         return kept.term.due(ws.calendar)
     if before.paused_since is None or kept.term.paused_since is not None:

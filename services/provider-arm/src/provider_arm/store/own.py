@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, delete, insert, select, update
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.db import upsert
 from provider_arm.domain.cases import Staff
 from provider_arm.domain.files import Scan
-from provider_arm.domain.own import SEES_ALL_DRAFTS, OwnCase, OwnState, Query, QueryState
+from provider_arm.domain.own import GRACE, SEES_ALL_DRAFTS, OwnCase, OwnState, Query, QueryState
 from provider_arm.store.paging import Page, encode, paged
 from provider_arm.tables import own_cases, own_queries, own_scans
 
@@ -95,6 +95,15 @@ async def queries_of(conn: AsyncConnection, case_id: str) -> list[Query]:
     asked = select(own_queries).where(own_queries.c.case_id == case_id)
     rows = await conn.execute(asked.order_by(own_queries.c.asked_at, own_queries.c.id))
     return [_query(row) for row in rows.mappings()]
+
+
+async def next_end(conn: AsyncConnection, now: datetime) -> datetime | None:
+    """When the next question that still waits will have expired, if the act gives any of them a limit."""
+    column = own_queries.c
+    waiting = select(column.asked_at, column.limit_s).where(column.state == QueryState.WAITING.value)
+    found = await conn.execute(waiting.where(column.limit_s.is_not(None)))
+    ends = (row.asked_at + timedelta(seconds=row.limit_s) + GRACE for row in found)
+    return min((end for end in ends if end > now), default=None)
 
 
 async def settle(

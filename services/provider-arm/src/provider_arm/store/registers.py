@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from provider_arm.domain.own import QueryState
+from provider_arm.domain.own import GRACE, QueryState
 from provider_arm.domain.registers import RegisterQuery
 from provider_arm.tables import register_queries
 
@@ -30,6 +30,15 @@ async def of_case(conn: AsyncConnection, case_id: str) -> list[RegisterQuery]:
     asked = select(register_queries).where(register_queries.c.case_id == case_id)
     rows = await conn.execute(asked.order_by(register_queries.c.asked_at, register_queries.c.id))
     return [_query(row) for row in rows.mappings()]
+
+
+async def next_end(conn: AsyncConnection, now: datetime) -> datetime | None:
+    """When the next question that still waits will have expired."""
+    waiting = (register_queries.c.state == QueryState.WAITING.value, register_queries.c.due_at > now - GRACE)
+    due: datetime | None = (
+        await conn.execute(select(func.min(register_queries.c.due_at)).where(*waiting))
+    ).scalar_one()
+    return None if due is None else due + GRACE
 
 
 async def settle(
