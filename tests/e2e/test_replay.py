@@ -41,13 +41,14 @@ SECONDS = 300.0
 
 
 def sample() -> list[Scenario]:
-    """Of every channel the acts know its first refusal at the provider or the registers, and its first result."""
+    """Of every channel the acts know its first refusal at the provider or the registers, its first result, and its
+    first intake by hand."""
     chosen: dict[tuple[str, str], Scenario] = {}
     law = the_law()
     for one in generate(law):
-        item = law.by_code[one.regulation].channels[one.channel].by_label[one.ends]
-        if item.kind.name != "refuse_login":
-            chosen.setdefault((one.channel, item.outcome), one)
+        item = law.by_code[one.regulation].channels[one.channel].item(one.ends)
+        if item is None or item.kind.name != "refuse_login":
+            chosen.setdefault((one.channel, one.ends if item is None else item.outcome), one)
     return list(chosen.values())
 
 

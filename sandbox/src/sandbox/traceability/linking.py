@@ -72,7 +72,8 @@ def passed_by(scenarios: Iterable[Scenario], law: Catalogue) -> dict[Passed, lis
         ]
         if any(line.message == "case.submitted" for line in one.then.lines):
             passed.append(("flow", one.regulation))
-        if law.by_code[one.regulation].channels[one.channel].by_label[one.ends].outcome == "result":
+        ends = law.by_code[one.regulation].channels[one.channel].item(one.ends)
+        if ends is not None and ends.outcome == "result":
             passed.append(("result", one.regulation))
         for key in dict.fromkeys(passed):
             found.setdefault(key, []).append(REPLAY + one.name)
