@@ -65,15 +65,21 @@ class Watch:
         while True:
             found = [*self._of_account(account, with_refusals=not case), *self._cases.get(case, ())]
             if enough(found) or self._clock.monotonic() > deadline:
-                self._cases.pop(case, None)
-                if not case and account.startswith(DESK):
-                    self._accounts.pop(account, None)
+                self._forget(case, account)
                 return found
             if self._task is not None and self._task.done():
                 self._task.result()  # whoever cannot read says why
             async with self._news:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), 1.0)
+
+    def _forget(self, case: str, account: str) -> None:
+        """Taken; of a desk's failed logins only where they were what was looked for."""
+        self._cases.pop(case, None)
+        if case and account.startswith(DESK):
+            return
+        for row in self._accounts.pop(account, ()):
+            self._accounts.pop(f"person {row.facts.get('person')}", None)
 
     def _of_account(self, account: str, *, with_refusals: bool) -> list[JournalRow]:
         """The registration, which happens before any case; where no case was born, the login that failed too."""
