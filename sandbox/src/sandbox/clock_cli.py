@@ -93,7 +93,7 @@ def _target(duration: str | None, working_days: int | None, to_next: bool) -> Ta
 def _with_mover(
     home: Path | None, target: str | None, token_file: Path | None, work: Callable[[Mover], Awaitable[T]]
 ) -> T:
-    """Exits 1 when the clock cannot be moved, 3 when nobody answers or there is no token."""
+    """Exits 1 when the clock cannot be moved, 3 when nobody answers."""
     import httpx
 
     from sandbox.bootstrap import ASK_SECONDS
@@ -104,9 +104,11 @@ def _with_mover(
     at = Home(home or Path(os.environ.get("EGOV_HOME") or ".egov"))
 
     async def ask() -> T:
-        token = (token_file or at.clock_token).read_text()
+        members, path = find_members(at, target), token_file or at.clock_token
+        if not path.is_file():
+            raise Immovable(f"no token of the sandbox's clock is in {path}; give --home or --token-file")
         async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False) as http:
-            return await work(Mover(http, find_members(at, target), token, lambda text: typer.echo(text, err=True)))
+            return await work(Mover(http, members, path.read_text(), lambda text: typer.echo(text, err=True)))
 
     try:
         return run(ask())

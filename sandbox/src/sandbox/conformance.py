@@ -134,9 +134,11 @@ def run_conformance(
         except NOT_READ as error:
             quiet.print(f"not read: {type(error).__name__}: {error}", style="red", soft_wrap=True)
             return UNREADABLE
+    if not reports:
+        quiet.print(f"no such case: {case}" if case else "no cases", style="red", highlight=False, soft_wrap=True)
     if as_json:
         print(json.dumps(summary(reports), ensure_ascii=False, indent=2))
-    else:
+    elif reports:
         show(reports, Console())
     return NOTHING if not reports else int(any(one.overall < 1.0 for one in reports))
 
@@ -167,5 +169,4 @@ def show(reports: Sequence[CaseReport], console: Console) -> None:
             line(f"    {found.dimension} {found.step} [{found.clause or '-'}]: {found.text} ({rows})", "red")
         for turned in one.refusals:
             line(f"    refused by {turned.service}: {turned.message} {turned.step} {turned.code} ({turned.row})", "dim")
-    worst = min((one.overall for one in reports), default=None)
-    line("no cases" if worst is None else f"{len(reports)} cases, overall {worst:.2f}", "bold")
+    line(f"{len(reports)} cases, overall {min(one.overall for one in reports):.2f}", "bold")
