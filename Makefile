@@ -1,7 +1,7 @@
 # One command each: every target sets the workspace up first (a no-op when nothing changed).
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-full check mutate bench lock format clean
+.PHONY: help setup demo run test test-full check mutate bench contracts lock format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -48,6 +48,9 @@ bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, nev
 	@$(BIN)/egov bench replay --json
 	@$(BIN)/egov bench deadlines --json
 	@$(BIN)/egov bench conformance --json
+
+contracts: $(STAMP) ## write contracts/openapi again from the services' code
+	@$(BIN)/egov contracts write
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock (hashes, no addresses)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv

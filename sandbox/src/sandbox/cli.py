@@ -17,6 +17,7 @@ from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
+from sandbox.contract_papers import app as contracts_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
@@ -38,6 +39,7 @@ app.add_typer(bootstrap_app, name="bootstrap")
 app.add_typer(journal_app, name="journal")
 app.add_typer(regulations_app, name="regulations")
 app.add_typer(letters_app, name="dead-letters")
+app.add_typer(contracts_app, name="contracts")
 app.add_typer(bench_app, name="bench")
 app.command()(replay)
 app.add_typer(clock_app, name="clock")

@@ -104,19 +104,29 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 }
 _PROBLEM: dict[str, Any] = {
     "description": "A problem document (RFC 9457); `code` is stable",
-    "content": {MEDIA_TYPE: {"schema": PROBLEM_SCHEMA}},
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM}
 
 
+class Documented(FastAPI):
+    """Its document has the shape of problems once, for every call that refers to it."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        return document
+
+
 def _application(title: str, lifespan: Lifespan | None) -> FastAPI:
-    return FastAPI(
+    return Documented(
         title=title,
         lifespan=lifespan,
         docs_url=None,  # the pages load scripts from elsewhere; the document itself is at /openapi.json
         redoc_url=None,
         dependencies=[Depends(require_json)],
         responses=PROBLEM_RESPONSES,
+        generate_unique_id_function=lambda route: route.name,  # stays when a path changes
     )
 
 

@@ -52,7 +52,7 @@ class CaseFileView(CaseView):
 
 
 @router.post("/{case_id}/register-queries", status_code=202, response_model=RegisterQueryView)
-async def ask_register(
+async def ask_akimat_register(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: RegisterQueryNew
 ) -> Response:
     """Asks what the act wants to know: by its setting a look, a place in the queue, or what is certified."""

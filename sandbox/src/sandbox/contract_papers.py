@@ -1,0 +1,65 @@
+"""What is generated into `contracts/`: an OpenAPI document per service, as its code has it today."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from egovkit.contracts import contracts_dir
+
+app = typer.Typer(no_args_is_help=True, help="The contracts partners build against.")
+FOLDER, SUFFIX = "openapi", ".openapi.yaml"
+HEAD = "# Made by `make contracts` from the service's code; a test holds it to that.\n"
+
+
+@app.command("write")
+def write(
+    folder: Annotated[Path | None, typer.Argument(help="Default: contracts/openapi of this checkout.")] = None,
+) -> None:
+    """Write the OpenAPI document of every service; those of services that are gone are removed."""
+    place, made = folder or contracts_dir() / FOLDER, documents()
+    place.mkdir(parents=True, exist_ok=True)
+    for path in place.glob(f"*{SUFFIX}"):
+        if path.name not in made:
+            path.unlink()
+    for name, text in made.items():
+        (place / name).write_text(text, encoding="utf-8")
+    typer.echo(f"{len(made)} documents in {place}")
+
+
+def documents() -> dict[str, str]:
+    """By file name. Nothing is started: the document is known before the first request."""
+    return {f"{code}{SUFFIX}": HEAD + _yaml(document) for code, document in openapi().items()}
+
+
+def openapi() -> dict[str, dict[str, Any]]:
+    """OpenAPI 3.1 by service, without the sandbox's own calls: production has none of them."""
+    from egovkit.clock import SystemClock
+    from egovkit.ids import SystemIds
+    from sandbox.bootstrap import make_secrets
+    from sandbox.composition import SERVICES, Home, values_for
+
+    urls = {service.code: f"http://127.0.0.1:{service.port}" for service in SERVICES}
+    with tempfile.TemporaryDirectory(prefix="egov-contracts-") as scratch:
+        home = Home(Path(scratch))
+        make_secrets(home, SystemIds(SystemClock()))
+        return {
+            service.code: service.app(
+                service.settings(values_for(service, home, urls, service.port, sandbox=False))
+            ).openapi()
+            for service in SERVICES
+        }
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    # A schema that several calls share is one object here; written out it is the same text each time, and no alias.
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    text: str = yaml.dump(document, Dumper=Plain, allow_unicode=True, sort_keys=False, width=120)
+    return text
