@@ -49,7 +49,7 @@ bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, nev
 	@$(BIN)/egov bench deadlines --json
 	@$(BIN)/egov bench conformance --json
 
-contracts: $(STAMP) ## write contracts/openapi again from the services' code
+contracts: $(STAMP) ## write contracts/openapi and docs/reference/errors again from code and contracts
 	@$(BIN)/egov contracts write
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock (hashes, no addresses)

@@ -1,4 +1,4 @@
-"""What is generated into `contracts/`: an OpenAPI document per service, as its code has it today."""
+"""What is generated for partners: an OpenAPI document per service as its code has it today, the problems as pages."""
 
 from __future__ import annotations
 
@@ -12,28 +12,42 @@ import yaml
 from egovkit.contracts import contracts_dir
 
 app = typer.Typer(no_args_is_help=True, help="The contracts partners build against.")
-FOLDER, SUFFIX = "openapi", ".openapi.yaml"
+OPENAPI, SUFFIX = "contracts/openapi", ".openapi.yaml"
+ERRORS = "docs/reference/errors"
 HEAD = "# Made by `make contracts` from the service's code; a test holds it to that.\n"
 
 
 @app.command("write")
 def write(
-    folder: Annotated[Path | None, typer.Argument(help="Default: contracts/openapi of this checkout.")] = None,
+    root: Annotated[Path | None, typer.Argument(help="Default: this checkout.")] = None,
 ) -> None:
-    """Write the OpenAPI document of every service; those of services that are gone are removed."""
-    place, made = folder or contracts_dir() / FOLDER, documents()
-    place.mkdir(parents=True, exist_ok=True)
-    for path in place.glob(f"*{SUFFIX}"):
-        if path.name not in made:
+    """Write what is generated; what belongs to services that are gone is removed."""
+    place, made = root or contracts_dir().parent, documents()
+    for path in committed(place):
+        if path.relative_to(place).as_posix() not in made:
             path.unlink()
     for name, text in made.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(text, encoding="utf-8")
     typer.echo(f"{len(made)} documents in {place}")
 
 
+@app.callback()
+def _group() -> None:
+    """More commands will follow."""
+
+
+def committed(root: Path) -> list[Path]:
+    return sorted([*(root / OPENAPI).glob(f"*{SUFFIX}"), *(root / ERRORS).glob("*.md")])
+
+
 def documents() -> dict[str, str]:
-    """By file name. Nothing is started: the document is known before the first request."""
-    return {f"{code}{SUFFIX}": HEAD + _yaml(document) for code, document in openapi().items()}
+    """By their places. Nothing is started: a document is known before the first request."""
+    from sandbox.error_pages import render
+
+    errors = yaml.safe_load((contracts_dir() / "errors.yaml").read_text(encoding="utf-8"))
+    made = {f"{OPENAPI}/{code}{SUFFIX}": HEAD + _yaml(document) for code, document in openapi().items()}
+    return made | {f"{ERRORS}/{name}": text for name, text in render(errors).items()}
 
 
 def openapi() -> dict[str, dict[str, Any]]:

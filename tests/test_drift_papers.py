@@ -1,4 +1,4 @@
-"""The OpenAPI documents of contracts/openapi are what the services' code says today, and whole."""
+"""The documents for partners are what code and contracts say today, and whole."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from sandbox.composition import SERVICES
-from sandbox.contract_papers import SUFFIX, documents, openapi
+from sandbox.contract_papers import committed, documents, openapi
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMITTED = ROOT / "contracts" / "openapi"
 AGAIN = "run make contracts"
 
 
@@ -40,10 +39,10 @@ def references(part: Any) -> Iterator[str]:
 
 
 def test_the_committed_documents_are_those_the_code_makes() -> None:
-    committed = {path.name: path.read_text(encoding="utf-8") for path in COMMITTED.glob(f"*{SUFFIX}")}
+    there = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in committed(ROOT)}
     now = documents()
-    assert set(committed) == set(now), AGAIN
-    assert [name for name, text in now.items() if committed[name] != text] == [], AGAIN
+    assert set(there) == set(now), AGAIN
+    assert [name for name, text in now.items() if there[name] != text] == [], AGAIN
 
 
 def test_every_service_has_a_document_of_openapi_3_1_and_none_shows_the_sandboxs_clock(

@@ -1,0 +1,52 @@
+"""contracts/errors.yaml as pages to read: who has to act, why it happened, what to do; a page per language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "title": "Problems of the bus",
+        "lead": "Every problem a service answers with (RFC 9457), by its stable `code`. What stands in braces is "
+        "filled in, and is a member of the document too.",
+        "status": "Status", "side": "Who has to act", "detail": "Why", "remedy": "What to do",
+        "sender": "sender", "receiver": "receiver", "gateway": "gateway", "platform": "platform (operators)",
+    },
+    "ru": {
+        "title": "Ошибки шины",
+        "lead": "Все ошибки, которыми отвечают сервисы (RFC 9457), по неизменному `code`. Значения в фигурных скобках "
+        "подставляются и передаются отдельными полями документа.",
+        "status": "Статус", "side": "Кто должен действовать", "detail": "Почему", "remedy": "Что делать",
+        "sender": "отправитель", "receiver": "получатель", "gateway": "шлюз", "platform": "платформа (операторы)",
+    },
+    "kk": {
+        "title": "Шинаның қателері",
+        "lead": "Сервистер жауап беретін барлық қателер (RFC 9457), өзгермейтін `code` бойынша. Жақша ішіндегі мәндер "
+        "толтырылады және құжаттың жеке өрістерінде беріледі.",
+        "status": "Мәртебе", "side": "Кім әрекет етуі керек", "detail": "Неліктен", "remedy": "Не істеу керек",
+        "sender": "жіберуші", "receiver": "алушы", "gateway": "шлюз", "platform": "платформа (операторлар)",
+    },
+}  # fmt: skip
+
+
+def render(errors: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """By file name. The areas of codes are chapters, in the order of their names."""
+    return {f"{language}.md": "\n".join(_page(errors, language)) + "\n" for language in WORDS}
+
+
+def _page(errors: Mapping[str, Mapping[str, Any]], language: str) -> Iterator[str]:
+    words = WORDS[language]
+    yield f"# {words['title']}\n"
+    yield "<!-- Made by `make contracts` from contracts/errors.yaml. -->\n"
+    yield words["lead"]
+    for area, codes in groupby(sorted(errors), key=lambda code: code.partition(".")[0]):
+        yield f"\n## {area}"
+        for code in codes:
+            spec, text = errors[code], errors[code][language]
+            yield f"\n### {code}\n"
+            yield f"**{text['title']}**\n"
+            yield f"* {words['status']}: {spec['status']}. {words['side']}: {words[spec['side']]}."
+            yield f"* {words['detail']}: {text['detail']}"
+            yield f"* {words['remedy']}: {text['remedy']}"
