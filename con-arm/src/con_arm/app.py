@@ -24,6 +24,7 @@ from egovkit.clock import Clock
 from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.service import include
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
@@ -60,8 +61,7 @@ def create_app(
             yield
 
     app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS, title=TITLE)
-    for router in routers:
-        app.include_router(router)
+    include(app, *routers)
     return app
 
 

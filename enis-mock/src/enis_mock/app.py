@@ -12,6 +12,7 @@ from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.service import include
 from egovkit.settings import read_secret
 from egovregister.answering import Answering
 from egovregister.api import Desk
@@ -49,6 +50,5 @@ def create_app(
             yield
 
     app = node.create_service(lifespan=lifespan, title="ЕНИС: twin of the notaries' register")
-    for router in (api.router, reads, control.router):
-        app.include_router(router)
+    include(app, api.router, reads, control.router)
     return app

@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from egovkit.clock import HandClock
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.errors import EgovError
 from egovkit.log import current_traceparent
 from egovkit.problems import Problems
-from egovkit.service import create_service
+from egovkit.service import create_service, include
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 KAZAKH = "Әә Ғғ Ққ Ңң Өө Ұұ Үү Һһ Іі"
@@ -85,13 +85,13 @@ async def trace() -> dict[str, str | None]:
 def make(clock: HandClock, **options: Any) -> FastAPI:
     app = create_service(
         "portal-pep",
-        problems=Problems.load(contracts_dir()),
+        problems=read_once(Problems.load, contracts_dir()),
         clock=clock,
         max_body=1000,
         body_limits=[(r"/v1/files/[^/]+", 5000)],
         **options,
     )
-    app.include_router(api)
+    include(app, api)
     return app
 
 

@@ -17,6 +17,7 @@ from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.pdf import PdfTemplate
+from egovkit.service import include
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
@@ -71,8 +72,7 @@ def create_app(
         return await path.measure()
 
     app = node.create_service(lifespan=lifespan, path_check=path_check, body_limits=BODY_LIMITS, title=TITLE)
-    for router in routers:
-        app.include_router(router)
+    include(app, *routers)
     return app
 
 

@@ -8,10 +8,9 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.ids import Ids
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
 from egovkit.node import Node
-from egovkit.problems import Problems
 from egovkit.signatures.certificates import Certificate
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached, verify_compact
@@ -35,7 +33,6 @@ from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
 from egovlaw.identifiers import synthetic_iin
-from egovlaw.loader import load_catalogue
 from provider_arm.api.access import Desk
 from provider_arm.app import create_app
 from provider_arm.service.context import Workstation
@@ -495,15 +492,6 @@ async def started(
             await asyncio.wait_for(app.state.node.joined.wait(), 10)
             keys = (portal, centre, register, gateway)
             yield Arm(app, http, bus, clock, ids, pki, *keys, neighbours, sent, letters, akimat)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def contracts_read_once() -> Iterator[None]:
-    """The contracts do not change while tests run; parsing them anew took longer than most tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("provider_arm.app.load_catalogue", lru_cache(load_catalogue))
-        patch.setattr("egovkit.node.Problems.load", lru_cache(Problems.load))
-        yield
 
 
 @pytest.fixture(scope="session")

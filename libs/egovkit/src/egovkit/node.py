@@ -11,7 +11,7 @@
                 yield
 
         app = node.create_service(lifespan=lifespan)
-        app.include_router(api.router)
+        include(app, api.router)
         return app
 
 Entering it reads the key, migrates the database and starts the bus; none of that waits for another service. Joining

@@ -17,6 +17,7 @@ from egovkit.contracts import read_once
 from egovkit.deadlines import DeadlinePace
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.service import include
 from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue
@@ -63,8 +64,8 @@ def create_app(
 
     limits = [(r"/v1/own-cases/[^/]+/attachments/[^/]+", MAX_FILE)]
     app = node.create_service(lifespan=lifespan, body_limits=limits, title="АРМ РШЭП: the provider's workstation")
-    for part in (sessions, staff, tasks, cases, terms, registers, own, desks, oversight):
-        app.include_router(part.router)
+    parts = (sessions, staff, tasks, cases, terms, registers, own, desks, oversight)
+    include(app, *(part.router for part in parts))
     return app
 
 
