@@ -31,6 +31,7 @@ from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
+from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
 from portal_pep.app import create_app
 from portal_pep.domain.files import Attachment
@@ -387,7 +388,8 @@ class World:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, pki: TestPki) -> PortalPepSettings:
+def settings(tmp_path: Path, pki: TestPki, migrated: Migrated) -> PortalPepSettings:
+    migrated("portal_pep", tmp_path / "portal-pep.sqlite3")
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()
     (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))

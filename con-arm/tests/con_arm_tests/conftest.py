@@ -35,6 +35,7 @@ from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
+from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
 
 REGULATION = "atyrau-housing-queue"
@@ -496,7 +497,8 @@ class World:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, pki: TestPki) -> Settings:
+def settings(tmp_path: Path, pki: TestPki, migrated: Migrated) -> Settings:
+    migrated("con_arm", tmp_path / "con-arm.sqlite3")
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()
     (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
