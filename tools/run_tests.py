@@ -87,7 +87,7 @@ def spread(name: str) -> list[str]:
         return ["-n", str(cores), "--dist", "worksteal"]
     if any(os.environ.get(given) for given in GIVEN_SERVERS):
         return []
-    return ["-n", str(min(2, cores)), "--dist", "loadgroup"]
+    return ["-n", str(min(2, cores)), "--dist", "loadfile"]
 
 
 def environment() -> dict[str, str]:
