@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from egovkit.contracts import read_once
 from egovlaw.loader import load_catalogue
 from egovlaw.pages import render_pages
 from sandbox.regulation_papers import diagrams_in, pages_in, write_pages
@@ -17,7 +18,7 @@ AGAIN = "run .venv/bin/egov regulations pages docs/reference/regulations"
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
-    return render_pages(load_catalogue(ROOT / "contracts"), diagrams_in(PAGES))
+    return render_pages(read_once(load_catalogue, ROOT / "contracts"), diagrams_in(PAGES))
 
 
 def test_the_committed_pages_are_those_the_generator_makes(made: dict[str, str]) -> None:
@@ -40,6 +41,6 @@ def test_the_page_of_a_regulation_that_is_gone_goes_too(tmp_path: Path, made: di
     others[1].parent.mkdir()
     for path in others:
         path.write_text("# somebody's own")
-    assert write_pages(load_catalogue(ROOT / "contracts"), tmp_path) == len(made)
+    assert write_pages(read_once(load_catalogue, ROOT / "contracts"), tmp_path) == len(made)
     assert not stale.exists() and all(path.exists() for path in others)
     assert (tmp_path / "ru" / "README.md").is_file()

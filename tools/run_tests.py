@@ -8,6 +8,7 @@ not success.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,10 @@ import debian_packages
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("libs/*/tests", "services/*/tests", "*/tests")
 NEEDS_SERVERS = ("connected", "e2e")
+GIVEN_SERVERS = ("EGOV_TEST_AMQP_URL", "EGOV_TEST_DB_URL")
+MARKED = ("service", *NEEDS_SERVERS)
+MEMORY = Path("/dev/shm")  # a file system in memory: nobody waits there for a disk that others write to, too
+MEMORY_NEEDED = 4 * 1024**3  # the most a tier has on it at once is a tenth of that; a container's own has 64 MB
 NO_TESTS = 5  # pytest's exit status when nothing was collected
 
 # name -> (marker expression, folders)
@@ -64,16 +69,40 @@ def folders(patterns: tuple[str, ...]) -> list[str]:
     return sorted(found)
 
 
+def places(name: str) -> list[str]:
+    """The folders of a tier; of one that goes by its marker the files that have it: to import all others takes longer
+    than many a test."""
+    found = folders(TIERS[name][1])
+    if name not in MARKED:
+        return found
+    files = sorted({path for folder in found for path in (ROOT / folder).rglob("test_*.py")})
+    return [str(path.relative_to(ROOT)) for path in files if f"mark.{name}" in path.read_text(encoding="utf-8")]
+
+
+def spread(name: str) -> list[str]:
+    """Below "connected" tests share nothing, so every core gets its part of them. Above, two processes with servers of
+    their own each: the tests of one world stay together (conftest.py). Given servers are for one process."""
+    cores = os.cpu_count() or 1
+    if name not in NEEDS_SERVERS:
+        return ["-n", str(cores), "--dist", "worksteal"]
+    if any(os.environ.get(given) for given in GIVEN_SERVERS):
+        return []
+    return ["-n", str(min(2, cores)), "--dist", "loadfile"]
+
+
+def environment() -> dict[str, str]:
+    if "TMPDIR" in os.environ or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_NEEDED:
+        return dict(os.environ)
+    return {**os.environ, "TMPDIR": str(MEMORY)}
+
+
 def run_tier(name: str, extra: list[str]) -> TierResult:
-    expression, patterns = TIERS[name]
-    # Below "connected" tests share nothing, so every core gets its part of them.
-    spread = [] if name in NEEDS_SERVERS else ["-n", str(os.cpu_count() or 1), "--dist", "worksteal"]
     print(f"--- {name}", flush=True)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch, "report.xml")
-        command = [sys.executable, "-m", "pytest", "-m", expression, f"--junitxml={report}", *spread, *extra]
-        status = subprocess.run([*command, *folders(patterns)], cwd=ROOT, check=False).returncode
+        command = [sys.executable, "-m", "pytest", "-m", TIERS[name][0], f"--junitxml={report}", *spread(name), *extra]
+        status = subprocess.run([*command, *places(name)], cwd=ROOT, env=environment(), check=False).returncode
         tests, failed, skipped = counts(report)
     return TierResult(name, status, time.perf_counter() - began, tests, failed, skipped)
 

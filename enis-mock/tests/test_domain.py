@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.messages import MessageRegister
 from egovkit.testing.plugin import START
 from egovlaw.identifiers import bin_problem, iin_birth_date, synthetic_iin
@@ -100,7 +100,7 @@ def test_there_are_at_least_fifty_deeds_in_every_status() -> None:
 
 
 def test_every_deed_follows_schema_and_rules() -> None:
-    messages = MessageRegister.load(contracts_dir())
+    messages = read_once(MessageRegister.load, contracts_dir())
     for n, one in enumerate(deeds()):
         assert deed_problems(one.deed, TODAY) == [], one.deed.registry_number
         told = as_answer(Attorney(n, START, one.deed, one.revoked_on), TODAY)

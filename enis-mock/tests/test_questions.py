@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope
 from egovkit.messages import MessageRegister
 from egovlaw.identifiers import synthetic_iin
@@ -43,7 +43,7 @@ async def test_a_power_of_attorney_is_found_by_number_and_date(twin: Bench) -> N
     [answer] = await twin.answers(1)
     assert (answer.type, answer.recipient, answer.caseseq) == ("kz.egov.answer.attorney.v1", "con-arm", 0)
     assert answer.correlationid == question.id
-    MessageRegister.load(contracts_dir()).check(answer.type, answer.data)
+    read_once(MessageRegister.load, contracts_dir()).check(answer.type, answer.data)
     [attorney] = answer.data["attorneys"]
     assert attorney["status"] == {"code": "valid", "name_ru": "Действует", "name_kk": "Қолданыста"}
     assert [party["iin"] for party in attorney["principals"]] == [PRINCIPAL]

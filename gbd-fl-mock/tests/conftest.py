@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
-from egovkit.db import migrate
 from egovkit.ids import Ids
 from egovkit.testing.pki import TestPki
+from egovkit.testing.plugin import Migrated
 from egovregister.testing import Bench, Keys, files_in, running
 from gbd_fl_mock.app import create_app
 from gbd_fl_mock.settings import Settings
@@ -22,22 +21,14 @@ from gbd_fl_mock.settings import Settings
 Starting = Callable[..., AbstractAsyncContextManager[Bench]]
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database as the migrations make it, to copy: a service that starts on it has nothing to migrate."""
-    path = tmp_path_factory.mktemp("template") / "gbd-fl-mock.sqlite3"
-    migrate(f"sqlite:///{path}", "gbd_fl_mock")
-    return path
-
-
 @pytest.fixture
 def starting(
-    tmp_path: Path, migrated: Path, memory_bus: MemoryBus, clock: HandClock, ids: Ids, pki: TestPki
+    tmp_path: Path, migrated: Migrated, memory_bus: MemoryBus, clock: HandClock, ids: Ids, pki: TestPki
 ) -> Starting:
     """Starts the twin; a second start finds the first one's database and key."""
     keys = Keys.made(pki, Settings.code)
     files = files_in(tmp_path, keys, pki)
-    shutil.copy(migrated, tmp_path / migrated.name)
+    migrated("gbd_fl_mock", tmp_path / "gbd-fl-mock.sqlite3")
 
     def start(**wanted: Any) -> AbstractAsyncContextManager[Bench]:
         return running(create_app, Settings(**(files | wanted)), keys, pki, (memory_bus, clock, ids))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from egovkit.bus import Topology
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.db.migrate import assert_migrations_match
 from egovkit.messages import MessageRegister
 from gbd_fl_mock.handlers import HANDLERS
@@ -40,7 +40,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_every_handler_is_for_a_message_of_the_register() -> None:
-    assert set(HANDLERS) <= {spec.type for spec in MessageRegister.load(contracts_dir())}
+    assert set(HANDLERS) <= {spec.type for spec in read_once(MessageRegister.load, contracts_dir())}
 
 
 def test_the_broker_lets_us_write_to_shep_alone() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.messages import MessageRegister
@@ -91,7 +91,7 @@ async def test_garbage_breaks_the_schema_and_its_refusal_shows_in_the_read(twin:
     await ask(twin)
     [answer] = await twin.answers(1)
     with pytest.raises(EgovError, match=r"data\.invalid"):
-        MessageRegister.load(contracts_dir()).check(answer.type, answer.data)
+        read_once(MessageRegister.load, contracts_dir()).check(answer.type, answer.data)
     await twin.deliver(twin.refusal(answer, "data.invalid"))
     [read] = await twin.reads()
     assert (read["outcome"], read["fault"]) == ("bent", "garbage")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope
 from egovkit.messages import MessageRegister
 from egovlaw.identifiers import synthetic_iin
@@ -48,7 +48,7 @@ async def test_an_answer_belongs_to_its_question_and_goes_back_to_who_asked(twin
     assert twin.sent[0].queue == "shep.ingress"
     assert answer.data["result"]["code"] == "00000"
     assert [person["iin"] for person in answer.data["persons"]] == [ADULT]
-    MessageRegister.load(contracts_dir()).check(answer.type, answer.data)
+    read_once(MessageRegister.load, contracts_dir()).check(answer.type, answer.data)
 
 
 async def test_an_answered_question_is_one_line_of_the_trace(twin: Bench) -> None:

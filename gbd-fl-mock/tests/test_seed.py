@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.messages import MessageRegister
 from egovkit.testing.plugin import START
 from egovlaw.identifiers import iin_birth_date, iin_problem, synthetic_iin
@@ -60,7 +60,7 @@ def test_every_number_is_of_the_synthetic_range_by_its_place() -> None:
 
 
 def test_every_version_of_everybody_follows_schema_and_rules() -> None:
-    messages = MessageRegister.load(contracts_dir())
+    messages = read_once(MessageRegister.load, contracts_dir())
     for one in everybody():
         messages.check(
             "kz.egov.answer.person.v1", answer_data("persons", Found([one.person], frozenset()), None, START)

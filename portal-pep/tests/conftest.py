@@ -8,7 +8,7 @@ import base64
 import functools
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +26,13 @@ from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
-from egovkit.problems import Problems
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
+from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
-from egovlaw.loader import load_catalogue
 from portal_pep.app import create_app
 from portal_pep.domain.files import Attachment
 from portal_pep.settings import PortalPepSettings
@@ -388,17 +387,9 @@ class World:
         await self.app.state.node.trust_source.refresh(force=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def contracts_read_once() -> Iterator[None]:
-    """The contracts do not change while tests run; reading their YAML for every application would be half the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Problems, "load", staticmethod(functools.cache(Problems.load)))
-        patch.setattr("portal_pep.app.load_catalogue", functools.cache(load_catalogue))
-        yield
-
-
 @pytest.fixture
-def settings(tmp_path: Path, pki: TestPki) -> PortalPepSettings:
+def settings(tmp_path: Path, pki: TestPki, migrated: Migrated) -> PortalPepSettings:
+    migrated("portal_pep", tmp_path / "portal-pep.sqlite3")
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()
     (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))

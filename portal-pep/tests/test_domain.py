@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_catalogue
 from portal_pep.domain import files, forms, states, texts
@@ -28,7 +28,7 @@ START = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def regulation() -> Regulation:
-    found = load_catalogue(contracts_dir()).regulation("atyrau-housing-queue")
+    found = read_once(load_catalogue, contracts_dir()).regulation("atyrau-housing-queue")
     assert found is not None
     return found
 

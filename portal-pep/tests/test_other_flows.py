@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.messages import MessageRegister
 from egovkit.signatures.authority import Span
 from egovlaw.catalogue import Channel, Regulation
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.service
 def offered() -> tuple[Regulation, ...]:
     return tuple(
         one
-        for one in load_catalogue(contracts_dir()).regulations
+        for one in read_once(load_catalogue, contracts_dir()).regulations
         if (channel := one.channels.get("portal")) is not None and channel.has_flow
     )
 
@@ -65,7 +65,7 @@ def places(code: str) -> dict[str, str]:
 
 def judged(world: Any, envelope: Any) -> Any:
     """What a gateway that knows the act says of the envelope as the first of its case."""
-    MessageRegister.load(world.app.state.node.contracts).check(envelope.type, envelope.data)
+    read_once(MessageRegister.load, world.app.state.node.contracts).check(envelope.type, envelope.data)
     steps = [TrailStep(one["step"], one["outcome"], world.clock.now()) for one in envelope.data["trail"]]
     return judge_order(channel_of(envelope.regulation), None, envelope.type, envelope.step, steps)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from egovkit.contracts import read_once
 from egovkit.errors import EgovError
 from egovkit.journal import read_rows
 from egovkit.messages import MessageRegister
@@ -67,7 +68,7 @@ async def test_a_sent_application_is_an_envelope_that_the_law_and_the_contract_a
     assert base64.b64decode(envelope.data["document"]) == document and envelope.data["signature"] == signature
     assert envelope.data["attachments"] == [copy] and envelope.data["applicant"] == {"iin": citizen.iin}
     node = world.app.state.node
-    MessageRegister.load(node.contracts).check(envelope.type, envelope.data)
+    read_once(MessageRegister.load, node.contracts).check(envelope.type, envelope.data)
     channel = world.app.state.portal.catalogue.regulation(envelope.regulation).channels["portal"]
     steps = [TrailStep(one["step"], one["outcome"], world.clock.now()) for one in envelope.data["trail"]]
     assert trail_of(envelope) == [("P1", "done"), ("C1", "ok"), ("P3", "done"), ("C2", "ok")]

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovlaw.loader import load_catalogue
 from portal_pep.domain.states import ENDED, CaseState
 from portal_pep.domain.steps import portal_flow
@@ -54,7 +54,7 @@ def test_every_state_that_goes_on_is_somebodys_turn_and_every_turn_has_its_words
     ],
 )
 def test_the_step_that_stands_next_is_the_acts(state: CaseState, step: str | None, turn: Turn, label: Any) -> None:
-    regulation = load_catalogue(contracts_dir()).regulation("atyrau-housing-queue")
+    regulation = read_once(load_catalogue, contracts_dir()).regulation("atyrau-housing-queue")
     assert regulation is not None
     flow = portal_flow(regulation)
     assert flow is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.journal import read_rows
 from egovlaw.loader import load_catalogue
 from portal_pep.domain.surveys import GROUP, MAY_CHANGE, problems, published, questions, survey_form
@@ -43,7 +43,7 @@ async def counted(world: Any) -> tuple[int, dict[tuple[str, int], int]]:
 
 
 def test_the_rules_name_everything_wrong_with_the_answers() -> None:
-    regulation = load_catalogue(contracts_dir()).regulation(REGULATION)
+    regulation = read_once(load_catalogue, contracts_dir()).regulation(REGULATION)
     assert regulation is not None
     form = survey_form(regulation)
     assert form is not None

@@ -24,6 +24,7 @@ from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
+from egovkit.testing.plugin import Migrated
 from regional_gateway_rshep.app import create_app
 from regional_gateway_rshep.handlers import Redriven
 from regional_gateway_rshep.settings import Settings
@@ -112,10 +113,11 @@ class Region:
 
 @pytest.fixture
 async def region(
-    tmp_path: Path, clock: HandClock, ids: Ids, pki: TestPki, memory_bus: MemoryBus
+    tmp_path: Path, migrated: Migrated, clock: HandClock, ids: Ids, pki: TestPki, memory_bus: MemoryBus
 ) -> AsyncIterator[Region]:
     keys = {code: pki.system(code) for code in PLACES}
     own = "regional-gateway-rshep"
+    migrated("regional_gateway_rshep", tmp_path / f"{own}.sqlite3")
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()
     (tmp_path / f"keys/{own}.p12").write_bytes(keys[own].to_pkcs12(None, own))

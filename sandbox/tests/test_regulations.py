@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_catalogue
 from sandbox.cli import app
@@ -22,11 +22,17 @@ TAYYNSHA = "tayynsha-social-assistance"
 
 @pytest.fixture(scope="module")
 def law() -> Catalogue:
-    return load_catalogue(contracts_dir())
+    return read_once(load_catalogue, contracts_dir())
 
 
 def egov(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["regulations", *arguments])
+
+
+@pytest.fixture(scope="module")
+def shown(law: Catalogue) -> dict[str, Result]:
+    """Every regulation's page, by its code."""
+    return {regulation.code: egov("show", regulation.code) for regulation in law.regulations}
 
 
 def unfolded(page: str) -> str:
@@ -42,16 +48,15 @@ def test_the_list_has_every_regulation_with_its_channels(law: Catalogue) -> None
         assert regulation.title_ru in shown.output
 
 
-def test_every_regulation_is_shown_in_a_hundred_columns(law: Catalogue) -> None:
-    for regulation in law.regulations:
-        shown = egov("show", regulation.code)
-        assert shown.exit_code == 0
-        assert max(len(line) for line in shown.output.splitlines()) <= 100, regulation.code
+def test_every_regulation_is_shown_in_a_hundred_columns(shown: dict[str, Result]) -> None:
+    for code, page in shown.items():
+        assert page.exit_code == 0
+        assert max(len(line) for line in page.output.splitlines()) <= 100, code
 
 
-def test_a_regulation_is_shown_with_all_it_holds(law: Catalogue) -> None:
+def test_a_regulation_is_shown_with_all_it_holds(law: Catalogue, shown: dict[str, Result]) -> None:
     for regulation in law.regulations:
-        page = egov("show", regulation.code).output
+        page = shown[regulation.code].output
         words = set(page.replace("[", " ").replace("]", " ").replace(",", " ").split())
         assert {item.label for channel in regulation.channels.values() for item in channel.flow} <= words
         assert {item.kind.name for channel in regulation.channels.values() for item in channel.flow} <= words

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.sandbox import PATH, QUESTION
 from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_catalogue
@@ -25,7 +25,7 @@ def followed() -> list[Regulation]:
     """The acts whose applicant may ask where he stands."""
     return [
         one
-        for one in load_catalogue(contracts_dir()).regulations
+        for one in read_once(load_catalogue, contracts_dir()).regulations
         if "portal" in one.channels
         and any((s.type, s.sender) == ("query.register", "origin") for s in one.channels["portal"].side_messages)
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope
 from egovkit.outbox import UNORDERED
 from egovlaw.catalogue import Channel
@@ -109,7 +109,7 @@ class Cell:
 
 
 def channel_of(name: str) -> Channel:
-    regulation = load_catalogue(contracts_dir()).regulation("atyrau-housing-queue")
+    regulation = read_once(load_catalogue, contracts_dir()).regulation("atyrau-housing-queue")
     assert regulation is not None
     return regulation.channels[name]
 

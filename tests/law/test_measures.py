@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from egovkit.contracts import read_once
 from egovlaw.catalogue import Channel, FlowItem, Limit, Regulation
 from egovlaw.loader import load_catalogue
 
@@ -21,7 +22,7 @@ OF_MESSAGE = {"query": "request", "answer": "request", "case.submitted": "submis
 FACTS_OF_LOCAL_STEPS = {"refuse_login", "refuse_signature", "report_no_data"}
 PROVIDERS_WORD = ("case.status", "case.extended", "case.paused", "case.resumed")
 
-catalogue = load_catalogue(CONTRACTS)
+catalogue = read_once(load_catalogue, CONTRACTS)
 CHANNELS = [
     pytest.param(regulation, channel, id=f"{regulation.code}-{channel.code}")
     for regulation in catalogue.regulations

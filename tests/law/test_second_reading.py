@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from egovkit.contracts import read_once
 from egovlaw.catalogue import Branch, Catalogue, Channel, Duration, FlowItem, Published, Regulation, TableRow
 from egovlaw.documents import read_document
 from egovlaw.loader import load_catalogue
@@ -35,7 +36,7 @@ UNITS = {"minutes": "minute", "hours": "hour", "working_days": "working day", "c
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return load_catalogue(CONTRACTS)
+    return read_once(load_catalogue, CONTRACTS)
 
 
 def differences(where: str, read: dict[Any, Any], found: dict[Any, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from egovkit.contracts import read_once
 from egovlaw.digests import READ, VERBATIM, differences, digest, digest_list, line_of, passages
 from egovlaw.documents import Document, read_document
 from egovlaw.loader import load_catalogue
@@ -49,7 +50,7 @@ def test_a_list_says_how_each_text_was_compared(code: str) -> None:
 
 
 def test_every_regulation_has_its_list() -> None:
-    assert set(LISTS) == {one.code for one in load_catalogue(CONTRACTS).regulations}
+    assert set(LISTS) == {one.code for one in read_once(load_catalogue, CONTRACTS).regulations}
 
 
 def test_a_letter_more_or_less_is_seen_and_a_line_break_is_not() -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,14 +30,13 @@ from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.journal import read_rows
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
-from egovkit.problems import Problems
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
+from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
-from egovlaw.loader import load_catalogue
 
 REGULATION = "atyrau-housing-queue"
 PASSWORD = "жасыл-көл-2026"
@@ -498,17 +496,9 @@ class World:
         await self.app.state.node.trust_source.refresh(force=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def contracts_read_once() -> Iterator[None]:
-    """The contracts do not change while tests run; reading their YAML for every application would be half the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Problems, "load", staticmethod(functools.cache(Problems.load)))
-        patch.setattr("con_arm.app.load_catalogue", functools.cache(load_catalogue))
-        yield
-
-
 @pytest.fixture
-def settings(tmp_path: Path, pki: TestPki) -> Settings:
+def settings(tmp_path: Path, pki: TestPki, migrated: Migrated) -> Settings:
+    migrated("con_arm", tmp_path / "con-arm.sqlite3")
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()
     (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))

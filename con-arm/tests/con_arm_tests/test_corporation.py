@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.messages import MessageRegister
 from egovlaw.catalogue import Channel, Regulation
 from egovlaw.flow import CaseProgress, OrderAccepted, TrailStep, judge_order
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.service
 def corporation() -> tuple[tuple[Regulation, Channel], ...]:
     return tuple(
         (one, channel)
-        for one in load_catalogue(contracts_dir()).regulations
+        for one in read_once(load_catalogue, contracts_dir()).regulations
         for channel in one.channels.values()
         if channel.origin_kind == "centre" and any(item.kind.name == "visit" for item in channel.flow)
     )
@@ -63,7 +63,7 @@ def kinds(channel: Channel, envelope: Any) -> list[tuple[str, str]]:
 
 
 def judged(world: Any, channel: Channel, envelope: Any, progress: CaseProgress | None) -> CaseProgress:
-    MessageRegister.load(world.app.state.node.contracts).check(envelope.type, envelope.data)
+    read_once(MessageRegister.load, world.app.state.node.contracts).check(envelope.type, envelope.data)
     trail = [TrailStep(one["step"], one["outcome"], world.clock.now()) for one in envelope.data["trail"]]
     verdict = judge_order(channel, progress, envelope.type, envelope.step, trail)
     assert isinstance(verdict, OrderAccepted), verdict

@@ -16,7 +16,7 @@ from con_arm.domain.people import login_wait
 from con_arm.domain.states import ENDED, TRANSITIONS, CaseEvent, CaseState, after, has_ended, may_send_again
 from con_arm.domain.steps import centre_flow, is_late, query_limit
 from con_arm.domain.texts import FACT_TEXTS, QUERY_TEXTS, REASON_TEXTS, STATE_TEXTS, filled
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.membership import Member
 from egovlaw.catalogue import Duration, ServiceTerm
 from egovlaw.loader import load_catalogue
@@ -28,7 +28,7 @@ IIN, OTHER = "991231600012", "991231600022"
 
 
 def catalogue() -> Any:
-    return load_catalogue(contracts_dir())
+    return read_once(load_catalogue, contracts_dir())
 
 
 def member(code: str, kind: str, **more: Any) -> Member:

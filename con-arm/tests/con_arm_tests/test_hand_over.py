@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from egovkit.contracts import read_once
 from egovkit.messages import MessageRegister
 from egovlaw.flow import CaseProgress, OrderAccepted, judge_order
 
@@ -42,7 +43,7 @@ async def test_the_result_is_handed_over_with_a_record_the_operator_signs(world:
     assert (envelope.type, envelope.recipient, envelope.step) == ("kz.egov.case.handed_over.v1", "provider-arm", "P9")
     assert base64.b64decode(envelope.data["document"]) == document and envelope.data["version"] == 2
     assert envelope.data["received_by"] == {"capacity": "applicant", "iin": iin} and envelope.data["trail"] == []
-    MessageRegister.load(world.app.state.node.contracts).check(envelope.type, envelope.data)
+    read_once(MessageRegister.load, world.app.state.node.contracts).check(envelope.type, envelope.data)
     channel = world.app.state.centre.catalogue.regulation(envelope.regulation).channels["centre"]
     judged = judge_order(channel, CaseProgress("P9"), envelope.type, "P9", ())
     assert isinstance(judged, OrderAccepted) and judged.progress.ended

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_calendar, load_catalogue
 
@@ -24,7 +24,7 @@ PAPERS = [{"name": "Жеке куәлік", "kind": "original", "note": None}, {
 
 @functools.cache
 def acts() -> tuple[Regulation, ...]:
-    return load_catalogue(contracts_dir()).regulations
+    return read_once(load_catalogue, contracts_dir()).regulations
 
 
 NAMED_ONLY = next(

@@ -9,6 +9,7 @@ import pytest
 
 from con_arm.handlers import HANDLERS
 from con_arm.store import queries as store
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.messages import MessageRegister
 from egovlaw.flow import CaseProgress, OrderAccepted, TrailStep, judge_order
 
@@ -28,9 +29,8 @@ def states(queries: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def test_every_message_that_may_come_to_an_origin_has_a_handler() -> None:
-    from egovkit.contracts import contracts_dir
 
-    register = MessageRegister.load(contracts_dir())
+    register = read_once(MessageRegister.load, contracts_dir())
     expected = {spec.type for spec in register if {"origin", "any"} & set(spec.to_kinds)}
     # The provider alone asks the akimat's registers, and decides in flows that begin at his own desk.
     expected -= {"kz.egov.answer.register.v1", "kz.egov.case.decided.v1"}
@@ -71,7 +71,7 @@ async def test_the_questions_follow_the_flow_as_the_gateway_judges_it(world: Any
     channel = world.app.state.centre.catalogue.regulation(queries[0].regulation).channels["centre"]
     progress: CaseProgress | None = None
     for query in queries:
-        MessageRegister.load(world.app.state.node.contracts).check(query.type, query.data)
+        read_once(MessageRegister.load, world.app.state.node.contracts).check(query.type, query.data)
         trail = [TrailStep(one["step"], one["outcome"], world.clock.now()) for one in query.data["trail"]]
         judged = judge_order(channel, progress, query.type, query.step, trail)
         assert isinstance(judged, OrderAccepted), judged

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from egovkit.contracts import read_once
 from egovkit.errors import EgovError
 from egovkit.messages import MessageRegister
 from egovkit.signatures.authority import Span
@@ -55,7 +56,7 @@ async def test_a_sent_application_is_an_envelope_that_the_law_and_the_contract_a
     assert (envelope.step, envelope.region, envelope.channel, envelope.caseseq) == ("P6", "atyrau", "centre", 2)
     assert base64.b64decode(envelope.data["document"]) == document and envelope.data["signature"] == signature
     assert envelope.data["attachments"] == [scan] and envelope.data["applicant"] == {"iin": iin}
-    MessageRegister.load(world.app.state.node.contracts).check(envelope.type, envelope.data)
+    read_once(MessageRegister.load, world.app.state.node.contracts).check(envelope.type, envelope.data)
     channel = world.app.state.centre.catalogue.regulation(envelope.regulation).channels["centre"]
     trail = [TrailStep(one["step"], one["outcome"], world.clock.now()) for one in envelope.data["trail"]]
     assert [(one.step, one.outcome) for one in trail] == [("C1", "ok"), ("P5", "done")]

@@ -22,6 +22,7 @@ from egovkit.ids import Ids
 from egovkit.signatures.jws import sign_compact, sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
+from egovkit.testing.plugin import Migrated
 from gateway_shep.app import create_app
 from gateway_shep.settings import Settings
 
@@ -76,7 +77,10 @@ class Shep:
 
 
 @pytest.fixture
-async def shep(tmp_path: Path, clock: HandClock, ids: Ids, pki: TestPki, memory_bus: MemoryBus) -> AsyncIterator[Shep]:
+async def shep(
+    tmp_path: Path, migrated: Migrated, clock: HandClock, ids: Ids, pki: TestPki, memory_bus: MemoryBus
+) -> AsyncIterator[Shep]:
+    migrated("gateway_shep", tmp_path / "gateway-shep.sqlite3")
     keys = {"gateway-shep": pki.system("gateway-shep")}
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()

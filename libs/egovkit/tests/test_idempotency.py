@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from sqlalchemy import text
 
 from egovkit.clock import HandClock
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, KitTables, migrate
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt, Idempotent, forget_answers
@@ -31,7 +31,7 @@ class Shop:
         self.before: Callable[[], Awaitable[None]] | None = None
         self.after: Callable[[], Awaitable[None]] | None = None
         self.keeps = True
-        self.app = create_service("shop", problems=Problems.load(contracts_dir()), clock=clock)
+        self.app = create_service("shop", problems=read_once(Problems.load, contracts_dir()), clock=clock)
         self.app.add_api_route("/v1/things", self.create, methods=["POST"])
         self.app.add_api_route("/v1/others", self.create, methods=["POST"])
         self.app.add_api_route("/v1/optional", self.optional, methods=["POST"])

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.bus import Dead, Delivery, Outcome, Outgoing, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, KitTables, migrate
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
@@ -71,7 +71,7 @@ class World:
             trust=self.trust,
             clock=self.clock,
             table=self.kit.inbox,
-            messages=MessageRegister.load(contracts_dir()),
+            messages=read_once(MessageRegister.load, contracts_dir()),
             handlers=handlers,
             refresh=self.refresh,
             **more,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.errors import EgovError
 from egovkit.messages import CLASSES, MessageRegister, RegisterInvalid
 
@@ -23,7 +23,7 @@ GOOD: dict[str, Any] = {
 
 @pytest.fixture
 def register() -> MessageRegister:
-    return MessageRegister.load(contracts_dir())
+    return read_once(MessageRegister.load, contracts_dir())
 
 
 def refused(register: MessageRegister, data: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Row, select
 
 from egovkit.clock import HandClock
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, KitTables
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
@@ -57,7 +57,7 @@ def woken() -> list[str]:
 
 @pytest.fixture
 def outbox(key: SigningKey, clock: HandClock, ids: Ids, kit: KitTables, woken: list[str]) -> Outbox:
-    register = MessageRegister.load(contracts_dir())
+    register = read_once(MessageRegister.load, contracts_dir())
     return Outbox(key, "provider-arm", clock, ids, kit.outbox, messages=register, on_commit=woken.append)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from egovkit.contracts import ContractsNotFound, contracts_dir
+from egovkit.contracts import ContractsNotFound, contracts_dir, read_once
 from egovkit.errors import EgovError, FieldError
 from egovkit.problems import Problems, check_errors, fill, negotiate, read_errors
 
@@ -31,7 +31,7 @@ GOOD: dict[str, Any] = {
 
 @pytest.fixture
 def problems() -> Problems:
-    return Problems.load(contracts_dir())
+    return read_once(Problems.load, contracts_dir())
 
 
 # --- contracts/errors.yaml itself ------------------------------------------------------------------------------

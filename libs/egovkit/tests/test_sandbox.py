@@ -14,7 +14,7 @@ from egovkit.bus import Delivery, Outcome, Outgoing, Verdict
 from egovkit.bus.holdable import HoldableBus
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import ShiftedClock
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database
 from egovkit.problems import Problems
 from egovkit.sandbox import (
@@ -49,7 +49,7 @@ def control_of(settings: ServiceSettings) -> Control:
 
 
 def client(control: Control, token: str = "sesame") -> httpx.AsyncClient:
-    app = create_service("twin", problems=Problems.load(contracts_dir()), clock=control.clock)
+    app = create_service("twin", problems=read_once(Problems.load, contracts_dir()), clock=control.clock)
     app.include_router(sandbox_router(control))
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://twin", headers=headers)

@@ -50,7 +50,21 @@ def centre(housing: Regulation) -> Channel:
 @pytest.fixture
 def copy(contracts: Path, tmp_path: Path) -> Path:
     """A private copy of the catalogue and its schemas."""
-    shutil.copytree(contracts / "regulations", tmp_path / "regulations")
-    shutil.copytree(contracts / "schemas", tmp_path / "schemas")
-    shutil.copy(contracts / "regions.yaml", tmp_path / "regions.yaml")
-    return tmp_path / "regulations"
+    return copied(contracts, tmp_path, "*/*.yaml")
+
+
+@pytest.fixture
+def alone(contracts: Path, tmp_path: Path) -> Path:
+    """A private catalogue of one regulation: to spoil it, nobody has to read the other twenty."""
+    return copied(contracts, tmp_path, "atyrau/housing-queue.yaml")
+
+
+def copied(contracts: Path, folder: Path, regulations: str) -> Path:
+    shutil.copytree(contracts / "schemas", folder / "schemas")
+    shutil.copy(contracts / "regions.yaml", folder / "regions.yaml")
+    root = contracts / "regulations"
+    for path in (*root.glob("*.yaml"), *root.glob(regulations)):
+        target = folder / path.relative_to(contracts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return folder / "regulations"

@@ -36,9 +36,15 @@ def schema(contracts: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def errors(contracts: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((contracts / "errors.yaml").read_text(encoding="utf-8"))
+    return found
+
+
 @pytest.mark.parametrize("code", [*ORDER, *ROUTE, *TIME])
-def test_every_code_has_its_texts_and_only_placeholders_we_fill(contracts: Path, code: str) -> None:
-    entry = yaml.safe_load((contracts / "errors.yaml").read_text(encoding="utf-8"))[code]
+def test_every_code_has_its_texts_and_only_placeholders_we_fill(errors: dict[str, Any], code: str) -> None:
+    entry = errors[code]
     for lang in ("kk", "ru", "en"):
         text = entry[lang]["title"] + entry[lang]["detail"] + entry[lang]["remedy"]
         assert set(re.findall(r"{(\w+)}", text)) <= PARAMS[code.split(".")[0]], lang

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,20 +52,14 @@ class Spoiled:
 
 
 @pytest.fixture
-def spoiled(copy: Path) -> Spoiled:
-    return Spoiled(copy)
+def spoiled(alone: Path) -> Spoiled:
+    return Spoiled(alone)
 
 
 def test_the_catalogue_loads_from_its_folder_and_from_the_folder_above(contracts: Path) -> None:
     files = list((contracts / "regulations").glob("*/*.yaml"))
     assert len(load_catalogue(contracts / "regulations").regulations) == len(files)
     assert len(load_catalogue(contracts).regulations) == len(files)
-
-
-def test_loading_is_quick(contracts: Path) -> None:
-    began = time.process_time()
-    load_catalogue(contracts)
-    assert time.process_time() - began < 1.0
 
 
 def unknown_key(file: Spoiled) -> tuple[int, str]:
@@ -380,9 +373,9 @@ def test_a_file_cut_anywhere_is_refused_without_a_crash(spoiled: Spoiled, cut: i
 
 
 @pytest.mark.parametrize("value", ["5", "text", "[]", "[[1]]", "{}", "null", "true", "[{}]", "[null, 3]"])
-def test_any_part_may_be_of_the_wrong_type_without_a_crash(copy: Path, value: str) -> None:
+def test_any_part_may_be_of_the_wrong_type_without_a_crash(alone: Path, value: str) -> None:
     for key in ("channels", "internal_procedure", "forms", "rules", "decisions", "act", "settings", "title"):
-        file = Spoiled(copy)
+        file = Spoiled(alone)
         start = next(n for n, line in enumerate(file.lines) if line.startswith(f"{key}:"))
         end = next((n for n in range(start + 1, len(file.lines)) if file.lines[n][:1].isalpha()), len(file.lines))
         original = file.path.read_text(encoding="utf-8")
@@ -390,22 +383,22 @@ def test_any_part_may_be_of_the_wrong_type_without_a_crash(copy: Path, value: st
         file.path.write_text("\n".join(file.lines), encoding="utf-8")
         if (key, value) not in {("internal_procedure", "[]"), ("forms", "[]"), ("rules", "[]"), ("decisions", "[]"),
                                 ("settings", "{}")}:  # fmt: skip
-            assert errors_of(copy), key
+            assert errors_of(alone), key
         file.path.write_text(original, encoding="utf-8")
 
 
-def second_version(copy: Path, version: int = 2, name: str | None = None) -> Path:
+def second_version(root: Path, version: int = 2, name: str | None = None) -> Path:
     """The housing queue of Atyrau again, with another limit of its first measured message."""
-    first = copy / "atyrau/housing-queue.yaml"
+    first = root / "atyrau/housing-queue.yaml"
     text = first.read_text(encoding="utf-8").replace("\nversion: 1\n", f"\nversion: {version}\n", 1)
-    path = copy / "atyrau" / (name or f"housing-queue.v{version}.yaml")
+    path = root / "atyrau" / (name or f"housing-queue.v{version}.yaml")
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_the_newest_version_is_for_new_cases_and_the_older_stays_for_running_ones(copy: Path) -> None:
-    second_version(copy)
-    law = load_catalogue(copy)
+def test_the_newest_version_is_for_new_cases_and_the_older_stays_for_running_ones(alone: Path) -> None:
+    second_version(alone)
+    law = load_catalogue(alone)
     newest = law.regulation("atyrau-housing-queue")
     assert newest is not None and newest.version == 2
     first = law.regulation("atyrau-housing-queue", 1)
@@ -423,8 +416,8 @@ def test_the_newest_version_is_for_new_cases_and_the_older_stays_for_running_one
         (2, "housing-queue.v4.yaml", "in a file named for version 4"),
     ],
 )
-def test_versions_that_collide_or_leave_a_gap_are_named(copy: Path, version: int, name: str, expected: str) -> None:
-    second_version(copy, version, name)
+def test_versions_that_collide_or_leave_a_gap_are_named(alone: Path, version: int, name: str, expected: str) -> None:
+    second_version(alone, version, name)
     with pytest.raises(CatalogueInvalid) as invalid:
-        load_catalogue(copy)
+        load_catalogue(alone)
     assert any(expected in error.message for error in invalid.value.errors)

@@ -123,11 +123,11 @@ def draw_all(law: Catalogue, folder: Path) -> int:
 
 def catalogue() -> Catalogue:
     """The catalogue of this installation, or every fault of it and exit 1."""
-    from egovkit.contracts import contracts_dir
+    from egovkit.contracts import contracts_dir, read_once
     from egovlaw.loader import CatalogueInvalid, load_catalogue
 
     try:
-        return load_catalogue(contracts_dir())
+        return read_once(load_catalogue, contracts_dir())
     except CatalogueInvalid as invalid:
         fail(f"{invalid}\n{len(invalid.errors)} faults", 1)
 

@@ -73,11 +73,11 @@ def _typed(text: str) -> TermOf:
 
 
 def _of_act(calendar: WorkCalendar, code: str, channel: str) -> TermOf:
-    from egovkit.contracts import contracts_dir
+    from egovkit.contracts import contracts_dir, read_once
     from egovlaw.loader import load_catalogue
     from egovlaw.terms import term_of
 
-    regulation = load_catalogue(contracts_dir()).regulation(code)
+    regulation = read_once(load_catalogue, contracts_dir()).regulation(code)
     if regulation is None:
         _fail(f"no regulation {code}; `egov regulations list` shows them")
     own = {term.channel for term in regulation.terms if term.channel is not None}

@@ -12,6 +12,7 @@ from cryptography import x509
 from egovkit.clock import HandClock
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.keys import csr, new_private_key
+from egovkit.testing.plugin import Migrated
 from nuc_mock.app import create_app
 from nuc_mock.settings import Settings
 
@@ -64,7 +65,8 @@ async def running(settings: Settings, clock: HandClock) -> AsyncIterator[Twin]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, migrated: Migrated) -> Settings:
+    migrated("nuc_mock", tmp_path / "nuc-mock.sqlite3")
     return Settings(home=tmp_path)
 
 

@@ -7,11 +7,9 @@ import asyncio
 import base64
 import hashlib
 import json
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +20,18 @@ from fastapi import FastAPI
 from egovkit.bus import DEAD_REASON, Delivery, Outgoing, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
-from egovkit.db import migrate
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.ids import Ids
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
 from egovkit.node import Node
-from egovkit.problems import Problems
 from egovkit.signatures.certificates import Certificate
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached, verify_compact
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
+from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
-from egovlaw.loader import load_catalogue
 from provider_arm.api.access import Desk
 from provider_arm.app import create_app
 from provider_arm.service.context import Workstation
@@ -505,33 +501,16 @@ async def started(
             yield Arm(app, http, bus, clock, ids, pki, *keys, neighbours, sent, letters, akimat)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def contracts_read_once() -> Iterator[None]:
-    """The contracts do not change while tests run; parsing them anew took longer than most tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("provider_arm.app.load_catalogue", lru_cache(load_catalogue))
-        patch.setattr("egovkit.node.Problems.load", lru_cache(Problems.load))
-        yield
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database as the migrations make it, to copy: a service that starts on it has nothing to migrate."""
-    path = tmp_path_factory.mktemp("template") / "provider-arm.sqlite3"
-    migrate(f"sqlite:///{path}", "provider_arm")
-    return path
-
-
 Starting = Callable[..., AbstractAsyncContextManager[Arm]]
 
 
 @pytest.fixture
 def starting(
-    tmp_path: Path, migrated: Path, memory_bus: MemoryBus, clock: HandClock, ids: Ids, pki: TestPki
+    tmp_path: Path, migrated: Migrated, memory_bus: MemoryBus, clock: HandClock, ids: Ids, pki: TestPki
 ) -> Starting:
     """Starts the workstation with other settings; a second start finds the first one's database and key."""
     key = pki.system("provider-arm")
-    shutil.copy(migrated, tmp_path / migrated.name)
+    migrated("provider_arm", tmp_path / "provider-arm.sqlite3")
 
     def start(
         *, portal: SigningKey | None = None, gateway: SigningKey | None = None, **wanted: Any

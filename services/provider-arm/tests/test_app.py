@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from egovkit.bus import Topology
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.db.migrate import assert_migrations_match
 from egovkit.messages import MessageRegister
 from egovkit.problems import Problems
@@ -38,7 +38,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_every_code_raised_here_is_in_the_contract() -> None:
-    known = Problems.load(contracts_dir()).codes
+    known = read_once(Problems.load, contracts_dir()).codes
     raised = {
         code
         for path in SOURCES.rglob("*.py")
@@ -64,7 +64,7 @@ def test_the_broker_lets_us_write_where_our_facts_go() -> None:
 
 
 def test_every_handler_is_for_a_message_of_the_register() -> None:
-    assert set(HANDLERS) <= {spec.type for spec in MessageRegister.load(contracts_dir())}
+    assert set(HANDLERS) <= {spec.type for spec in read_once(MessageRegister.load, contracts_dir())}
 
 
 @pytest.mark.service

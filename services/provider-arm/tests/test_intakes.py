@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.journal import read_rows
 from egovlaw.loader import load_catalogue
 from provider_arm.domain.desks import unknown_papers
@@ -59,7 +59,7 @@ async def test_an_application_taken_in_has_a_number_a_receipt_and_its_first_task
 
 NAMED_ONLY = [
     (one, channel.code)
-    for one in load_catalogue(contracts_dir()).regulations
+    for one in read_once(load_catalogue, contracts_dir()).regulations
     for channel in one.channels.values()
     if channel.origin_kind == "provider" and not channel.has_flow
 ]
@@ -207,7 +207,7 @@ async def test_receipts_are_listed_by_page_and_kind_without_names_of_persons(arm
 
 
 def test_papers_are_held_against_the_acts_list_where_it_has_one() -> None:
-    laws = load_catalogue(contracts_dir()).by_code
+    laws = read_once(load_catalogue, contracts_dir()).by_code
     assert unknown_papers(laws["wko-wheelchairs"], ["anything"]) == []  # A15: not in the file
     listed = laws["semey-disabled-child-home-education"]
     known = listed.settings["required_documents"].value[0]

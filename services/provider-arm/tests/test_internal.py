@@ -6,13 +6,12 @@ import asyncio
 import base64
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovlaw.catalogue import Duration, InternalStep, Regulation
 from egovlaw.identifiers import synthetic_iin
 from egovlaw.loader import load_catalogue
@@ -23,7 +22,7 @@ from provider_arm.domain.internal import Draft, Running, after, desks_of, key_of
 if TYPE_CHECKING:
     from conftest import Arm, Official
 
-CATALOGUE = load_catalogue(Path(contracts_dir()))
+CATALOGUE = read_once(load_catalogue, contracts_dir())
 WITH_PROCEDURE = [one for one in CATALOGUE.regulations if one.internal_procedure]
 AT_COUNTER = [one for one in WITH_PROCEDURE if "state_corporation" in one.channels]
 ORALMAN = next(one for one in AT_COUNTER if any(step.only_for == "positive" for step in one.internal_procedure))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovlaw.identifiers import synthetic_iin
 from egovlaw.loader import load_catalogue
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 JUDGED = next(
     one
-    for one in load_catalogue(Path(contracts_dir())).regulations
+    for one in read_once(load_catalogue, contracts_dir()).regulations
     if "state_corporation" in one.channels and any(step.task == "approve" for step in one.internal_procedure)
 )
 LEFT: dict[str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope
 from egovkit.journal import read_heads, read_rows, verify_rows
 from egovkit.messages import MessageRegister
@@ -381,7 +381,8 @@ class Shep:
 
     def judge(self, envelopes: list[Envelope]) -> list[str]:
         """The states of the case, one envelope after another."""
-        catalogue, messages = load_catalogue(contracts_dir()), MessageRegister.load(contracts_dir())
+        catalogue = read_once(load_catalogue, contracts_dir())
+        messages = read_once(MessageRegister.load, contracts_dir())
         channel = catalogue.by_code["atyrau-housing-queue"].channels["provider"]
         parties = {
             one.code: Party(one.code, one.kind, one.regions, one.services)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovlaw.identifiers import synthetic_iin
 from egovlaw.loader import load_catalogue
 from provider_arm.domain.answers import facts_of, usable
@@ -243,7 +243,7 @@ def test_fifty_scans_and_fifty_megabytes_are_enough() -> None:
 
 
 def test_the_own_channels_steps_are_found_by_kind() -> None:
-    procedures = Procedures(load_catalogue(contracts_dir()))
+    procedures = Procedures(read_once(load_catalogue, contracts_dir()))
     flow = own_flow_of(procedures, "atyrau-housing-queue")
     assert flow is not None
     items = (flow.authenticate, flow.choose, flow.ask, flow.check, flow.report, flow.sign)
@@ -255,7 +255,7 @@ def test_the_own_channels_steps_are_found_by_kind() -> None:
 
 
 def test_only_a_channel_with_side_messages_has_the_applicant_told_of_states() -> None:
-    procedures = Procedures(load_catalogue(contracts_dir()))
+    procedures = Procedures(read_once(load_catalogue, contracts_dir()))
     may = {}
     for channel in ("portal", "centre", "provider"):
         procedure = procedures.of("atyrau-housing-queue", channel)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.journal import read_rows
 from egovkit.messages import MessageRegister
 from egovkit.signatures.cms import sign_cms
@@ -111,7 +111,7 @@ async def given(official: Official, case: str, way: str, **to: str) -> httpx.Res
 
 async def judged(arm: Arm, count: int) -> list[tuple[str, str]]:
     """What ШЭП is told, each message accepted by the act's order and route; (message, state afterwards)."""
-    catalogue, messages = load_catalogue(contracts_dir()), MessageRegister.load(contracts_dir())
+    catalogue, messages = read_once(load_catalogue, contracts_dir()), read_once(MessageRegister.load, contracts_dir())
     channel, progress, told = catalogue.by_code[REGULATION].channels[CHANNEL], START, []
     ours = Party("provider-arm", "provider", (REGION,), ("*",))
     gateway = Party("gateway-shep", "national_gateway", (), ())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope
 from egovkit.messages import MessageRegister
 from egovlaw.flow import CaseProgress, OrderAccepted, TrailStep, judge_order
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.service
 
 async def judged(arm: Arm) -> list[str]:
     """Every message that left, against its schema and the flow, as a gateway would judge them; the states."""
-    register, progress, states = MessageRegister.load(contracts_dir()), CaseProgress("P5"), []
+    register, progress, states = read_once(MessageRegister.load, contracts_dir()), CaseProgress("P5"), []
     for envelope in [Envelope.parse(delivery.body) for delivery in arm.sent]:
         register.check(envelope.type, envelope.data)
         channel = arm.ws.procedures.of(envelope.regulation, envelope.channel).channel

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovlaw.catalogue import InternalBranch, InternalStep, Regulation
 from egovlaw.loader import load_catalogue
 from egovlaw.terms import lodged_in
@@ -20,7 +20,7 @@ from provider_arm.service.results import form_of, valid_until
 NOW = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
 OFFICIAL = Staff("s1", "991231600012", "ҮЛГІЛІ", frozenset(), "some", None, "Бөлім", OfficeKind.PROVIDER, True, NOW)
 WAYS: dict[InternalBranch, str] = {"default": "state_corporation", "akim": "akim", "centre": "employment_centre"}
-LAW = load_catalogue(contracts_dir())
+LAW = read_once(load_catalogue, contracts_dir())
 WITH_PROCEDURE = [one for one in LAW.regulations if one.internal_procedure]
 KINDS = {Answer.POSITIVE: "positive", Answer.NEGATIVE: "negative"}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope
 from egovkit.messages import MessageRegister
 from egovlaw.identifiers import synthetic_iin
@@ -60,7 +60,7 @@ async def test_whoever_is_in_a_register_is_found_there(twin: Bench, register: st
     example = EXAMPLES[REGION][register]
     envelope = question(twin, "find", register, example["person_iin"])
     answer = await asked(twin, envelope)
-    MessageRegister.load(contracts_dir()).check(answer.type, answer.data)
+    read_once(MessageRegister.load, contracts_dir()).check(answer.type, answer.data)
     assert (answer.recipient, answer.region, answer.correlationid) == (PROVIDER, REGION, envelope.id)
     assert (answer.data["register"], answer.data["operation"]) == (register, "find")
     [entry] = answer.data["entries"]
@@ -75,7 +75,7 @@ async def test_only_a_provider_looks_up_and_enters(twin: Bench, operation: str) 
     iin = known if operation == "find" else NEW[0]
     answer = await asked(twin, question(twin, operation, QUEUE, iin, source=CENTRE))
     assert (answer.recipient, answer.data["result"]["code"], answer.data["entries"]) == (CENTRE, "00003", [])
-    MessageRegister.load(contracts_dir()).check(answer.type, answer.data)
+    read_once(MessageRegister.load, contracts_dir()).check(answer.type, answer.data)
     [read] = await twin.reads()
     journalled = (await twin.journal())[-1]
     assert (read["outcome"], journalled["outcome"], journalled["recipient"]) == ("refused", "refused", CENTRE)

@@ -31,7 +31,7 @@ from egovgateway.tables import GatewayTables, gateway_tables
 from egovkit.bus import BusLimits, Delivery, Topology, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
@@ -166,7 +166,7 @@ async def rig(clock: HandClock, ids: Ids, pki: TestPki) -> AsyncIterator[Rig]:
     bus = MemoryBus(limits=BusLimits(retry_delay=0.0, grace=0.2))
     await bus.declare(Topology.of(DOOR, TRUNK, "inbox.alpha", "inbox.beta", "inbox.lost"))
     await bus.start()
-    problems, messages = Problems.load(contracts_dir()), MessageRegister.load(contracts_dir())
+    problems, messages = read_once(Problems.load, contracts_dir()), read_once(MessageRegister.load, contracts_dir())
 
     async def refresh() -> None:
         """The newest list, as ШЭП would give it."""

@@ -8,6 +8,7 @@ else may be used as a person's number in tests, demos and seeds.
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import lru_cache
 
 _FIRST = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
 _SECOND = (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)
@@ -75,10 +76,15 @@ def synthetic_iin(n: int) -> str:
         raise ValueError(f"the reserved range has {SYNTHETIC_COUNT} numbers")
     day, rest = divmod(n, _PER_DAY)
     ten, place = divmod(rest, _PER_TEN)
+    return _synthetic_ten(day, ten)[place]
+
+
+@lru_cache(maxsize=4096)
+def _synthetic_ten(day: int, ten: int) -> tuple[str, ...]:
+    """The numbers that differ in the last of their serial: who makes a population asks for neighbours, and often."""
     head = (_LAST_DAY - timedelta(days=day)).strftime("%y%m%d") + f"6{ten:03d}"
     prefixes = [head + str(last) for last in range(10)]
-    issued = [prefix + str(digit) for prefix in prefixes if (digit := check_digit(prefix)) is not None]
-    return issued[place]
+    return tuple(prefix + str(digit) for prefix in prefixes if (digit := check_digit(prefix)) is not None)
 
 
 def _twelve_digits(text: str) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_once
 from egovkit.errors import EgovError
 from egovkit.messages import MessageRegister
 from egovregister.domain import (
@@ -76,7 +76,7 @@ def test_a_fault_bends_everybody_or_one(iin: str | None, about: set[str], bends:
 def test_nothing_found_is_a_good_answer() -> None:
     data = answer_data("persons", found([]), None, NOW)
     assert (data["result"]["code"], data["persons"], "as_of" in data) == ("00000", [], False)
-    MessageRegister.load(contracts_dir()).check("kz.egov.answer.person.v1", data)
+    read_once(MessageRegister.load, contracts_dir()).check("kz.egov.answer.person.v1", data)
 
 
 def test_an_answer_says_its_day_and_moment() -> None:
@@ -94,4 +94,4 @@ def test_one_more_than_the_schema_takes_is_cut_and_said() -> None:
 def test_garbage_never_passes_a_schema(field: str) -> None:
     data = garbled(answer_data(field, found([]), None, NOW), field)
     with pytest.raises(EgovError, match=r"data\.invalid"):
-        MessageRegister.load(contracts_dir()).check(f"kz.egov.answer.{field[:-1]}.v1", data)
+        read_once(MessageRegister.load, contracts_dir()).check(f"kz.egov.answer.{field[:-1]}.v1", data)

@@ -9,8 +9,10 @@ run of pytest.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from egovkit.testing.servers import GivenPostgres, GivenRabbit, PrivatePostgres, PrivateRabbit
 
 Server = TypeVar("Server")
+Migrated = Callable[[str, Path], None]
 
 TIERS = ("unit", "service", "connected", "e2e")
 CONNECTED = ("connected", "e2e")
@@ -95,6 +98,23 @@ async def memory_bus() -> AsyncIterator[MemoryBus]:
     await bus.start()
     yield bus
     await bus.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Migrated:
+    """`migrated(package, path)` puts a SQLite database there as the package's migrations make it: made once and
+    copied, so that a service which starts on it has nothing to migrate."""
+    from egovkit.db import migrate
+
+    folder = tmp_path_factory.mktemp("migrated")
+
+    def put(package: str, path: Path) -> None:
+        template = folder / package
+        if not template.exists():
+            migrate(f"sqlite:///{template}", package)
+        shutil.copy(template, path)
+
+    return put
 
 
 def server_or_skip(start: Callable[[], Server]) -> Server:
