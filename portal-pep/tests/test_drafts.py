@@ -57,7 +57,13 @@ async def test_repealed_acts_are_refused_where_only_acts_in_force_may_run(world:
     strict = portal.settings.model_copy(update={"policy": "in_force_only"})
     object.__setattr__(portal, "settings", strict)
     answer = await citizen.post("/v1/cases", {"regulation": REGULATION})
-    assert answer.status_code == 409 and answer.json()["code"] == "service.not_in_force"
+    assert answer.status_code == 409 and answer.json()["code"] == "service.not_in_force" and answer.json()["remedy"]
+    offered = (await world.http.get(f"/v1/services/{REGULATION}")).json()
+    assert (offered["act"]["in_force"], offered["available"]) == (False, False)
+    object.__setattr__(portal, "settings", strict.model_copy(update={"policy": "historic"}))
+    offered = (await world.http.get(f"/v1/services/{REGULATION}")).json()
+    assert (offered["act"]["in_force"], offered["available"]) == (False, True)
+    assert (await citizen.post("/v1/cases", {"regulation": REGULATION})).status_code == 201
 
 
 async def test_the_same_key_and_body_open_one_case_and_another_body_none(world: Any, citizen: Any) -> None:

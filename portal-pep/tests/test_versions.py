@@ -37,6 +37,8 @@ async def test_what_is_sent_ends_under_its_version_and_a_draft_of_the_former_one
     await provider.say("case.completed", 2)
     page = await citizen.page(provider.case)
     assert page["status"]["code"] == "completed" and page["service"]["version"] == 1
+    given = await citizen.post(f"/v1/cases/{provider.case}/survey", {"answers": {"quality_of_result": 3}})
+    assert (given.status_code, given.json()["version"]) == (200, 1), given.text
     lines = {one["id"]: one for one in (await citizen.get("/v1/cases")).json()["items"]}
     assert {one["service"]["title_ru"] for one in lines.values()} == {before} and before != "Новая редакция"
     fresh = (await citizen.get("/v1/cases/" + await citizen.open())).json()

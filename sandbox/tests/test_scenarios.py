@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from egovlaw.catalogue import Catalogue
 from egovlaw.identifiers import synthetic_iin
+from sandbox.cli import app
 from sandbox.demo import demonstrated
 from sandbox.replay.generating import generate
 from sandbox.replay.reading import SCENARIOS, ScenariosInvalid, load_all, the_law
@@ -116,6 +118,21 @@ def test_two_scenarios_that_claim_one_person_are_both_named(tmp_path: Path, law:
     line = claiming[: claiming.index("iin:")].count("\n") + 1
     assert (fault.file, fault.line) == ("second.yaml", line)
     assert f"first.yaml:{line}" in fault.message
+
+
+@pytest.mark.parametrize("fault", ["a typo", "a person claimed twice"])
+def test_the_command_names_file_and_line_and_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    text = (SCENARIOS / PORTAL).read_text(encoding="utf-8")
+    claiming = text.replace("citizen: {", f'citizen: {{iin: "{synthetic_iin(9000)}", ')
+    bad, at = (claiming, "iin:") if fault != "a typo" else (text.replace("title:", "titel:", 1), "titel:")
+    for name, content in (("first.yaml", claiming), ("second.yaml", bad)):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    monkeypatch.setattr("sandbox.replay.command.pool", None)  # whoever starts a world falls over this
+    done = CliRunner().invoke(app, ["replay", str(tmp_path)])
+    assert done.exit_code == 2
+    assert f"second.yaml:{bad[: bad.index(at)].count(chr(10)) + 1}" in done.output
 
 
 def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path, law: Catalogue) -> None:

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.service
 REGULATION = "atyrau-housing-queue"
 
 
-def newer(law: Catalogue, code: str) -> Catalogue:
+def newer(law: Catalogue, code: str, **changes: Any) -> Catalogue:
     """The same law with another version of one act, the former one kept for running cases."""
     old = law.by_code[code]
-    new = replace(old, version=old.version + 1, title_ru="Новая редакция", title_kk="Жаңа редакция")
+    new = replace(old, version=old.version + 1, title_ru="Новая редакция", title_kk="Жаңа редакция", **changes)
     current = tuple(new if one is old else one for one in law.regulations)
     return replace(law, regulations=current, superseded=(*law.superseded, old))
 
@@ -28,9 +28,11 @@ async def test_a_draft_of_the_former_version_is_not_sent_and_keeps_the_name_of_i
     document = await operator.prepared(case)
     centre = world.app.state.centre
     before = centre.catalogue.by_code[REGULATION].title_ru
-    object.__setattr__(centre, "catalogue", newer(centre.catalogue, REGULATION))
+    object.__setattr__(centre, "catalogue", newer(centre.catalogue, REGULATION, forms=()))
     refused = await operator.submit(case, operator.sign(document))
     assert (refused.status_code, refused.json()["code"]) == (409, "case.regulation_changed")
     assert (refused.json()["began"], refused.json()["now"]) == (1, 2)
     [line] = (await operator.get("/v1/cases")).json()["items"]
     assert (line["service"]["version"], line["service"]["title_ru"]) == (1, before)
+    asked = await operator.get(f"/v1/cases/{case}/survey")
+    assert asked.status_code == 200, "the survey is that of its version too; the new one has none"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from egovgateway.domain import (
     GRACE,
@@ -32,6 +33,7 @@ from egovlaw.kinds import message_name
 from egovlaw.limits import TimeClass, TimePolicy, TimeVerdict, judge_time, limit_stopped_by, started_at
 from egovlaw.routing import ForcePolicy, Party, judge_route
 
+KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # an act is in force by the country's calendar, not by UTC's
 PATIENCE = timedelta(minutes=10)  # how long an early fact waits for its predecessor; requests wait until they expire
 CLASSES: Mapping[str, TimeClass] = {
     "request": "request", "submission": "submission", "fact": "fact", "answer": "answer",
@@ -127,7 +129,7 @@ class NationalJudge:
             _party(item.sender),
             _party(recipient) if recipient else None,
             policy=self._policies.force if standing.case is None else "historic",  # D20 is about new cases
-            on=item.arrival.received.date(),
+            on=item.arrival.received.astimezone(KAZAKHSTAN).date(),
             version=standing.case.regulation_version if standing.case else None,
         )
         if refused is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -264,6 +266,21 @@ async def test_in_force_only_refuses_new_cases_of_a_repealed_act_and_lets_runnin
     fresh = await bus.take(submitted(bus, bus.ids.new()))
     assert fresh.error is not None and fresh.error.code == "route.regulation_repealed"
     assert (await by_trunk(bus, registered(bus, case))).error is None
+
+
+async def test_an_act_ends_at_midnight_in_kazakhstan(bus: Shep) -> None:
+    judge = bus.app.state.running.door.gateway._judge
+    housing = judge._catalogue.by_code[REGULATION]
+    tomorrow = bus.clock.now().date() + timedelta(days=1)
+    ending = replace(housing, act=replace(housing.act, repealed=replace(housing.act.repealed, date=tomorrow)))
+    judge._catalogue = replace(judge._catalogue, regulations=(ending,))
+    judge._policies = Policies(force="in_force_only")
+    midnight = datetime.combine(tomorrow, time(), ZoneInfo("Asia/Almaty"))
+    await bus.clock.advance(midnight - timedelta(seconds=1) - bus.clock.now())
+    assert (await bus.take(submitted(bus, bus.ids.new()))).error is None
+    await bus.clock.advance(1)
+    late = await bus.take(submitted(bus, bus.ids.new()))
+    assert late.error is not None and late.error.code == "route.regulation_repealed"
 
 
 async def test_a_case_keeps_its_parties_and_its_regulation(bus: Shep) -> None:

@@ -44,6 +44,21 @@ async def test_an_act_without_a_commission_takes_no_opinion(arm: Arm) -> None:
     assert problem(answer) == (409, "decision.no_commission")
 
 
+async def test_one_service_in_two_regions_goes_in_each_by_its_own_act(arm: Arm) -> None:
+    """Both acts put people into the queue for a dwelling; Semey's has a commission decide, that of Atyrau has not."""
+    acts = {"semey": "semey-housing-queue", "atyrau": "atyrau-housing-queue"}
+    officials = {region: await arm.appoint("executor", region=region) for region in acts}
+    cases = {region: await arm.lodge(act, region) for region, act in acts.items()}
+    for region, official in officials.items():
+        [task] = (await official.get("/v1/tasks")).json()["items"]
+        assert (task["case"], task["regulation"]) == (cases[region], acts[region])
+        assert (await official.take(cases[region])).status_code == 200
+    assert problem(await officials["semey"].check(cases["semey"])) == (409, "decision.opinion_missing")
+    assert (await officials["atyrau"].check(cases["atyrau"])).status_code == 200
+    stranger = await officials["atyrau"].get(f"/v1/cases/{cases['semey']}")
+    assert problem(stranger) == (404, "provider.case_unknown")
+
+
 @pytest.mark.parametrize(("variant", "code"), [(None, "result.variant_missing"), ("no_such", "result.variant_unknown")])
 async def test_a_result_of_several_forms_is_one_of_them(arm: Arm, variant: str | None, code: str) -> None:
     case, official = await lodged(arm, "semey-kindergarten-queue")

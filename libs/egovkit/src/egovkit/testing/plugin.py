@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -111,7 +112,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Migrated:
     def put(package: str, path: Path) -> None:
         template = folder / package
         if not template.exists():
-            migrate(f"sqlite:///{template}", package)
+            with ThreadPoolExecutor(1) as thread:  # whose fixture is a coroutine has a loop running here
+                thread.submit(migrate, f"sqlite:///{template}", package).result()
         shutil.copy(template, path)
 
     return put
