@@ -16,7 +16,8 @@ REGULATION = "atyrau-housing-queue"
 def newer(law: Catalogue, code: str) -> Catalogue:
     """The same law with another version of one act, the former one kept for running cases."""
     old = law.by_code[code]
-    new = replace(old, version=old.version + 1, title_ru="Новая редакция", title_kk="Жаңа редакция")
+    names: dict[str, Any] = {"title_ru": "Новая редакция", "title_kk": "Жаңа редакция", "provider_ru": "Другой орган"}
+    new = replace(old, version=old.version + 1, **names)
     current = tuple(new if one is old else one for one in law.regulations)
     return replace(law, regulations=current, superseded=(*law.superseded, old))
 
@@ -29,7 +30,8 @@ async def test_what_is_sent_ends_under_its_version_and_a_draft_of_the_former_one
     document = await citizen.prepared(draft)
     before = (await citizen.page(provider.case))["service"]["title_ru"]
     portal = world.app.state.portal
-    object.__setattr__(portal, "catalogue", newer(portal.catalogue, REGULATION))
+    law = portal.catalogue
+    object.__setattr__(portal, "catalogue", newer(law, REGULATION))
     refused = await citizen.submit(draft, citizen.sign(document))
     assert (refused.status_code, refused.json()["code"]) == (409, "case.regulation_changed")
     assert (refused.json()["began"], refused.json()["now"]) == (1, 2)
@@ -41,5 +43,9 @@ async def test_what_is_sent_ends_under_its_version_and_a_draft_of_the_former_one
     assert (given.status_code, given.json()["version"]) == (200, 1), given.text
     lines = {one["id"]: one for one in (await citizen.get("/v1/cases")).json()["items"]}
     assert {one["service"]["title_ru"] for one in lines.values()} == {before} and before != "Новая редакция"
+    printed = (await citizen.get(f"/v1/cases/{provider.case}/result.pdf")).headers["etag"]
+    object.__setattr__(portal, "catalogue", law)
+    assert (await citizen.get(f"/v1/cases/{provider.case}/result.pdf")).headers["etag"] == printed
+    object.__setattr__(portal, "catalogue", newer(law, REGULATION))
     fresh = (await citizen.get("/v1/cases/" + await citizen.open())).json()
     assert (fresh["service"]["version"], fresh["service"]["title_ru"]) == (2, "Новая редакция")
