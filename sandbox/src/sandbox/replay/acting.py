@@ -64,6 +64,11 @@ class Play:
         self.refusals.append(Told(refusal, str(problem.get("code")), str(problem.get("clause"))))
 
 
+def answered(case: Mapping[str, Any]) -> bool:
+    """Whether every register asked for a case has answered."""
+    return bool(case["registers"]) and all(one["state"] != "waiting" for one in case["registers"])
+
+
 class Side:
     """Whoever begins a case, and the provider, who goes on with it. `doing`: what is done for each kind of item; a
     kind without a word needs nobody to act."""
@@ -98,10 +103,17 @@ class Side:
         """The provider takes the case up and checks; everybody waits for his word, so that the trace has one order."""
         official, case = await self.official(), self.play.case
         await self.until_told(await official.take(case))
+        if self.asked_by_itself:  # nobody decides before the register has said what the service is about
+            await official.wait(f"/v1/cases/{case}", "the register's answer", answered)
         commission = self.play.regulation.settings.get("commission")
         if commission is not None and commission.value == "required":
             await official.give_opinion(case, positive=in_order, text=OPINION)
         await official.check(case, "ok" if in_order else "violations", reasons)
+
+    @property
+    def asked_by_itself(self) -> bool:
+        register = self.play.regulation.settings.get("akimat_register")
+        return register is not None and bool(register.value["automated"])
 
     async def refused(self, act: Act) -> None:
         await self.until("refused")
