@@ -117,11 +117,13 @@ async def submit(ws: Workstation, person: Staff, case_id: str, signature: bytes,
         raise EgovError("signature.other_certificate")
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, draft.version)
-        trail = await _signed(turn, document)
         if refusal is None:
-            outcome: Submitted = await _register(turn, (document, signature), trail)
+            # The number before the journal, as everywhere: two who hold one and want the other would wait for ever.
+            number = await next_number(conn, draft.provider, turn.now)
+            trail = await _signed(turn, document)
+            outcome: Submitted = await _register(turn, number, (document, signature), trail)
         else:
-            outcome = await _refuse(turn, refusal, trail)
+            outcome = await _refuse(turn, refusal, await _signed(turn, document))
         await keep(conn, outcome)
     return outcome
 
@@ -164,12 +166,14 @@ async def _refuse(turn: Turn, code: str, trail: Sequence[Mapping[str, Any]]) -> 
     return SignatureRefused(ended, code, item.label, item.clause)
 
 
-async def _register(turn: Turn, signed: tuple[bytes, bytes], trail: Sequence[Mapping[str, Any]]) -> Registered:
+async def _register(
+    turn: Turn, number: str, signed: tuple[bytes, bytes], trail: Sequence[Mapping[str, Any]]
+) -> Registered:
     procedure, steps = turn.flow.procedure, list(trail)
     if turn.flow.checks_after_signing:
         steps.append(await turn.step(turn.flow.check_certificate, "ok"))
     untold = turn.flow.since_asking(steps)
-    case = await _case(turn, () if tells(procedure) else tuple(untold))
+    case = await _case(turn, number, () if tells(procedure) else tuple(untold))
     draft = await turn.move(OwnEvent.REGISTERED, trail=steps, number=case.number)
     measured = _registration_time(turn)
     await register(turn.ws, turn.conn, procedure, case, signed=signed, measured=measured, trail=untold)
@@ -182,14 +186,14 @@ def _registration_time(turn: Turn) -> Measured:
     return procedure.measure(procedure.held, started, turn.now)
 
 
-async def _case(turn: Turn, untold: tuple[Mapping[str, Any], ...]) -> Case:
+async def _case(turn: Turn, number: str, untold: tuple[Mapping[str, Any], ...]) -> Case:
     """`untold`: steps that the provider's first message will carry, where registration has none."""
     draft, now = turn.draft, turn.now
     questions = await own.queries_of(turn.conn, draft.id)
     return Case(
         id=draft.id,
         provider=draft.provider,
-        number=await next_number(turn.conn, draft.provider, now),
+        number=number,
         regulation=draft.regulation,
         regulation_version=draft.regulation_version,
         channel=draft.channel,
