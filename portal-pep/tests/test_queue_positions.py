@@ -142,6 +142,21 @@ async def test_a_gateways_refusal_of_the_question_is_shown_and_the_application_s
     assert (await citizen.page(case))["status"]["code"] == "completed"
 
 
+async def test_a_late_refusal_of_an_earlier_question_changes_nothing_and_is_none_of_the_application(
+    world: Any, citizen: Any, case: str
+) -> None:
+    await citizen.post(f"/v1/cases/{case}/queue-position")
+    earlier = await world.shep.next()
+    await world.clock.advance(61)
+    await citizen.post(f"/v1/cases/{case}/queue-position")
+    await answer(world, await world.shep.next(), [entry(7)])
+    before = await citizen.history(case)
+    await world.shep.refuse(earlier, "participant.suspended")
+    found = await place(citizen, case)
+    assert (found["question"]["state"], found["place"]["position"]) == ("answered", 7)
+    assert await citizen.history(case) == before
+
+
 async def test_an_answer_of_somebody_else_is_a_dead_letter(world: Any, citizen: Any, case: str) -> None:
     await citizen.post(f"/v1/cases/{case}/queue-position")
     await answer(world, await world.shep.next(), [entry(1)], source="provider-arm")

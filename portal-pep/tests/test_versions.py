@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from egovlaw.catalogue import Catalogue
+from egovlaw.testing import newer
 
 pytestmark = pytest.mark.service
 REGULATION = "atyrau-housing-queue"
-
-
-def newer(law: Catalogue, code: str) -> Catalogue:
-    """The same law with another version of one act, the former one kept for running cases."""
-    old = law.by_code[code]
-    names: dict[str, Any] = {"title_ru": "Новая редакция", "title_kk": "Жаңа редакция", "provider_ru": "Другой орган"}
-    new = replace(old, version=old.version + 1, **names)
-    current = tuple(new if one is old else one for one in law.regulations)
-    return replace(law, regulations=current, superseded=(*law.superseded, old))
 
 
 async def test_what_is_sent_ends_under_its_version_and_a_draft_of_the_former_one_is_not_sent(
@@ -31,7 +21,7 @@ async def test_what_is_sent_ends_under_its_version_and_a_draft_of_the_former_one
     before = (await citizen.page(provider.case))["service"]["title_ru"]
     portal = world.app.state.portal
     law = portal.catalogue
-    object.__setattr__(portal, "catalogue", newer(law, REGULATION))
+    object.__setattr__(portal, "catalogue", newer(law, REGULATION, provider_ru="Другой орган"))
     refused = await citizen.submit(draft, citizen.sign(document))
     assert (refused.status_code, refused.json()["code"]) == (409, "case.regulation_changed")
     assert (refused.json()["began"], refused.json()["now"]) == (1, 2)
@@ -46,6 +36,6 @@ async def test_what_is_sent_ends_under_its_version_and_a_draft_of_the_former_one
     printed = (await citizen.get(f"/v1/cases/{provider.case}/result.pdf")).headers["etag"]
     object.__setattr__(portal, "catalogue", law)
     assert (await citizen.get(f"/v1/cases/{provider.case}/result.pdf")).headers["etag"] == printed
-    object.__setattr__(portal, "catalogue", newer(law, REGULATION))
+    object.__setattr__(portal, "catalogue", newer(law, REGULATION, provider_ru="Другой орган"))
     fresh = (await citizen.get("/v1/cases/" + await citizen.open())).json()
     assert (fresh["service"]["version"], fresh["service"]["title_ru"]) == (2, "Новая редакция")

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from egovlaw.catalogue import Catalogue
+from egovlaw.testing import newer
 
 pytestmark = pytest.mark.service
 REGULATION = "atyrau-housing-queue"
-
-
-def newer(law: Catalogue, code: str, **changes: Any) -> Catalogue:
-    """The same law with another version of one act, the former one kept for running cases."""
-    old = law.by_code[code]
-    new = replace(old, version=old.version + 1, title_ru="Новая редакция", title_kk="Жаңа редакция", **changes)
-    current = tuple(new if one is old else one for one in law.regulations)
-    return replace(law, regulations=current, superseded=(*law.superseded, old))
 
 
 async def test_a_draft_of_the_former_version_is_not_sent_and_keeps_the_name_of_its_act(

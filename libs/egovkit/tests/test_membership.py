@@ -123,6 +123,17 @@ def test_a_member_serves_all_or_the_named_regulations() -> None:
     assert named.serves("atyrau-housing-queue") and not named.serves("wko-adoption")
 
 
+def test_whom_to_ask_is_active_serves_the_regulation_and_works_in_the_region() -> None:
+    everywhere = MEMBERS.members[2]
+    here = dataclasses.replace(everywhere, code="x", regions=("atyrau",), certificates=())
+    away = dataclasses.replace(here, state="suspended")
+    other = dataclasses.replace(here, services=("wko-adoption",))
+    for members, found in (((here,), here), ((away,), None), ((other,), None), ((everywhere,), everywhere)):
+        assert Members(1, members).serving(here.kind, "atyrau-housing-queue", "atyrau") is found
+    assert Members(1, (here,)).serving(here.kind, "atyrau-housing-queue", "semey") is None
+    assert Members(1, (here,)).serving("centre", "atyrau-housing-queue", "atyrau") is None
+
+
 def test_one_certificate_belongs_to_one_member() -> None:
     with pytest.raises(ValueError, match="twice"):
         Members(1, (_member("a", "portal", PORTAL), _member("b", "portal", PORTAL)))

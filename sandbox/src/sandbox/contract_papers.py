@@ -34,7 +34,7 @@ def write(
 
 @app.callback()
 def _group() -> None:
-    """More commands will follow."""
+    """With one command alone typer would have no name for it."""
 
 
 def committed(root: Path) -> list[Path]:

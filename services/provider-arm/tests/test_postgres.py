@@ -153,6 +153,25 @@ async def test_a_case_of_the_own_channel_runs_from_login_to_number(starting: Any
         assert arm.letters == []
 
 
+async def test_desk_and_bus_register_at_once_and_neither_waits_for_ever(starting: Any, postgres_url: str) -> None:
+    """Both need the next number and the journal: taken in different orders, they would end in a deadlock."""
+    async with starting(db_url=postgres_url) as arm:
+        ready = []
+        for _ in range(6):
+            executor = await arm.appoint("executor")
+            case, key = await executor.known(), executor.employee()
+            document = base64.b64decode((await executor.fix(case, key)).json()["document"])
+            ready.append((executor, case, document, key))
+        filed, _ = await asyncio.gather(
+            asyncio.gather(*(one.file(case, document, key) for one, case, document, key in ready)),
+            asyncio.gather(*(arm.submit() for _ in range(6))),
+        )
+        assert [answer.status_code for answer in filed] == [200] * 6
+        head = await arm.appoint("head")
+        tasks = (await head.get("/v1/tasks", limit="50")).json()["items"]
+        assert len({task["number"] for task in tasks}) == 12 and arm.letters == []
+
+
 async def test_no_data_on_postgres_leaves_neither_person_nor_problem(starting: Any, postgres_url: str) -> None:
     async with starting(db_url=postgres_url) as arm:
         executor = await arm.appoint("executor")

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from egovlaw.catalogue import Catalogue
+from egovlaw.testing import newer
 
 if TYPE_CHECKING:
     from conftest import Arm, Official
 
 pytestmark = pytest.mark.service
 REGULATION = "atyrau-housing-queue"
-
-
-def newer(law: Catalogue, code: str, **changes: Any) -> Catalogue:
-    """The same law with another version of one act, the former one kept for running cases."""
-    old = law.by_code[code]
-    new = replace(old, version=old.version + 1, title_ru="Новая редакция", title_kk="Жаңа редакция", **changes)
-    current = tuple(new if one is old else one for one in law.regulations)
-    return replace(law, regulations=current, superseded=(*law.superseded, old))
 
 
 def enact(arm: Arm, code: str = REGULATION, **changes: Any) -> None:

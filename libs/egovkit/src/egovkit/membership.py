@@ -147,6 +147,11 @@ class Members:
         """The first member of this kind."""
         return next((one for one in self.members if one.kind == kind), None)
 
+    def serving(self, kind: str, regulation: str, region: str) -> Member | None:
+        """The first active one of this kind that serves a regulation in a region; who has no regions serves in all."""
+        fitting = (one for one in self.members if one.kind == kind and one.is_active and one.serves(regulation))
+        return next((one for one in fitting if not one.regions or region in one.regions), None)
+
     def to_payload(self) -> dict[str, Any]:
         """JSON form: version and members; certificates as base64 of DER."""
         return {"version": self.version, "members": [_member_payload(one) for one in self.members]}

@@ -128,11 +128,10 @@ async def _ask(conn: AsyncConnection, portal: Portal, case: Case, place: _Place)
 
 def _register(portal: Portal, case: Case) -> str:
     """The code of the active register of the case's region, as ШЭП's list has it."""
-    for member in portal.membership.members.members:
-        here = not member.regions or case.region in member.regions
-        if member.kind == AKIMAT_REGISTER and member.is_active and here and member.serves(case.regulation):
-            return member.code
-    raise EgovError("register_query.register_absent", regulation=case.regulation, region=case.region)
+    member = portal.membership.members.serving(AKIMAT_REGISTER, case.regulation, case.region)
+    if member is None:
+        raise EgovError("register_query.register_absent", regulation=case.regulation, region=case.region)
+    return member.code
 
 
 async def _note(conn: AsyncConnection, portal: Portal, case: Case, place: _Place, facts: Mapping[str, Any]) -> None:
@@ -165,8 +164,12 @@ async def take_answer(conn: AsyncConnection, portal: Portal, received: Received)
 
 
 async def refuse(conn: AsyncConnection, portal: Portal, received: Received) -> bool:
-    """A gateway refused a question of ours; False when the envelope was none."""
+    """A gateway refused a question of ours; False when the envelope was none. Of a question that another one has
+    followed, or that is settled, nothing is to be changed."""
+    if received.data["type"] != message_type(QUERY):
+        return False
     if not received.facts.member.is_gateway:
         raise EgovError("case.not_of_source", source=received.envelope.source)
     refused, problem = received.data["id"], received.data["problem"]
-    return await store.settle(conn, received.envelope.subject, refused, Asked.REFUSED, problem=problem)
+    await store.settle(conn, received.envelope.subject, refused, Asked.REFUSED, problem=problem)
+    return True

@@ -34,7 +34,7 @@ async def next_end(conn: AsyncConnection, now: datetime) -> datetime | None:
     return found
 
 
-async def settle(conn: AsyncConnection, case_id: str, question: str, state: Asked, **told: Any) -> bool:
-    """False when another question has been asked since."""
-    own = (table.c.case_id == case_id, table.c.question == question)
-    return (await conn.execute(update(table).where(*own).values(state=state.value, **told))).rowcount == 1
+async def settle(conn: AsyncConnection, case_id: str, question: str, state: Asked, **told: Any) -> None:
+    """Nothing where the question is settled, or another one has been asked since."""
+    own = (table.c.case_id == case_id, table.c.question == question, table.c.state == Asked.WAITING.value)
+    await conn.execute(update(table).where(*own).values(state=state.value, **told))

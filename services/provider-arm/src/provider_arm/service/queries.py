@@ -95,11 +95,10 @@ async def _send(turn: Turn, person: Staff, iin: str) -> Envelope:
 def _register(turn: Turn) -> str:
     """The code of the active register that takes part in this regulation, as ШЭП's list has it."""
     draft = turn.draft
-    for member in turn.ws.membership.members.members:
-        here = not member.regions or draft.region in member.regions
-        if member.kind == PERSON_REGISTER and member.is_active and here and member.serves(draft.regulation):
-            return member.code
-    raise EgovError("own_case.register_absent", regulation=draft.regulation, region=draft.region)
+    member = turn.ws.membership.members.serving(PERSON_REGISTER, draft.regulation, draft.region)
+    if member is None:
+        raise EgovError("own_case.register_absent", regulation=draft.regulation, region=draft.region)
+    return member.code
 
 
 async def queries_of(ws: Workstation, person: Staff, case_id: str) -> list[Query]:

@@ -189,11 +189,10 @@ async def _send(asking: _Asking, data: Mapping[str, Any], patience: timedelta) -
 
 def _register(ws: Workstation, case: Case) -> str:
     """The code of the active register of the case's region, as ШЭП's list has it."""
-    for member in ws.membership.members.members:
-        here = not member.regions or case.region in member.regions
-        if member.kind == AKIMAT_REGISTER and member.is_active and here and member.serves(case.regulation):
-            return member.code
-    raise EgovError("register_query.register_absent", regulation=case.regulation, region=case.region)
+    member = ws.membership.members.serving(AKIMAT_REGISTER, case.regulation, case.region)
+    if member is None:
+        raise EgovError("register_query.register_absent", regulation=case.regulation, region=case.region)
+    return member.code
 
 
 async def take_answer(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
