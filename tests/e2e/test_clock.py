@@ -16,11 +16,11 @@ import pytest
 import pytest_asyncio
 
 from egovkit.contracts import contracts_dir
-from egovkit.sandbox import PATH, QUESTION
+from egovkit.sandbox.clock import PATH, QUESTION
 from egovlaw.loader import load_calendar
 from sandbox.bootstrap import answer, bearer
 from sandbox.clock import Target
-from sandbox.composition import CENTRE, NUC, PERSONS, PROVIDER, RSHEP, SHEP
+from sandbox.composition import BY_CODE, CENTRE, NUC, PERSONS, PROVIDER, RSHEP, SHEP
 from sandbox.production import ProductionWorld
 from sandbox.sabotage import case_rows
 from sandbox.world import Deployment, World
@@ -36,10 +36,8 @@ ANSWER = "kz.egov.answer.person.v1"
 LATE = timedelta(hours=1)
 
 
-class DeskWorld(ProductionWorld):
-    """What a question of the provider's desk passes, each a process of its own; two of each gateway."""
-
-    services = (NUC, SHEP, RSHEP, PROVIDER, PERSONS)
+# Not on the way of a question of the provider's desk to the person register.
+BYSTANDERS = tuple(code for code in BY_CODE if code not in (NUC, SHEP, RSHEP, PROVIDER, PERSONS))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["embedded", "processes"])
@@ -55,7 +53,9 @@ async def own_world(
         servers: tuple[PrivateRabbit, PrivatePostgres] = request.getfixturevalue("own_servers")
         node, cluster = servers
         db = cluster.database("egov_operator")
-        made = DeskWorld(home, amqp=broker_urls(node), db=db, gateways=2, ports="auto", sandbox=True)
+        made = ProductionWorld(
+            home, amqp=broker_urls(node), db=db, gateways=2, ports="auto", sandbox=True, without=BYSTANDERS
+        )
     async with made:
         yield made
 

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from egovkit.sandbox import PATH
+from egovkit.sandbox.clock import PATH
 from sandbox.composition import SERVICES
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from egovkit.contracts import contracts_dir, read_once
-from egovkit.sandbox import PATH, QUESTION
+from egovkit.sandbox.clock import PATH, QUESTION
 from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_catalogue
 from sandbox.bootstrap import answer, bearer

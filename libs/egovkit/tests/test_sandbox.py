@@ -17,7 +17,7 @@ from egovkit.clock import ShiftedClock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database
 from egovkit.problems import Problems
-from egovkit.sandbox import (
+from egovkit.sandbox.clock import (
     PATH,
     QUESTION,
     Control,
@@ -25,9 +25,9 @@ from egovkit.sandbox import (
     kept_offset,
     sandbox_clock,
     sandbox_control,
-    sandbox_router,
     watch_questions,
 )
+from egovkit.sandbox.door import sandbox_router
 from egovkit.service import create_service
 from egovkit.settings import ServiceSettings
 
@@ -58,7 +58,7 @@ def client(control: Control, token: str = "sesame") -> httpx.AsyncClient:
 async def test_only_the_holder_of_the_token_sees_or_moves_the_clock(settings: ServiceSettings) -> None:
     control = control_of(settings)
     async with client(control, "guess") as stranger:
-        assert (await stranger.get(PATH)).json()["code"] == "clock.refused"
+        assert (await stranger.get(PATH)).json()["code"] == "sandbox.refused"
         assert (await stranger.post(f"{PATH}/offset", json={"offset_s": 60})).status_code == 401
     assert control.clock.offset == timedelta(0)
 

@@ -17,7 +17,7 @@ from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.pdf import PdfTemplate
-from egovkit.sandbox import watch_questions
+from egovkit.sandbox.clock import watch_questions
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egovkit.clock import SystemClock
-from sandbox.composition import NUC, PORTAL, SHEP
+from sandbox.composition import BY_CODE, NEEDED, PORTAL, SHEP
 from sandbox.production import ProductionWorld
 from sandbox.replay.reading import load_all
 from sandbox.running import run
@@ -87,7 +87,8 @@ def run_catalogue() -> dict[str, Any]:
 class GatewayWorld(ProductionWorld):
     """НУЦ's twin and ШЭП alone: what it forwards stays on the trunk and is counted there."""
 
-    services = (NUC, SHEP)
+    def __init__(self, home: Path, **how: Any) -> None:
+        super().__init__(home, without=[code for code in BY_CODE if code not in NEEDED], **how)
 
 
 @asynccontextmanager

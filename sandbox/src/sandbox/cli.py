@@ -98,7 +98,10 @@ def up(
     amqp: AmqpOption = None,
     db: DbOption = None,
     gateways: Annotated[int, typer.Option("--gateways", min=1, max=8, help="Of each gateway.")] = 1,
-    sandbox: Annotated[bool, typer.Option("--sandbox", help="Let `egov clock` move production's time.")] = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Offer testers what they need: clock, faults, log.")
+    ] = False,
+    without: Annotated[list[str] | None, typer.Option("--without", help="A system to leave out; repeatable.")] = None,
 ) -> None:
     """Start every service and stay up until SIGTERM or Ctrl-C."""
     from sandbox.running import run_up
@@ -107,7 +110,9 @@ def up(
         fail("--production needs --amqp and --db", 2)
     if not production and (amqp or db):
         fail("--amqp and --db belong to --production", 2)
-    status = run_up(home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways, sandbox=sandbox)
+    status = run_up(
+        home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways, sandbox=sandbox, without=without or ()
+    )
     raise typer.Exit(status)
 
 

@@ -7,20 +7,17 @@ idle again. While the processes move one after another, none of them takes anyth
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-import httpx
-
 from egovkit.clock import ShiftedClock, SystemClock
-from egovkit.sandbox import DEADLINE, PATH, QUESTION, kept_offset
-from sandbox.composition import BY_CODE, NUC, Home
+from egovkit.sandbox.clock import DEADLINE, PATH, QUESTION, kept_offset
+from sandbox.composition import NUC, Home
+from sandbox.target import Aim, Member, TargetRefused
 
-MEMBERS_FILE = "members.json"
 ALMATY = ZoneInfo("Asia/Almaty")
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 60.0  # of the machine: until a deployment that never becomes idle is reported
@@ -29,15 +26,6 @@ FARTHEST_DAYS = 4000  # working days; beyond it no certificate lives
 
 class Immovable(Exception):
     """The clock could not be moved; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One process of the deployment."""
-
-    name: str
-    code: str
-    url: str
 
 
 class WorkingDays(Protocol):
@@ -73,19 +61,13 @@ class Moved:
 
 
 class Mover:
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        members: Sequence[Member],
-        token: str,
-        progress: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        if not members:
+    def __init__(self, aim: Aim, progress: Callable[[str], None] = lambda _: None) -> None:
+        if not aim.members:
             raise Immovable("this deployment was not started with --sandbox")
-        self._http = http
-        self._first = [member for member in members if member.code == NUC]  # its lists have to be there for the others
-        self._others = [member for member in members if member.code != NUC]
-        self._headers = {"Authorization": f"Bearer {token.strip()}"}
+        self._aim = aim
+        # НУЦ's lists have to be there for the others.
+        self._first = [member for member in aim.members if member.code == NUC]
+        self._others = [member for member in aim.members if member.code != NUC]
         self._progress = progress
 
     async def show(self) -> list[dict[str, Any]]:
@@ -145,12 +127,10 @@ class Mover:
     async def _ask(
         self, method: str, member: Member, path: str = "", body: dict[str, float] | None = None
     ) -> dict[str, Any]:
-        answer = await self._http.request(method, member.url + PATH + path, headers=self._headers, json=body)
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            raise Immovable(f"{member.name} was not started with --sandbox: its time cannot be moved")
-        if answer.is_error:
-            raise Immovable(f"{member.name}: {answer.text}")
-        found: dict[str, Any] = answer.json()
+        try:
+            found: dict[str, Any] = await self._aim.ask(method, member, PATH + path, json=body)
+        except TargetRefused as refused:
+            raise Immovable(str(refused)) from None
         return found
 
 
@@ -193,20 +173,3 @@ def moved_before(home: Home) -> ShiftedClock:
     clock = ShiftedClock(SystemClock())
     clock.advance(kept_offset(home.path))
     return clock
-
-
-def write_members(home: Home, members: Sequence[Member]) -> None:
-    """Where `egov clock` finds the processes; an empty list says that there is no clock to move."""
-    (home.path / MEMBERS_FILE).write_text(json.dumps([asdict(member) for member in members], indent=1))
-
-
-def find_members(home: Home, target: str | None) -> list[Member]:
-    """Those the home names, or the services on compose's ports of the host `target` (http://host)."""
-    if target is not None:
-        base = target.rstrip("/")
-        return [Member(code, code, f"{base}:{service.port}") for code, service in BY_CODE.items()]
-    try:
-        found = json.loads((home.path / MEMBERS_FILE).read_text())
-    except FileNotFoundError:
-        raise Immovable(f"no deployment was started in {home.path}; give --home or --target") from None
-    return [Member(**one) for one in found]

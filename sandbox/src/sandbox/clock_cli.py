@@ -93,28 +93,26 @@ def _target(duration: str | None, working_days: int | None, to_next: bool) -> Ta
 def _with_mover(
     home: Path | None, target: str | None, token_file: Path | None, work: Callable[[Mover], Awaitable[T]]
 ) -> T:
-    """Exits 1 when the clock cannot be moved, 3 when nobody answers."""
+    """Exits 1 when the clock cannot be moved, 3 when the deployment is not one whose clock can be."""
     import httpx
 
-    from sandbox.bootstrap import ASK_SECONDS
-    from sandbox.clock import Immovable, Mover, find_members
+    from sandbox.clock import Immovable, Mover
     from sandbox.composition import Home
     from sandbox.running import run
+    from sandbox.target import NoTarget
+    from sandbox.target import target as aimed
 
     at = Home(home or Path(os.environ.get("EGOV_HOME") or ".egov"))
 
     async def ask() -> T:
-        members, path = find_members(at, target), token_file or at.clock_token
-        if not path.is_file():
-            raise Immovable(f"no token of the sandbox's clock is in {path}; give --home or --token-file")
-        async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False) as http:
-            return await work(Mover(http, members, path.read_text(), lambda text: typer.echo(text, err=True)))
+        async with aimed(at, target, token_file) as aim:
+            return await work(Mover(aim, lambda text: typer.echo(text, err=True)))
 
     try:
         return run(ask())
-    except Immovable as error:
+    except (Immovable, NoTarget) as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(1 if isinstance(error, Immovable) else 3) from None
     except (OSError, httpx.HTTPError) as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise typer.Exit(3) from None

@@ -82,6 +82,7 @@ SERVICES: tuple[Service, ...] = (
 BY_CODE: Mapping[str, Service] = {service.code: service for service in SERVICES}
 PARTICIPANTS: tuple[str, ...] = tuple(service.code for service in SERVICES if service.on_bus)
 ADMINISTERED = (NUC, SHEP, PROVIDER, CENTRE, PERSONS, ATTORNEYS, REGISTERS)  # have a control API behind an admin token
+NEEDED = (NUC, SHEP)  # no deployment is one without them
 WITH_SESSIONS = (PORTAL, PROVIDER, CENTRE)
 
 

@@ -12,19 +12,19 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, ClassVar
+from typing import IO, TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # it ships no types
 
 from egovkit.clock import Clock, SystemClock
 from egovkit.ids import Ids
 from sandbox import bootstrap
-from sandbox.clock import Member
-from sandbox.composition import NUC, SERVICES, SHEP, Service, environment, values_for
+from sandbox.composition import NUC, SHEP, Service, environment, values_for
 from sandbox.hosting import StartFailed, listen
+from sandbox.target import Member
 from sandbox.world import Deployment, Ports
 
 if TYPE_CHECKING:
@@ -127,8 +127,6 @@ class ProductionWorld(Deployment):
     there is nothing to move it with.
     """
 
-    services: ClassVar[tuple[str, ...]] = tuple(service.code for service in SERVICES)  # those that are started
-
     def __init__(
         self,
         home: Path,
@@ -139,8 +137,9 @@ class ProductionWorld(Deployment):
         ports: Ports = "fixed",
         ids: Ids | None = None,
         sandbox: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
-        super().__init__(home, clock=None if sandbox else SystemClock(), ids=ids)
+        super().__init__(home, clock=None if sandbox else SystemClock(), ids=ids, without=without)
         self.sandbox = sandbox
         self._amqp = amqp
         self._db = db
@@ -164,14 +163,14 @@ class ProductionWorld(Deployment):
         return url.render_as_string(hide_password=False)
 
     def journals(self) -> dict[str, str]:
-        return {service.code: self.database_url(service.code) for service in SERVICES if service.on_bus}
+        return {service.code: self.database_url(service.code) for service in self.services if service.on_bus}
 
     async def start(self) -> None:
         bootstrap.make_secrets(self.home, self.ids)
         await self._prepare_servers()
         children = self._plan()
         self._stack.push_async_callback(self.supervisor.close)
-        by_service = {code: [c for c in children if c.service.code == code] for code in self.services}
+        by_service = {code: [c for c in children if c.service.code == code] for code in self.urls}
         await self._launch(by_service.pop(NUC))
         await self._ready_alone(NUC)
         await self._certify()
@@ -191,7 +190,7 @@ class ProductionWorld(Deployment):
         from egovkit.bus import BusError
 
         try:
-            await create_databases(self._db, [service.code for service in SERVICES])
+            await create_databases(self._db, [service.code for service in self.services])
         except (OSError, ValueError, SQLAlchemyError, asyncpg.PostgresError) as error:
             raise StartFailed(f"PostgreSQL (--db): {type(error).__name__}: {error}") from error
         try:
@@ -209,18 +208,13 @@ class ProductionWorld(Deployment):
     def _plan(self) -> list[Child]:
         ports = {
             (s.code, n): s.port + n if self._ports == "fixed" else free_port()
-            for s in SERVICES
+            for s in self.services
             for n in range(self._gateways if s.scales else 1)
         }
         for port in ports.values():
             listen("127.0.0.1", port).close()  # told now and by its number, not by children that keep dying
-        self.urls = {s.code: f"http://127.0.0.1:{ports[s.code, 0]}" for s in SERVICES}
-        return [
-            self._child(s, str(n + 1), ports[s.code, n])
-            for s in SERVICES
-            for (c, n) in ports
-            if c == s.code and c in self.services
-        ]
+        self.urls = {s.code: f"http://127.0.0.1:{ports[s.code, 0]}" for s in self.services}
+        return [self._child(s, str(n + 1), ports[s.code, n]) for s in self.services for (c, n) in ports if c == s.code]
 
     def members(self) -> list[Member]:
         children = self.supervisor.children if self.sandbox else []

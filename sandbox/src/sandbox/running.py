@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -15,7 +15,7 @@ from rich.console import Console
 from egovkit.clock import SystemClock
 from egovkit.log import configure_logging
 from sandbox.bootstrap import NotReady, RefusedByService, make_home
-from sandbox.composition import ADMINISTERED, SERVICES
+from sandbox.composition import ADMINISTERED
 from sandbox.hosting import StartFailed
 from sandbox.world import Deployment, Ports, World
 
@@ -83,7 +83,16 @@ async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T 
     return task.result()
 
 
-def run_up(home: Path, *, ports: str, amqp: str | None, db: str | None, gateways: int, sandbox: bool = False) -> int:
+def run_up(
+    home: Path,
+    *,
+    ports: str,
+    amqp: str | None,
+    db: str | None,
+    gateways: int,
+    sandbox: bool = False,
+    without: Sequence[str] = (),
+) -> int:
     """`egov up`; returns the exit status."""
     console = Console()
     chosen = cast(Ports, ports)
@@ -92,8 +101,10 @@ def run_up(home: Path, *, ports: str, amqp: str | None, db: str | None, gateways
         if amqp and db:
             from sandbox.production import ProductionWorld
 
-            return ProductionWorld(home, amqp=amqp, db=db, gateways=gateways, ports=chosen, sandbox=sandbox)
-        return World(home, ports=chosen)
+            return ProductionWorld(
+                home, amqp=amqp, db=db, gateways=gateways, ports=chosen, sandbox=sandbox, without=without
+            )
+        return World(home, ports=chosen, without=without)
 
     async def up() -> int:
         with logging_to(home):
@@ -104,9 +115,9 @@ def run_up(home: Path, *, ports: str, amqp: str | None, db: str | None, gateways
 
 async def _up(make: Callable[[], Deployment], console: Console) -> int:
     stop = stop_event()
-    world = make()
-    world.progress = lambda text: console.print(text, style="dim", highlight=False)
     try:
+        world = make()
+        world.progress = lambda text: console.print(text, style="dim", highlight=False)
         with starting():
             entered = await until_stopped(world.__aenter__(), stop)
     except NOT_STARTED as error:
@@ -126,7 +137,7 @@ async def _up(make: Callable[[], Deployment], console: Console) -> int:
 def show_addresses(world: Deployment, console: Console) -> None:
     """Where each service listens, and where its admin token lies (never the token itself)."""
     console.print(f"\nThe bus is up. Files: {world.home.path}", style="bold", highlight=False)
-    for service in SERVICES:
+    for service in world.services:
         note = f"admin token: {world.home.admin_token(service.code)}" if service.code in ADMINISTERED else ""
         text = f"  {service.code:<24} {world.url(service.code)}/openapi.json  {note}".rstrip()
         console.print(text, highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -24,9 +24,10 @@ import httpx
 from egovkit.clock import Clock, ShiftedClock
 from egovkit.ids import Ids, SystemIds
 from sandbox import bootstrap
-from sandbox.clock import Member, Moved, Mover, Target, moved_before, write_members
-from sandbox.composition import ADMINISTERED, NUC, SERVICES, SHEP, Home, Service, values_for
-from sandbox.hosting import Host, listen
+from sandbox.clock import Moved, Mover, Target, moved_before
+from sandbox.composition import ADMINISTERED, BY_CODE, NEEDED, NUC, SERVICES, SHEP, Home, Service, values_for
+from sandbox.hosting import Host, StartFailed, listen
+from sandbox.target import Aim, Member, write_members
 
 if TYPE_CHECKING:
     from egovkit.bus import Outgoing, PublishError
@@ -46,10 +47,23 @@ sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # typeshed kno
 NOTE = "deployment.json"  # of a running one: where its services listen and its journals are
 
 
+def present(without: Sequence[str]) -> tuple[Service, ...]:
+    """The services but those left out. StartFailed for a name that is none, or one that nothing runs without."""
+    unknown = [code for code in without if code not in BY_CODE or code in NEEDED]
+    if unknown:
+        free = ", ".join(code for code in BY_CODE if code not in NEEDED)
+        raise StartFailed(f"cannot leave out {', '.join(unknown)}; only {free}")
+    return tuple(service for service in SERVICES if service.code not in without)
+
+
 class Deployment:
     """What a world of either kind offers. Subclasses start and stop the services."""
 
-    def __init__(self, home: Path, *, clock: Clock | None = None, ids: Ids | None = None) -> None:
+    def __init__(
+        self, home: Path, *, clock: Clock | None = None, ids: Ids | None = None, without: Sequence[str] = ()
+    ) -> None:
+        """`without`: codes of systems that are left out, for somebody else to take their places."""
+        self.services = present(without)
         self.home = Home(home.resolve())
         self.clock: Clock = clock or moved_before(self.home)
         self.ids: Ids = ids or SystemIds(self.clock)
@@ -103,7 +117,12 @@ class Deployment:
         await self._mover().idle()
 
     def _mover(self) -> Mover:
-        return Mover(self.http, self.members(), self.home.clock_token.read_text())
+        return Mover(self.aim)
+
+    @property
+    def aim(self) -> Aim:
+        """What a tester's command would find of it."""
+        return Aim(self.http, self.members(), self.home.clock_token.read_text().strip())
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -123,7 +142,7 @@ class Deployment:
 
     def journals(self) -> dict[str, str]:
         """The database of every service that keeps a journal, by code."""
-        return {service.code: self.home.database_url(service.code) for service in SERVICES if service.on_bus}
+        return {service.code: self.home.database_url(service.code) for service in self.services if service.on_bus}
 
     async def key(self, code: str) -> SigningKey:
         """A system's own signing key: for checking the twin from behind."""
@@ -184,9 +203,10 @@ class World(Deployment):
         clock: Clock | None = None,
         ids: Ids | None = None,
         tuned: Mapping[str, Any] | None = None,
+        without: Sequence[str] = (),
     ) -> None:
         """`tuned`: settings by their field names, for every service that has them."""
-        super().__init__(home, clock=clock, ids=ids)
+        super().__init__(home, clock=clock, ids=ids, without=without)
         self.sandbox = isinstance(self.clock, ShiftedClock)
         self._ports = ports
         self._tuned = dict(tuned or {})
@@ -199,7 +219,7 @@ class World(Deployment):
         sockets = self._listen()
         self._stack.push_async_callback(self._host.close)
         await self._open_broker()
-        for service in SERVICES:
+        for service in self.services:
             await self._serve(service, sockets.pop(service.code))
             if service.code == NUC:
                 await self._certify()
@@ -211,7 +231,7 @@ class World(Deployment):
     def _listen(self) -> dict[str, socket.socket]:
         sockets: dict[str, socket.socket] = {}
         try:
-            for service in SERVICES:
+            for service in self.services:
                 bound = listen("127.0.0.1", service.port if self._ports == "fixed" else 0)
                 sockets[service.code] = bound
                 self._stack.callback(bound.close)

@@ -19,7 +19,7 @@ from egovkit.bus.topology import Topology
 from egovkit.envelope import Envelope
 from egovkit.membership import Member
 from egovkit.node import Node
-from egovkit.sandbox import Control, Moment
+from egovkit.sandbox.clock import Control, Moment
 
 
 def _nothing(envelope: Envelope) -> None:

@@ -33,6 +33,11 @@ def contracts_dir(configured: Path | None = None) -> Path:
     raise ContractsNotFound(f"no folder `contracts` with {MARKER} above {Path.cwd()}; set EGOV_CONTRACTS to it")
 
 
+def contracts_version(contracts: Path) -> str:
+    """Their version, as 1.0.0 (docs/reference/compatibility.md says what its parts promise)."""
+    return (contracts / "VERSION").read_text(encoding="utf-8").strip()
+
+
 def read_once(read: Callable[[Path], T], contracts: Path) -> T:
     """`read(contracts)`, which gives something immutable, or what it gave before for the same files.
 

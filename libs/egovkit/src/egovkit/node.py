@@ -66,7 +66,8 @@ from egovkit.outbox import Outbox
 from egovkit.parts import NotStarted, Parts, present
 from egovkit.problems import Problems
 from egovkit.relay import Relay
-from egovkit.sandbox import sandbox_clock, sandbox_control, sandbox_router, watch_deadlines, watch_outbox
+from egovkit.sandbox.clock import sandbox_clock, sandbox_control, watch_deadlines, watch_outbox
+from egovkit.sandbox.door import sandbox_router
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate

@@ -51,7 +51,7 @@ class ServiceSettings(BaseSettings):
     answers_kept_h: int = Field(default=48, ge=1)  # lives of rows: see egovkit.upkeep
     sent_kept_h: int = Field(default=7 * 24, ge=1)
 
-    sandbox: bool = False  # the time can be moved, by who holds the token: egovkit.sandbox
+    sandbox: bool = False  # what testers need, for who holds the token: egovkit.sandbox
     sandbox_token_file: Path | None = None
 
     nuc_url: str = "http://127.0.0.1:8010"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from egovkit.inbox import Inbox
 from egovkit.log import get_logger
-from egovkit.sandbox import Moment
+from egovkit.sandbox.clock import Moment
 from egovregister.answering import Answering
 from egovregister.domain import Fault, FaultKind
 

@@ -11,7 +11,8 @@ from egovkit.db import Database, upgrade
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.problems import Problems
-from egovkit.sandbox import Control, Moment, sandbox_clock, sandbox_control, sandbox_router
+from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
+from egovkit.sandbox.door import sandbox_router
 from egovkit.service import create_service
 from nuc_mock import tables
 from nuc_mock.api import admin_routes, public_routes

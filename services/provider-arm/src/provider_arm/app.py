@@ -17,7 +17,7 @@ from egovkit.contracts import read_once
 from egovkit.deadlines import DeadlinePace
 from egovkit.ids import Ids
 from egovkit.node import Node
-from egovkit.sandbox import watch_questions
+from egovkit.sandbox.clock import watch_questions
 from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue

@@ -1,6 +1,6 @@
 """A service's part in the sandbox's clock: one per deployment, moved in all its processes together.
 
-Only where the setting `sandbox` is true; elsewhere none of this exists, and the time is the machine's. The order of a
+The time of a deployment that is no sandbox is the machine's. The order of a
 move is the mover's (`egov clock`): hold every intake, prepare, move every process, release, wait until all are idle.
 
     GET  /v1/sandbox/clock            now, the offset, what comes due next, what is still in work
@@ -13,7 +13,6 @@ move is the mover's (`egov clock`): hold every intake, prepare, move every proce
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -22,7 +21,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Table, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,7 +32,7 @@ from egovkit.clock import Clock, ShiftedClock, SystemClock
 from egovkit.db.engine import Database
 from egovkit.deadlines import DeadlineRunner
 from egovkit.errors import EgovError
-from egovkit.settings import ServiceSettings, read_secret
+from egovkit.settings import ServiceSettings
 
 OFFSET_FILE = "clock.json"
 DEADLINE, QUESTION = "deadline", "end of a question's limit"  # what `--to-next-deadline` goes to
@@ -228,15 +227,6 @@ class Offset(BaseModel):
     offset_s: Annotated[float, Field(ge=0, le=FARTHEST_S, allow_inf_nan=False)]
 
 
-async def _require_token(control: Control, request: Request) -> None:
-    path = control.settings.sandbox_token_path
-    known = await asyncio.to_thread(read_secret, path) if path.is_file() else ""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    given = token.strip().encode() if scheme.lower() == "bearer" else b""
-    if not known or not hmac.compare_digest(given, known.encode()):
-        raise EgovError("clock.refused")
-
-
 async def _view(control: Control) -> ClockView:
     bus = control.bus
     moments = [MomentView(what=one.what, at=one.at, stops=one.stops) for one in await control.following()]
@@ -252,13 +242,9 @@ async def _view(control: Control) -> ClockView:
     )
 
 
-def sandbox_router(control: Control) -> APIRouter:
-    """The routes above, for the holder of the sandbox's token."""
-
-    async def holder(request: Request) -> None:
-        await _require_token(control, request)
-
-    router = APIRouter(prefix=PATH, tags=["sandbox"], dependencies=[Depends(holder)])
+def clock_router(control: Control) -> APIRouter:
+    """The routes above."""
+    router = APIRouter(prefix=PATH, tags=["sandbox"])
 
     @router.get("")
     async def show() -> ClockView:

@@ -1,0 +1,4 @@
+"""What a service offers to testers, and only where its setting `sandbox` is true: elsewhere none of this exists.
+
+`door` says what the deployment is and lets the holder of its token in; `clock` moves its time.
+"""

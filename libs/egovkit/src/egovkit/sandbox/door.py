@@ -1,0 +1,51 @@
+"""The way into a sandbox: what it is, for anybody; its parts, for the holder of the deployment's token.
+
+GET /v1/sandbox    open: a tester's tool asks it first, and says at once that it came to the wrong place
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from egovkit.contracts import contracts_dir, contracts_version
+from egovkit.errors import EgovError
+from egovkit.sandbox.clock import Control, clock_router
+from egovkit.settings import ServiceSettings, read_secret
+
+PATH = "/v1/sandbox"
+
+
+class SandboxView(BaseModel):
+    service: str
+    instance: str
+    contracts: str = Field(description="the version of the contracts it speaks")
+
+
+def sandbox_router(control: Control) -> APIRouter:
+    """All that a sandbox offers at this service."""
+    settings = control.settings
+    router = APIRouter()
+
+    @router.get(PATH, tags=["sandbox"])
+    async def about() -> SandboxView:
+        version = contracts_version(contracts_dir(settings.contracts))
+        return SandboxView(service=settings.code, instance=settings.instance, contracts=version)
+
+    async def holder(request: Request) -> None:
+        await _require_token(settings, request)
+
+    router.include_router(clock_router(control), dependencies=[Depends(holder)])
+    return router
+
+
+async def _require_token(settings: ServiceSettings, request: Request) -> None:
+    path = settings.sandbox_token_path
+    known = await asyncio.to_thread(read_secret, path) if path.is_file() else ""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    given = token.strip().encode() if scheme.lower() == "bearer" else b""
+    if not known or not hmac.compare_digest(given, known.encode()):
+        raise EgovError("sandbox.refused")
