@@ -23,7 +23,7 @@ from sandbox.running import NOT_STARTED, run, stop_event, until_stopped
 if TYPE_CHECKING:
     from sandbox.replay.scenario import Cell, Scenario
 
-Format = Literal["text", "json", "junit"]
+Format = Literal["text", "json", "junit", "html"]
 GREEN, RED, UNPLAYED = 0, 1, 2
 THERE = 4  # scenarios at once in a deployment that is not ours: its passwords cost what passwords have to cost
 
@@ -152,5 +152,9 @@ def write(report: Report, form: Format, stream: TextIO) -> None:
             stream.write(as_json(report) + "\n")
         case "junit":
             stream.write(as_junit(report))
+        case "html":
+            from sandbox.replay.html import as_html
+
+            stream.write(as_html(report))
         case _:
             as_text(report, Console(file=stream))
