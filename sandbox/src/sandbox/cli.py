@@ -15,6 +15,7 @@ import typer
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
+from sandbox.certify.cli import certify
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.contract_papers import app as contracts_app
@@ -44,6 +45,7 @@ app.add_typer(bench_app, name="bench")
 app.command()(replay)
 app.add_typer(clock_app, name="clock")
 app.command()(conformance)
+app.command()(certify)
 app.command()(budget)
 app.add_typer(report_app, name="report")
 app.command("term")(term)
