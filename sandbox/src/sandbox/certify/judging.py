@@ -126,7 +126,7 @@ async def contents(play: Play, sent: Sequence[Envelope]) -> dict[str, list[Diffe
         check = CHECKS.get(name)
         texts += [] if check is None else list(check(play.speech, envelope))
         if name in SIGNED:
-            texts += await _signed_by_official(data, play.stage.trust, envelope)
+            texts += await _signed_by_official(data, play.stage.lists.store, envelope)
         number, version = data.get("number") or number, max(version, int(data.get("version", 0)))
         if texts and name in clauses:
             found[name] = [Difference(clauses[name], f"{name}: {text}") for text in texts]

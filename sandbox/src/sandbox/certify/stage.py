@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from egovkit.clock import ShiftedClock
 from egovkit.contracts import contracts_dir, contracts_version
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
 from egovkit.signatures.keys import SigningKey
@@ -18,7 +19,6 @@ from sandbox import bootstrap
 from sandbox.bootstrap import answer, bearer
 from sandbox.certify.driver import Driver
 from sandbox.certify.evidence import Evidence, Letter
-from sandbox.clock import Target
 from sandbox.composition import ATTORNEYS, BY_CODE, CENTRE, NUC, PERSONS, PORTAL, PROVIDER, RSHEP, SHEP
 from sandbox.partner import BIN, Partner, Where
 from sandbox.people import KEYSTORE_PASSWORD, NAMES, issue, open_container
@@ -67,7 +67,7 @@ class Stage:
     about: About
     evidence: Evidence
     patience: float
-    trust: TrustStore
+    lists: TrustSource
     partner: str
     others: dict[str, Partner] = field(default_factory=dict)
     people: dict[str, Signer] = field(default_factory=dict)
@@ -100,7 +100,11 @@ class Stage:
                 await self.driver.deliver(letter.wire)
 
     async def pass_time(self, seconds: float) -> None:
-        await self.world.advance(Target(by=timedelta(seconds=seconds)))
+        """Here nothing comes due on the way but what is tried, so the clock may jump."""
+        clock = self.world.clock
+        assert isinstance(clock, ShiftedClock), "a world of our own has a clock that can be moved"
+        clock.advance(timedelta(seconds=seconds))
+        await self.lists.refresh(force=True)
 
     def by(self, place: str) -> Partner:
         """Our own system in the place of this one of the twin."""
@@ -143,9 +147,10 @@ async def staged(troupe: Troupe, driver: Driver, about: About, patience: float, 
     world = troupe.world
     journals = {gateway: world.home.database_url(gateway) for gateway in (SHEP, RSHEP)}
     trust = TrustStore(load_certificate(world.home.trust_root.read_bytes()))
-    await TrustSource(trust, world.http, world.clock, world.url(NUC)).refresh()
+    lists = TrustSource(trust, world.http, world.clock, world.url(NUC))
+    await lists.refresh()
     async with Evidence(journals) as evidence:
-        stage = Stage(world, driver, about, evidence, patience, trust, code)
+        stage = Stage(world, driver, about, evidence, patience, lists, code)
         await driver.reset()
         stage.others, stage.people = await troupe.gather(KINDS[kind_of(about)]), dict(troupe.people)
         await _join(stage)

@@ -110,6 +110,7 @@ class Partner:
 
     async def proved(self, wire: WireEnvelope) -> Envelope:
         """Of whom it says, and past the gateways. A sender nobody knew may have joined a moment ago."""
+        await self.lists.refresh()
         now = self.clock.now()
         for again in (False, True):
             if again:
