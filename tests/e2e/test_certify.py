@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -57,6 +58,19 @@ async def test_a_system_that_keeps_the_rules_is_certified(troupe: Troupe, kind: 
         found = await certify(troupe, driver, about, chosen(about, [ACT]), patience=LONG, code=f"right-{kind.role}")
     assert found.passed, as_text(found)
     assert {one.verdict for one in found.obligations} == {"met"}
+
+
+async def test_the_provider_of_the_howto_is_certified_as_written(troupe: Troupe) -> None:
+    page = (contracts_dir().parent / "docs/howto/certify-your-system.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) < 100
+    module: dict[str, Any] = {"__name__": "my_provider"}
+    exec(compile(code, "my_provider", "exec"), module)
+    kind: type[Partner] = module["MyProvider"]
+    async with served(troupe, kind()) as (driver, about):
+        owed = [one for one in chosen(about, [ACT]) if one.side == "portal"]
+        found = await certify(troupe, driver, about, owed, patience=LONG, code="my-provider")
+    assert found.passed, as_text(found)
 
 
 @pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)

@@ -79,6 +79,9 @@ class DecidesUnregistered(Wrong, Provider):
         known.number = "00000000001"
         await self.act_complete(known, {"result": {"outcome": "positive"}})
 
+    def trail(self, known: Known, step: str) -> list[dict[str, Any]]:
+        return []
+
 
 class SignsWithAnothersKey(Wrong, Provider):
     """With a key the bus knows nothing of: an official's own."""

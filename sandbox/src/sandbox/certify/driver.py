@@ -116,9 +116,8 @@ def read_about(url: str, response: httpx.Response, role: str, contracts: str) ->
     if its_role != role:
         raise NotCertifiable(f"{name} is a {its_role}, not a {role}: say --as {its_role}")
     if role == "register" and (about.register not in REGISTERS or not {"known", "unknown"} <= about.persons.keys()):
-        raise NotCertifiable(
-            f"{name} does not say which register it is ({', '.join(REGISTERS)}) and whom it knows: `register`, `persons`"
-        )
+        kinds = ", ".join(REGISTERS)
+        raise NotCertifiable(f"{name} does not say which register it is ({kinds}) and whom it knows (`persons`)")
     return about
 
 
