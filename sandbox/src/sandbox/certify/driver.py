@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import httpx
 
 from egovkit.clock import Clock
 from egovkit.envelope import WireEnvelope
-
-if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
 
 Role = Literal["provider", "centre", "portal", "register"]
 RegisterKind = Literal["person", "attorney"]
@@ -119,9 +116,3 @@ def read_about(url: str, response: httpx.Response, role: str, contracts: str) ->
         kinds = ", ".join(REGISTERS)
         raise NotCertifiable(f"{name} does not say which register it is ({kinds}) and whom it knows (`persons`)")
     return about
-
-
-def pem(certificate: Certificate) -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.public_bytes(Encoding.PEM).decode()

@@ -268,6 +268,11 @@ def driver(partner: Partner) -> FastAPI:
         await partner.join(body)
         return Response(status_code=204)
 
+    _add_traffic(app, partner)
+    return app
+
+
+def _add_traffic(app: FastAPI, partner: Partner) -> None:
     @app.post("/certification/act", status_code=202)
     async def act(body: dict[str, Any], call: Request) -> Response:
         partner.told_time(call.headers["egov-time"])
@@ -288,5 +293,3 @@ def driver(partner: Partner) -> FastAPI:
         except EgovError as error:
             return Response(error.code, status_code=422)
         return Response(status_code=202)
-
-    return app
