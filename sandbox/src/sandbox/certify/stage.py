@@ -35,7 +35,7 @@ KINDS: Mapping[str, str] = {
 }  # fmt: skip
 LEFT_OUT = tuple(code for code in BY_CODE if code not in (NUC, SHEP, RSHEP))
 ELSEWHERE = "proving-provider-elsewhere"  # of one region only, which is never the act's: to be tempted by
-LOOK_SECONDS = 0.02
+FIRST_LOOK, LAST_LOOK = 0.02, 0.2  # seconds between two looks
 OFFICE = "Бөлім (үлгі)"
 
 
@@ -78,14 +78,15 @@ class Stage:
 
     async def until(self, seen: Callable[[], Awaitable[bool]]) -> bool:
         """Carry letters until it is so; False when patience ends before."""
-        deadline = asyncio.get_running_loop().time() + self.patience
+        deadline, pause = asyncio.get_running_loop().time() + self.patience, FIRST_LOOK
         while True:
             await self.carry()
             if await seen():
                 return True
             if asyncio.get_running_loop().time() > deadline:
                 return False
-            await self.world.clock.sleep(LOOK_SECONDS)
+            await self.world.clock.sleep(pause)
+            pause = min(LAST_LOOK, pause * 1.5)
 
     async def carry(self) -> None:
         """Bring what waits at the gateways to whom it is for."""
