@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from egovkit.envelope import WireEnvelope
 from egovlaw.kinds import message_name
 from sandbox.certify.saying import REASON, Speech, stamp
 from sandbox.composition import PROVIDER, SHEP
@@ -184,6 +183,7 @@ class Play:
 
 def begin(stage: Stage, scenario: Scenario, channel: Channel, version: int) -> Play:
     """A new case. Who signs with a certificate that ran out is told by what the scenario is given."""
+    stage = stage.seen_from(scenario.region)
     people, expired = stage.people, "expired" in scenario.given.certificates.values()
     if channel.origin_kind == "portal":
         signer = people["expired" if expired else "citizen"]
@@ -195,8 +195,3 @@ def begin(stage: Stage, scenario: Scenario, channel: Channel, version: int) -> P
         unknown = scenario.given.consumer.example is not None
         applicant = stage.about.persons["unknown" if unknown else "known"]
     return Play(stage, scenario, channel, Speech(stage, scenario, stage.world.ids.new(), applicant, signer, version))
-
-
-def wire_of(play: Play, envelope: Envelope, place: str) -> WireEnvelope:
-    raw = envelope.encode()
-    return WireEnvelope(raw, play.stage.by(place).sign(raw))
