@@ -26,7 +26,7 @@ from egovkit.bus import (
     Topology,
     Verdict,
 )
-from egovkit.bus.holdable import HoldableBus
+from egovkit.bus.holdable import HeldSubscription, HoldableBus
 from egovkit.envelope import SIGNATURE_HEADER
 from egovkit.log import get_logger
 from egovkit.sandbox.fault_names import CERTIFICATE, DELIVERY, PUBLISH
@@ -202,15 +202,20 @@ class FaultyBus:
     async def consume(
         self, queue: str, handler: BatchHandler, *, prefetch: int = 200, max_batch: int = 100
     ) -> Subscription:
+        own: list[HeldSubscription] = []
+
         async def bent(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
             lost = [self._is_lost(delivery) for delivery in deliveries]
             kept = [delivery for delivery, gone in zip(deliveries, lost, strict=True) if not gone]
             outcomes = iter(await handler(kept) if kept else [])
-            if not self.up:  # the acknowledgement does not reach the broker: all of it comes again
+            if not self.up:  # the acknowledgement does not reach the broker: all of it comes again, once it is back
+                for subscription in own:
+                    await subscription.follow()
                 return [Verdict.RETRY] * len(deliveries)
             return [Verdict.ACK if gone else next(outcomes) for gone in lost]
 
-        return await self._line.consume(queue, bent, prefetch=prefetch, max_batch=max_batch)
+        own.append(await self._line.consume(queue, bent, prefetch=prefetch, max_batch=max_batch))
+        return own[0]
 
     def _is_lost(self, delivery: Delivery) -> bool:
         item = Item(delivery.body, delivery.message_id)
@@ -224,7 +229,7 @@ class FaultyBus:
 
     def disconnect(self, seconds: float) -> None:
         """At once, for so long; an outage that goes on is replaced."""
-        self.up = False
+        self.up, self._line.held = False, True
         if self._outage is not None:
             self._outage.cancel()
         self._outage = self._background(self._stay_away(seconds))
