@@ -132,14 +132,15 @@ async def make_keystores(http: httpx.AsyncClient, home: Home, nuc_url: str) -> N
 
 
 async def request_certificate(
-    http: httpx.AsyncClient, home: Home, nuc_url: str, *, code: str, bin: str
+    http: httpx.AsyncClient, home: Home, nuc_url: str, *, code: str, bin: str, **dates: str
 ) -> tuple[SigningKey, str]:
-    """A new key, certified by nuc-mock as the system `code`, and its certificate in PEM."""
+    """A new key, certified by nuc-mock as the system `code`, and its certificate in PEM. `dates`: not_before,
+    not_after."""
     from egovkit.signatures.certificates import load_certificate
     from egovkit.signatures.keys import SigningKey, csr, new_private_key
 
     private = new_private_key()
-    wanted = {"csr": csr(private, code).decode(), "profile": "system", "common_name": code, "bin": bin}
+    wanted = {"csr": csr(private, code).decode(), "profile": "system", "common_name": code, "bin": bin, **dates}
     token = home.admin_token(NUC).read_text()
     headers = {**bearer(token), "Idempotency-Key": hashlib.sha256(wanted["csr"].encode()).hexdigest()}
     issued = answer(await http.post(f"{nuc_url}/v1/certificates", json=wanted, headers=headers))

@@ -18,6 +18,8 @@ from sandbox.budget_cli import budget, report_app
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.contract_papers import app as contracts_app
+from sandbox.faults_cli import app as faults_app
+from sandbox.identities_cli import app as identities_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
@@ -43,6 +45,8 @@ app.add_typer(contracts_app, name="contracts")
 app.add_typer(bench_app, name="bench")
 app.command()(replay)
 app.add_typer(clock_app, name="clock")
+app.add_typer(faults_app, name="faults")
+app.add_typer(identities_app, name="identities")
 app.command()(conformance)
 app.command()(budget)
 app.add_typer(report_app, name="report")
