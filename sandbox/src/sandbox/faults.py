@@ -125,13 +125,13 @@ async def bad_certificate(aim: Aim, home: Home, system: str, *, revoked: bool) -
             headers=bootstrap.bearer(home.admin_token(NUC).read_text()),
         )
         bootstrap.answer(taken_back)
-    await _everybody_looks_again(aim)
+    await everybody_looks_again(aim)
     if not revoked:
         await _until(aim, ends)
     return {"pkcs12": base64.b64encode(key.to_pkcs12(PASSWORD, system)).decode(), "password": PASSWORD}
 
 
-async def _everybody_looks_again(aim: Aim) -> None:
+async def everybody_looks_again(aim: Aim) -> None:
     """At the list of members and that of revocations: what a move of the clock by nothing makes them do."""
     for member in aim.members:
         offset = (await aim.ask("GET", member, CLOCK_PATH))["offset_s"]

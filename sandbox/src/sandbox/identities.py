@@ -14,7 +14,7 @@ from egovkit.sandbox.fault_names import nearest
 from egovkit.sandbox.identities import CERTIFICATE, Identity
 from sandbox import bootstrap
 from sandbox.composition import NUC, SHEP, Home
-from sandbox.faults import NamesNothing
+from sandbox.faults import NamesNothing, everybody_looks_again
 from sandbox.target import Aim
 
 PAGE = "docs/reference/identities.md"
@@ -61,6 +61,7 @@ async def issue(aim: Aim, home: Home, identity: Identity) -> dict[str, Any]:
     if (reason := order.get("revoke")) is not None:
         url = f"{nuc.url}/v1/certificates/{issued['serial']}/revoke"
         bootstrap.answer(await aim.http.post(url, json={"reason": reason}, headers=headers))
+        await everybody_looks_again(aim)
     return issued
 
 
@@ -85,8 +86,8 @@ def _page(identities: Mapping[str, Identity]) -> Iterator[str]:
     yield "# Magic identities\n"
     yield "<!-- Made by `egov identities page` from contracts/identities.yaml. -->\n"
     yield "Synthetic persons, deeds, places in queues and certificates that give the same outcome in every sandbox,"
-    yield "without any control call. `egov identities show NAME` says how to ask; `egov identities issue NAME -o DIR` has"
-    yield "nuc-mock issue a certificate, its dates counted from the deployment's today."
+    yield "without any control call. `egov identities show NAME` says how to ask; `egov identities issue NAME -o DIR`"
+    yield "has nuc-mock issue a certificate, its dates counted from the deployment's today."
     for kind, group in groupby(identities.values(), key=lambda one: one.kind):
         yield f"\n## {HEADINGS[kind]}\n"
         yield "| name | asked by | what comes | ru | kk |"

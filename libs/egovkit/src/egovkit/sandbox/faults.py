@@ -192,6 +192,8 @@ class Faults:
         kept = await self.kept()
         if self.register is not None and kept is not None and name in (None, kept["name"]):
             await self.register.mend()
+        elif not gone:
+            return
         _log.warning("fault.cleared", rules=[rule.id for rule in gone], fault=name)
 
     async def kept(self) -> Mapping[str, Any] | None:
