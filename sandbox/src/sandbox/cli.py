@@ -18,6 +18,7 @@ from sandbox.budget_cli import budget, report_app
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.contract_papers import app as contracts_app
+from sandbox.log_cli import app as log_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
@@ -43,6 +44,7 @@ app.add_typer(contracts_app, name="contracts")
 app.add_typer(bench_app, name="bench")
 app.command()(replay)
 app.add_typer(clock_app, name="clock")
+app.add_typer(log_app, name="log")
 app.command()(conformance)
 app.command()(budget)
 app.add_typer(report_app, name="report")

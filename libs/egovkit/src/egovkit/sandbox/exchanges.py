@@ -221,13 +221,13 @@ class ExchangeView(BaseModel):
     code: str | None = Field(default=None, description="of the problem, or of the refusal that the envelope is")
     side: str | None = None
     clause: str | None = None
+    reason: Reason | None = Field(default=None, description="why it was refused")
     notes: list[str] = Field(description="what else befell it, as faults that were set on purpose")
 
 
 class WholeExchange(ExchangeView):
     request: BodyView | None = Field(default=None, description="what was sent; of the bus: the message itself")
     response: BodyView | None = None
-    reason: Reason | None = Field(default=None, description="why it was refused")
 
 
 class ExchangePage(BaseModel):
@@ -266,7 +266,7 @@ def exchanges_router(exchanges: Exchanges) -> APIRouter:
     async def find_exchanges(wanted: Annotated[ExchangesQuery, Query()]) -> ExchangePage:
         rows = await exchanges.find(wanted.wish())
         shown = rows[: wanted.limit]
-        items = [_whole(row, problems) if wanted.full else ExchangeView(id=row.id, **row.facts) for row in shown]
+        items = [_whole(row, problems) if wanted.full else _brief(row, problems) for row in shown]
         return ExchangePage(items=items, next=shown[-1].id if len(rows) > len(shown) else None)
 
     @router.get("/{exchange}")
@@ -281,6 +281,10 @@ def exchanges_router(exchanges: Exchanges) -> APIRouter:
         return {"deleted": await exchanges.clear()}
 
     return router
+
+
+def _brief(row: Row, problems: Problems) -> ExchangeView:
+    return ExchangeView(id=row.id, **row.facts, reason=reason_of(row, problems))
 
 
 def _whole(row: Row, problems: Problems) -> WholeExchange:

@@ -1,0 +1,3 @@
+class NoScenario(Exception):
+    pass
+def scenario_of_case(case, exchanges): raise NoScenario("x")
