@@ -69,7 +69,9 @@ class Log:
 
     async def every(self, wanted: Mapping[str, Any]) -> list[Exchange]:
         """All that fit, whole, the oldest first."""
-        pages = await asyncio.gather(*(self._of(member, {**wanted, "full": True}, None) for member in self._aim.members))
+        pages = await asyncio.gather(
+            *(self._of(member, {**wanted, "full": True}, None) for member in self._aim.members)
+        )
         return sorted((one for page in pages for one in page), key=lambda one: one.order)
 
     async def get(self, id_: str) -> Exchange:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sandbox.exchange_log import Exchange, Log
     from sandbox.target import Aim
 
-app = typer.Typer(invoke_without_command=True, help="Every HTTP call and bus message of a sandbox, and why it was refused.")
+app = typer.Typer(
+    invoke_without_command=True, help="Every HTTP call and bus message of a sandbox, and why it was refused."
+)
 
 T = TypeVar("T")
 HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
@@ -51,8 +53,8 @@ def show_all(
         return
     if medium not in (None, *MEDIA):
         raise typer.BadParameter(f"{medium!r} is none of {', '.join(MEDIA)}", param_hint="--medium")
-    wanted = {"case": case, "message": message, "code": code, "text": text, "medium": medium}
-    wanted = {name: value for name, value in wanted.items() if value is not None} | ({"refused": True} if refused else {})
+    asked = {"case": case, "message": message, "code": code, "text": text, "medium": medium, "refused": refused or None}
+    wanted = {name: value for name, value in asked.items() if value is not None}
 
     async def work(aim: Aim) -> None:
         from egovkit.clock import SystemClock
@@ -151,11 +153,13 @@ async def _say(log: Log, one: Exchange, *, as_json: bool) -> None:
 
 
 async def _tell_why(log: Log, one: Exchange) -> None:
+    from sandbox.near_misses import clause_of
+
     reason = one.facts.get("reason")
     near = await _near(log, one)
     if reason is not None:
         side = f" (to act: the {reason['side']})" if reason["side"] else ""
-        clause = f" [{reason['clause']}]" if reason["clause"] else ""
+        clause = f" [{found}]" if (found := reason["clause"] or clause_of(one)) else ""
         typer.echo(f"{'':14}refused: {reason['code']}{clause}{side}: {reason['why']}")
         if reason["remedy"]:
             typer.echo(f"{'':14}remedy: {reason['remedy']}")
@@ -187,9 +191,7 @@ def _since(text: str, now: datetime) -> datetime:
     return moment
 
 
-def _aimed(
-    home: Path | None, target: str | None, token_file: Path | None, work: Callable[[Aim], Awaitable[T]]
-) -> T:
+def _aimed(home: Path | None, target: str | None, token_file: Path | None, work: Callable[[Aim], Awaitable[T]]) -> T:
     """Exits 1 when what is asked for is not there, 3 when the deployment is not one that can be asked."""
     import httpx
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from egovkit.contracts import contracts_dir
+from egovkit.sandbox.exchange_facts import CASE_REFUSED
 
 if TYPE_CHECKING:
     from egovlaw.catalogue import Catalogue
@@ -54,6 +55,19 @@ def near_miss(one: Exchange, about: Mapping[str, Any]) -> str | None:
         if teller is not None and (found := teller(refused)) is not None:
             return found
     return None
+
+
+def clause_of(one: Exchange) -> str | None:
+    """Where the act has the step in which a provider refused: his message tells his ground, not the clause."""
+    from sandbox.replay.reading import the_law
+
+    about = one.envelope
+    if about.get("type") != CASE_REFUSED:
+        return None
+    regulation = the_law().regulation(about.get("regulation", ""))
+    channel = None if regulation is None else regulation.channels.get(about.get("channel", ""))
+    item = None if channel is None else channel.item(about.get("step", ""))
+    return None if item is None else item.clause
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from egovkit.problems import Problems, fill
-from egovkit.sandbox.exchange_facts import REFUSED, document
+from egovkit.sandbox.exchange_facts import document
 from egovkit.sandbox.exchange_store import Row
 
 
@@ -39,17 +39,20 @@ def reason_of(row: Row, problems: Problems) -> Reason | None:
         text, spec = problems[code].texts["en"], problems[code]
         reason.why, reason.remedy = fill(text.detail, params), fill(text.remedy, params)
         reason.side = reason.side or spec.side
+    elif isinstance(ground := told.get("text"), str):  # a provider's own words
+        reason.why, reason.params = ground, {}
     elif "detail" in told:
         reason.why, reason.remedy = told["detail"], told.get("remedy")
     return reason
 
 
 def _problem(row: Row) -> Mapping[str, Any]:
-    """The problem document of an answer, or the one in a gateway's refusal."""
+    """The problem document of an answer, or the one in a gateway's refusal; a provider's first ground."""
     if row.response is not None:
         return document(row.response)
-    content = document(row.request)
-    if content.get("type") == REFUSED and isinstance(data := content.get("data"), dict):
-        problem = data.get("problem")
-        return problem if isinstance(problem, dict) else {}
-    return {}
+    data = document(row.request).get("data")
+    if not isinstance(data, dict):
+        return {}
+    problem, grounds = data.get("problem"), data.get("reasons")
+    found = problem if problem is not None else grounds[0] if isinstance(grounds, list) and grounds else None
+    return found if isinstance(found, dict) else {}
