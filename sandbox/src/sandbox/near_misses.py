@@ -240,7 +240,7 @@ def _path(refused: Refused) -> str | None:
 def _method(refused: Refused) -> str | None:
     paths = _paths(refused.record["service"])
     path = _template(refused.record["path"], paths)
-    return None if path is None else f"{path} takes {', '.join(method.upper() for method in paths[path])}"
+    return None if path is None else f"{path} takes {', '.join(method.upper() for method in sorted(paths[path]))}"
 
 
 # --- the services' own documents
