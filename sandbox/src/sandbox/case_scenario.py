@@ -159,7 +159,7 @@ class Case:
             certificates = dict.fromkeys(certificates, CERTIFICATES[self.refusal])
         return replace(
             base,
-            consumer=Consumer(iin=consumer["iin"]) if consumer else base.consumer,
+            consumer=_consumer(consumer["iin"]) if consumer else base.consumer,
             attorney=_deed(attorney) if attorney else None,
             certificates=certificates,
         )
@@ -213,6 +213,14 @@ def _result(prepared: Mapping[str, Any]) -> ResultText:
 def _title(pdf: bytes) -> str | None:
     match = TITLE.search(pdf)
     return None if match is None else bytes.fromhex(match[1].decode()).decode("utf-16", "replace")
+
+
+def _consumer(iin: str) -> Consumer:
+    """By the name of an example, which several scenarios may share; any other person belongs to one."""
+    from gbd_fl_mock.seed.population import EXAMPLES
+
+    name = next((name for name, known in EXAMPLES.items() if known == iin), None)
+    return Consumer(iin=iin) if name is None else Consumer(example=name)
 
 
 def _deed(number: str) -> str:
