@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
 
 from egovkit.clock import Clock
 from egovkit.sandbox.exchange_facts import REFUSED
 from egovkit.sandbox.exchanges import PATH
-from sandbox.target import Aim, Member, TargetRefused
+from sandbox.target import Member, TargetRefused
 
 PAGE = 500
 FOLLOW_EVERY = 1.0
@@ -57,9 +57,25 @@ class UnknownExchange(Exception):
     """No process has it (any more)."""
 
 
+class Source(Protocol):
+    """A deployment that runs (Aim), or what one has left (Kept)."""
+
+    @property
+    def members(self) -> Sequence[Member]: ...
+
+    def of(self, code: str) -> list[Member]: ...
+
+    async def ask(self, method: str, member: Member, path: str, **how: Any) -> Any: ...
+
+
 class Log:
-    def __init__(self, aim: Aim) -> None:
-        self._aim = aim
+    def __init__(self, source: Source) -> None:
+        self._aim = source
+
+    async def now(self) -> datetime:
+        """When the newest of all began, by the sandbox's clock; what came before that has happened long ago."""
+        newest = await self.find({}, limit=1)
+        return datetime.fromisoformat(newest[0].facts["at"]) if newest else datetime(2000, 1, 1, tzinfo=UTC)
 
     async def find(self, wanted: Mapping[str, Any], *, system: str | None = None, limit: int = 50) -> list[Exchange]:
         """The newest `limit` of all processes, the oldest of them first."""
@@ -78,6 +94,8 @@ class Log:
         for member in self._aim.members:
             try:
                 return Exchange(member, await self._aim.ask("GET", member, f"{PATH}/{id_}"))
+            except UnknownExchange:
+                continue
             except TargetRefused as refused:
                 if refused.problem.get("code") != "exchange.unknown":
                     raise

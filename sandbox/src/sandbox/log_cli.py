@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -13,8 +14,7 @@ import typer
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sandbox.exchange_log import Exchange, Log
-    from sandbox.target import Aim
+    from sandbox.exchange_log import Exchange, Log, Source
 
 app = typer.Typer(
     invoke_without_command=True, help="Every HTTP call and bus message of a sandbox, and why it was refused."
@@ -24,6 +24,9 @@ T = TypeVar("T")
 HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
 TargetOption = Annotated[str | None, typer.Option("--target", help="http://host with compose's ports, instead.")]
 TokenOption = Annotated[Path | None, typer.Option("--token-file", help="The sandbox's token; default the home's.")]
+KeptOption = Annotated[
+    Path | None, typer.Option("--kept", help="The home of a world that is over, as `egov replay --keep` leaves it.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines: a JSON document a line.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Of an exchange, as the list has it in brackets.")]
 MEDIA = ("http", "bus", "note")
@@ -39,14 +42,18 @@ def show_all(
     code: Annotated[str | None, typer.Option("--code", help="Of a problem, as time.late.")] = None,
     refused: Annotated[bool, typer.Option("--refused", help="Only what was refused.")] = False,
     text: Annotated[str | None, typer.Option("--text", help="Anywhere in it.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="A moment with its zone, or how long ago: 15m.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="A moment with its zone, or 15m: before the newest.")] = None,
     medium: Annotated[str | None, typer.Option("--medium", help="http, bus or note.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The newest so many.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes, until Ctrl-C.")] = False,
-    as_json: JsonOption = False,
+    as_json: KeptOption = Annotated[
+    Path | None, typer.Option("--kept", help="The home of a world that is over, as `egov replay --keep` leaves it.")
+]
+JsonOption = False,
     home: HomeOption = None,
     target: TargetOption = None,
     token_file: TokenOption = None,
+    kept: KeptOption = None,
 ) -> None:
     """Without a command: what there is, by time; refusals with their reason and what would have been accepted."""
     if context.invoked_subcommand is not None:
@@ -56,12 +63,12 @@ def show_all(
     asked = {"case": case, "message": message, "code": code, "text": text, "medium": medium, "refused": refused or None}
     wanted = {name: value for name, value in asked.items() if value is not None}
 
-    async def work(aim: Aim) -> None:
+    async def work(source: Source) -> None:
         from egovkit.clock import SystemClock
         from sandbox.exchange_log import Log
-        from sandbox.target import moment_of
 
-        log, now = Log(aim), await moment_of(aim)
+        log = Log(source)
+        now = await log.now()
         began = None if since is None else _since(since, now)
         if not follow:
             found = await log.find(wanted | ({"since": began.isoformat()} if began else {}), system=system, limit=limit)
@@ -71,24 +78,28 @@ def show_all(
         async for one in log.follow(wanted, began or now, SystemClock(), system=system):
             await _say(log, one, as_json=as_json)
 
-    _aimed(home, target, token_file, work)
+    _aimed(Where(home, target, token_file, kept), work)
 
 
 @app.command()
 def show(
     id_: IdArgument,
     *,
-    as_json: JsonOption = False,
+    as_json: KeptOption = Annotated[
+    Path | None, typer.Option("--kept", help="The home of a world that is over, as `egov replay --keep` leaves it.")
+]
+JsonOption = False,
     home: HomeOption = None,
     target: TargetOption = None,
     token_file: TokenOption = None,
+    kept: KeptOption = None,
 ) -> None:
     """All of one: headers, bodies, the envelope, the reason of a refusal."""
 
-    async def work(aim: Aim) -> None:
+    async def work(source: Source) -> None:
         from sandbox.exchange_log import Log, whole
 
-        log = Log(aim)
+        log = Log(source)
         one = await log.get(id_)
         if as_json:
             await _say(log, one, as_json=True)
@@ -96,24 +107,29 @@ def show(
         await _tell_why(log, one)
         typer.echo("\n".join(whole(one)))
 
-    _aimed(home, target, token_file, work)
+    _aimed(Where(home, target, token_file, kept), work)
 
 
 @app.command()
 def curl(
-    id_: IdArgument, *, home: HomeOption = None, target: TargetOption = None, token_file: TokenOption = None
+    id_: IdArgument,
+    *,
+    home: HomeOption = None,
+    target: TargetOption = None,
+    token_file: TokenOption = None,
+    kept: KeptOption = None,
 ) -> None:
     """A command that does it again; a message of the bus is posted to the gateway. Tokens are yours to fill in."""
 
-    async def work(aim: Aim) -> str:
+    async def work(source: Source) -> str:
         from egovkit.bus.topology import Topology
         from egovkit.contracts import contracts_dir
         from sandbox.curl import as_curl
         from sandbox.exchange_log import Log
 
-        return as_curl(await Log(aim).get(id_), aim.members, Topology.load(contracts_dir()))
+        return as_curl(await Log(source).get(id_), source.members, Topology.load(contracts_dir()))
 
-    typer.echo(_aimed(home, target, token_file, work))
+    typer.echo(_aimed(Where(home, target, token_file, kept), work))
 
 
 @app.command()
@@ -124,16 +140,17 @@ def scenario(
     home: HomeOption = None,
     target: TargetOption = None,
     token_file: TokenOption = None,
+    kept: KeptOption = None,
 ) -> None:
     """What people did in a case as a scenario for `egov replay`; what happens then is the act's, not the case's."""
 
-    async def work(aim: Aim) -> str:
+    async def work(source: Source) -> str:
         from sandbox.case_scenario import scenario_of_case
         from sandbox.exchange_log import Log
 
-        return scenario_of_case(case, await Log(aim).every({"case": case}))
+        return scenario_of_case(case, await Log(source).every({"case": case}))
 
-    text = _aimed(home, target, token_file, work)
+    text = _aimed(Where(home, target, token_file, kept), work)
     if output is None:
         typer.echo(text, nl=False)
     else:
@@ -191,7 +208,17 @@ def _since(text: str, now: datetime) -> datetime:
     return moment
 
 
-def _aimed(home: Path | None, target: str | None, token_file: Path | None, work: Callable[[Aim], Awaitable[T]]) -> T:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Whose log: of a deployment that runs, by its home or host, or what one has left."""
+
+    home: Path | None
+    target: str | None
+    token_file: Path | None
+    kept: Path | None
+
+
+def _aimed(where: Where, work: Callable[[Source], Awaitable[T]]) -> T:
     """Exits 1 when what is asked for is not there, 3 when the deployment is not one that can be asked."""
     import httpx
 
@@ -199,14 +226,16 @@ def _aimed(home: Path | None, target: str | None, token_file: Path | None, work:
     from sandbox.composition import Home
     from sandbox.curl import NoCurl
     from sandbox.exchange_log import UnknownExchange
+    from sandbox.exchanges_kept import Kept
     from sandbox.running import run
-    from sandbox.target import NoTarget, TargetRefused
-    from sandbox.target import target as aimed_at
+    from sandbox.target import NoTarget, TargetRefused, target
 
-    at = Home(home or Path(os.environ.get("EGOV_HOME") or ".egov"))
+    at = Home(where.home or Path(os.environ.get("EGOV_HOME") or ".egov"))
 
     async def ask() -> T:
-        async with aimed_at(at, target, token_file) as aim:
+        if where.kept is not None:
+            return await work(Kept(where.kept))
+        async with target(at, where.target, where.token_file) as aim:
             return await work(aim)
 
     try:

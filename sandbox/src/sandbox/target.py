@@ -13,14 +13,12 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from egovkit.contracts import contracts_dir, contracts_version
-from egovkit.sandbox.clock import PATH as CLOCK
 from egovkit.sandbox.door import PATH
 from sandbox.bootstrap import ASK_SECONDS, bearer
 from sandbox.composition import BY_CODE, Home
@@ -107,12 +105,6 @@ async def _check(http: httpx.AsyncClient, member: Member) -> None:
         raise NoTarget(f"{member.url} is {service}, not {member.code}")
     if theirs != (ours := contracts_version(contracts_dir())):
         raise NoTarget(f"{member.name} speaks the contracts of version {theirs}, this egov those of {ours}")
-
-
-async def moment_of(aim: Aim) -> datetime:
-    """What time it is in the sandbox."""
-    view = await aim.ask("GET", aim.members[0], CLOCK)
-    return datetime.fromisoformat(view["now"])
 
 
 # --- what lies in the home

@@ -33,6 +33,7 @@ from egovkit.sandbox.exchange_store import ExchangeStore, Row, Wish
 from egovkit.settings import ServiceSettings
 
 PATH = "/v1/sandbox/exchanges"
+FILE = "exchanges-{}-{}.sqlite3"  # code and instance
 WRITE_AFTER = 0.5  # seconds: as long may a batch grow
 WRITE_AT = 4 * 1024 * 1024  # bytes: a batch that large is not kept waiting
 MOST_ROWS = 20_000
@@ -50,7 +51,7 @@ class Exchanges:
         self.settings = settings
         self.clock = clock
         self.on = settings.sandbox_log_mb > 0
-        path = settings.home / f"exchanges-{settings.code}-{settings.instance}.sqlite3"
+        path = settings.home / FILE.format(settings.code, settings.instance)
         self.store = ExchangeStore(path, MOST_ROWS, settings.sandbox_log_mb * 1024 * 1024)
         self._ids = SystemIds(clock)
         self._waiting: list[Seen] = []
@@ -264,17 +265,14 @@ def exchanges_router(exchanges: Exchanges) -> APIRouter:
 
     @router.get("")
     async def find_exchanges(wanted: Annotated[ExchangesQuery, Query()]) -> ExchangePage:
-        rows = await exchanges.find(wanted.wish())
-        shown = rows[: wanted.limit]
-        items = [_whole(row, problems) if wanted.full else _brief(row, problems) for row in shown]
-        return ExchangePage(items=items, next=shown[-1].id if len(rows) > len(shown) else None)
+        return page_of(await exchanges.find(wanted.wish()), wanted, problems)
 
     @router.get("/{exchange}")
     async def get_exchange(exchange: str) -> WholeExchange:
         row = await exchanges.get(exchange)
         if row is None:
             raise EgovError("exchange.unknown")
-        return _whole(row, problems)
+        return whole_of(row, problems)
 
     @router.delete("")
     async def empty_exchanges() -> dict[str, int]:
@@ -283,11 +281,17 @@ def exchanges_router(exchanges: Exchanges) -> APIRouter:
     return router
 
 
+def page_of(rows: Sequence[Row], wanted: ExchangesQuery, problems: Problems) -> ExchangePage:
+    shown = rows[: wanted.limit]
+    items = [whole_of(row, problems) if wanted.full else _brief(row, problems) for row in shown]
+    return ExchangePage(items=items, next=shown[-1].id if len(rows) > len(shown) else None)
+
+
 def _brief(row: Row, problems: Problems) -> ExchangeView:
     return ExchangeView(id=row.id, **row.facts, reason=reason_of(row, problems))
 
 
-def _whole(row: Row, problems: Problems) -> WholeExchange:
+def whole_of(row: Row, problems: Problems) -> WholeExchange:
     sides: dict[str, Any] = {}
     for name, body in (("request", row.request), ("response", row.response)):
         if (known := row.facts.get(name)) is not None:
