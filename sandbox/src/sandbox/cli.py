@@ -20,6 +20,7 @@ from sandbox.conformance_cli import conformance
 from sandbox.contract_papers import app as contracts_app
 from sandbox.faults_cli import app as faults_app
 from sandbox.identities_cli import app as identities_app
+from sandbox.log_cli import app as log_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
@@ -47,6 +48,7 @@ app.command()(replay)
 app.add_typer(clock_app, name="clock")
 app.add_typer(faults_app, name="faults")
 app.add_typer(identities_app, name="identities")
+app.add_typer(log_app, name="log")
 app.command()(conformance)
 app.command()(budget)
 app.add_typer(report_app, name="report")

@@ -69,6 +69,7 @@ from egovkit.relay import Relay
 from egovkit.sandbox.clock import sandbox_clock, sandbox_control, watch_deadlines, watch_outbox
 from egovkit.sandbox.door import sandbox_router
 from egovkit.sandbox.faulty_http import bend_http
+from egovkit.sandbox.taps import tap_client, tap_service
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
@@ -219,6 +220,8 @@ class Node:
         bus = self._given_bus or make_bus(settings, self.clock)
         if self.control is not None:
             self.control.faults.key = key
+            stack.push_async_callback(self.control.exchanges.flush)
+            stack.callback(tap_client(http, self.control))
             bus = self.control.take_bus(bus)
             stack.push_async_callback(self.control.leave_bus)
             self.control.prepares.append(lambda _: self.refresh())
@@ -395,6 +398,7 @@ class Node:
         if self.control is not None:
             bend_http(app, self.control.faults)
             app.include_router(sandbox_router(self.control))
+            tap_service(app, self.control)
         return app
 
     async def _metrics_text(self) -> bytes:

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from sandbox.replay.scenario import Scenario
 
 # A world that lives for one replay keeps nobody's secret: its people's passwords may be hashed cheaply.
-THROWAWAY = {"argon2_time": 1, "argon2_memory_kib": 64, "argon2_at_once": 1, "registrations_per_hour": 1_000_000}
+THROWAWAY = {
+    "argon2_time": 1,
+    "argon2_memory_kib": 64,
+    "argon2_at_once": 1,
+    "registrations_per_hour": 1_000_000,
+    "sandbox_log_mb": 0,
+}
 RSS = "rss"
 
 

@@ -14,6 +14,7 @@ from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
 from egovkit.sandbox.door import sandbox_router
 from egovkit.sandbox.faulty_http import bend_http
+from egovkit.sandbox.taps import tap_service
 from egovkit.service import create_service
 from nuc_mock import tables
 from nuc_mock.api import admin_routes, public_routes
@@ -42,6 +43,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
             yield
         finally:
             await nuc.close()
+            if control is not None:
+                await control.exchanges.flush()
 
     async def database_answers() -> str | None:
         await db.ping()
@@ -73,3 +76,4 @@ def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
     control.prepares.append(nuc.outlive)
     bend_http(app, control.faults)
     app.include_router(sandbox_router(control))
+    tap_service(app, control)
