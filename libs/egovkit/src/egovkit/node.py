@@ -68,6 +68,7 @@ from egovkit.problems import Problems
 from egovkit.relay import Relay
 from egovkit.sandbox.clock import sandbox_clock, sandbox_control, watch_deadlines, watch_outbox
 from egovkit.sandbox.door import sandbox_router
+from egovkit.sandbox.taps import tap_client, tap_service
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
@@ -216,6 +217,8 @@ class Node:
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
         bus = self._given_bus or make_bus(settings, self.clock)
         if self.control is not None:
+            stack.push_async_callback(self.control.exchanges.flush)
+            stack.callback(tap_client(http, self.control))
             bus = self.control.take_bus(bus)
             self.control.prepares.append(lambda _: self.refresh())
         await bus.start()
@@ -390,6 +393,7 @@ class Node:
         app.state.node = self
         if self.control is not None:
             app.include_router(sandbox_router(self.control))
+            tap_service(app, self.control)
         return app
 
     async def _metrics_text(self) -> bytes:

@@ -13,6 +13,7 @@ from egovkit.ids import Ids, SystemIds
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
 from egovkit.sandbox.door import sandbox_router
+from egovkit.sandbox.taps import tap_service
 from egovkit.service import create_service
 from nuc_mock import tables
 from nuc_mock.api import admin_routes, public_routes
@@ -40,6 +41,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
             yield
         finally:
             await nuc.close()
+            if control is not None:
+                await control.exchanges.flush()
 
     async def database_answers() -> str | None:
         await db.ping()
@@ -70,3 +73,4 @@ def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
     control.moments.append(next_lists)
     control.prepares.append(nuc.outlive)
     app.include_router(sandbox_router(control))
+    tap_service(app, control)

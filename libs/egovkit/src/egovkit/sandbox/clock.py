@@ -32,6 +32,7 @@ from egovkit.clock import Clock, ShiftedClock, SystemClock
 from egovkit.db.engine import Database
 from egovkit.deadlines import DeadlineRunner
 from egovkit.errors import EgovError
+from egovkit.sandbox.exchanges import Exchanges
 from egovkit.settings import ServiceSettings
 
 OFFSET_FILE = "clock.json"
@@ -62,6 +63,7 @@ class Control:
     def __init__(self, settings: ServiceSettings, clock: ShiftedClock) -> None:
         self.settings = settings
         self.clock = clock
+        self.exchanges = Exchanges(settings, clock)
         self.bus: HoldableBus | None = None
         self.moments: list[Moments] = []
         self.work: list[Work] = []
@@ -73,6 +75,7 @@ class Control:
         self.work.clear()
         self.prepares.clear()
         self.bus = bus if isinstance(bus, HoldableBus) else HoldableBus(bus)
+        self.bus.tap = self.exchanges if self.exchanges.on else None
         self.work.append(self._deliveries)
         return self.bus
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from egovkit.contracts import contracts_dir, contracts_version
 from egovkit.errors import EgovError
 from egovkit.sandbox.clock import Control, clock_router
+from egovkit.sandbox.exchanges import exchanges_router
 from egovkit.settings import ServiceSettings, read_secret
 
 PATH = "/v1/sandbox"
@@ -39,6 +40,7 @@ def sandbox_router(control: Control) -> APIRouter:
         await _require_token(settings, request)
 
     router.include_router(clock_router(control), dependencies=[Depends(holder)])
+    router.include_router(exchanges_router(control.exchanges), dependencies=[Depends(holder)])
     return router
 
 
