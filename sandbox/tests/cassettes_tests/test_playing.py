@@ -19,7 +19,7 @@ from sandbox.cassettes.cassette import Cassette
 from sandbox.cassettes.playing import How, Player, Problem, Score, summary
 from sandbox.composition import PERSONS, PORTAL, SHEP
 
-from .conversations import ALICE, BORIS, answer, identity, question
+from .conversations import ALICE, BORIS, CASE, answer, identity, question
 from .test_matching import cassette
 
 AT_ONCE = How(speed=0)
@@ -130,8 +130,13 @@ async def test_another_persons_question_is_told_with_the_nearest_and_is_no_succe
     score = await bench.play(conversation(), question(BORIS))
     assert bench.said == [] and not score.well(once=False)
     text = "\n".join(bench.told)
-    assert "no match query.person atyrau-housing-queue/centre C3 atyrau, con-arm to gbd-fl-mock" in text
-    assert "the nearest is entry 1, query.person; they differ in\n    data.criterion.iin: recorded" in text
+    assert bench.told[:4] == [
+        "no match for what came to gbd-fl-mock",
+        "  bound    inbox of the test; recorded to it: 1 query.person, not played yet: 1 query.person",
+        f"  received query.person atyrau-housing-queue/centre C3 atyrau, con-arm to gbd-fl-mock, case {CASE}",
+        "  refused  nothing of what was said so far",
+    ]
+    assert "  nearest  entry 1, query.person; they differ in\n      data.criterion.iin: recorded" in text
     assert "\n".join(summary(score)).endswith("nobody asked: entry 1 (query.person)")
     assert ALICE not in text and BORIS not in text
 
@@ -139,12 +144,12 @@ async def test_another_persons_question_is_told_with_the_nearest_and_is_no_succe
 async def test_a_second_time_is_told_as_played_already(bench: Bench) -> None:
     score = await bench.play(conversation(), question(ALICE), question(ALICE))
     assert len(bench.said) == 1 and len(score.unmatched) == 1
-    assert "  entry 1 is the same and was played already: --loop plays it again" in bench.told
+    assert "  nearest  entry 1 is the same and was played already: --loop plays it again" in bench.told
 
 
 async def test_with_nothing_recorded_to_it_there_is_no_nearest(bench: Bench) -> None:
     await bench.play(cassette(answer(question(ALICE))), question(ALICE))
-    assert "  nothing that came in was recorded" in bench.told
+    assert "  nearest  nothing that came in was recorded" in bench.told
 
 
 async def test_what_the_gateway_refuses_is_told_once_by_door_and_by_letter(bench: Bench) -> None:
@@ -168,9 +173,10 @@ async def test_a_refusal_that_comes_by_letter_alone_is_told_too(bench: Bench) ->
     player = bench.player(conversation())
     bench.waiting = [question(ALICE)]
     await player.round()
-    bench.waiting = [refusal_of(bench.said[0][1].id), refusal_of(identity())]
+    bench.waiting = [refusal_of(bench.said[0][1].id), refusal_of(identity()), question(BORIS)]
     await player.round()
     assert [one.problem.code for one in player.finished().refused] == ["time.late"]
+    assert "  refused  answer.person by gateway-shep: time.late" in bench.told
 
 
 def refusal_of(id_: str) -> Envelope:

@@ -62,8 +62,6 @@ def run_record(place: Place, system: str, output: Path, *, case: str | None, sin
                 await _follow(following, found, stop)
         made = record(system, found, contracts_version(contracts_dir()), case=case)
         write_private(output, made.text().encode())
-        if following.cut:
-            tell(f"{following.cut} messages were too large for the request log and are not on it")
         tell(f"{output}: to {system}: {counted(made.requests)}; {len(made.entries)} entries")
         return 0
 

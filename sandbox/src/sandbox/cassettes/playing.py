@@ -179,8 +179,15 @@ class Player:
 
     def _miss(self, unmatched: Unmatched) -> None:
         self.score.unmatched.append(unmatched)
-        for line in explained(unmatched):
-            self._tell(line)
+        left = self._matcher.left
+        self._tell(f"no match for what came to {self._cassette.system}")
+        self._tell(f"  bound    {self._seat.place}; recorded to it: {counted(self._cassette.requests)}, "
+                   f"not played yet: {counted(left)}")  # fmt: skip
+        self._tell(f"  received {facts(unmatched.received)}")
+        refused = [f"{short(one.said.type)} by {one.problem.by}: {one.problem.code}" for one in self.score.refused]
+        self._tell(f"  refused  {'; '.join(refused) or 'nothing of what was said so far'}")
+        for line in nearest_of(unmatched):
+            self._tell(f"  {line}")
 
     def _told_refusal(self, notice: Envelope) -> None:
         """The gateway's letter about what it refused; one whose refusal we heard at the door says nothing new."""
@@ -239,16 +246,15 @@ def facts(envelope: Envelope) -> str:
     return f"{short(envelope.type)} {place}, {envelope.source} to {envelope.recipient}, case {envelope.subject}"
 
 
-def explained(unmatched: Unmatched) -> list[str]:
-    """What came, and how the nearest recorded one differs."""
-    lines = [f"no match {facts(unmatched.received)}"]
+def nearest_of(unmatched: Unmatched) -> list[str]:
+    """How the nearest recorded one differs."""
     nearest = unmatched.nearest
     if nearest is None:
-        return [*lines, "  nothing that came in was recorded"]
+        return ["nearest  nothing that came in was recorded"]
     entry = nearest.entry
     if not nearest.differences:
-        return [*lines, f"  entry {entry.n} is the same and was played already: --loop plays it again"]
-    lines.append(f"  the nearest is entry {entry.n}, {entry.name}; they differ in")
+        return [f"nearest  entry {entry.n} is the same and was played already: --loop plays it again"]
+    lines = [f"nearest  entry {entry.n}, {entry.name}; they differ in"]
     lines += [f"    {one}" for one in nearest.differences[:MOST_SHOWN]]
     more = len(nearest.differences) - MOST_SHOWN
     return [*lines, f"    and {more} more"] if more > 0 else lines
@@ -258,7 +264,8 @@ def summary(score: Score) -> list[str]:
     """The last words: what was answered, what not."""
     lines = [f"answered {score.answered}, said {score.said}, refused {len(score.refused)}, no match for "
              f"{len(score.unmatched)}"]  # fmt: skip
-    lines += [line for one in score.unmatched for line in explained(one)]
+    for miss in score.unmatched:
+        lines += [f"no match {facts(miss.received)}", *(f"  {line}" for line in nearest_of(miss))]
     for one in score.refused:
         lines.append(f"refused  {facts(one.said)} by {one.problem.by}: {one.problem.code}")
     if score.left:
