@@ -114,9 +114,9 @@ async def _play(aim: Aim, world: Reached, cassette: Cassette, how: How, stop: as
     async with seated(world, cassette.system, world.follow, gateways) as seat:
         player = Player(cassette, seat, how, tell, clock=world.clock, ids=SystemIds(world.clock))
         await until_stopped(player.run(), stop)
-    score = player.finished()
-    for line in summary(score):
-        tell(line)
+        score = player.finished()
+        for line in summary(score):
+            tell(line)
     return 0 if score.well(once=how.once) else NOT_WELL
 
 

@@ -6,10 +6,9 @@ The same in one process and in many, and wherever an operator's token and the sy
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 
 import httpx
 
@@ -19,9 +18,11 @@ from egovkit.sandbox.clock import PATH as CLOCK
 from sandbox.bootstrap import answer, bearer, participants
 from sandbox.cassettes.playing import Problem
 from sandbox.composition import BY_CODE, RSHEP, SHEP, Home
-from sandbox.partner import Partner, RefusedByService, Where
+from sandbox.partner import Partner, Where
 from sandbox.target import Aim, NoTarget
 from sandbox.world import Deployment
+
+Follow = Callable[[], Awaitable[None]]
 
 NOWHERE = Where("-", "-", "-")
 LEARNT_SECONDS = 3.0  # the processes of the gateways look for a newer member list every two
@@ -47,9 +48,9 @@ class Reached(Deployment):
 
 
 class HttpSeat:
-    """`follow`: called before anything is signed or judged by time."""
+    """`follow`: brings our clock to where the deployment's is, before anything is signed or judged by time."""
 
-    def __init__(self, partner: Partner, follow: Callable[[], Any]) -> None:
+    def __init__(self, partner: Partner, follow: Follow) -> None:
         self._partner = partner
         self._follow = follow
 
@@ -77,7 +78,7 @@ class HttpSeat:
 
 
 @asynccontextmanager
-async def seated(world: Deployment, code: str, follow: Callable[[], Any], processes: int) -> AsyncIterator[HttpSeat]:
+async def seated(world: Deployment, code: str, follow: Follow, processes: int) -> AsyncIterator[HttpSeat]:
     """The system's envelopes wait at its gateway's door meanwhile; afterwards they go where they went.
 
     `processes`: of the gateways; the change reaches the first of ШЭП at once, every other one within seconds.
@@ -93,8 +94,18 @@ async def seated(world: Deployment, code: str, follow: Callable[[], Any], proces
             await world.clock.sleep(LEARNT_SECONDS)
         yield HttpSeat(partner, follow)
     finally:
-        # As the register began with: what a player that was killed left behind is put right by the next one.
+        await _put_back(world, code, url, headers)
+
+
+async def _put_back(world: Deployment, code: str, url: str, headers: dict[str, str]) -> None:
+    """To what the register began with: what a player that was killed left behind is put right by the next one."""
+    try:
         answer(await world.http.patch(url, json={"delivery": participants()[code]["delivery"]}, headers=headers))
+    except httpx.TransportError as error:
+        raise NoTarget(
+            f"{SHEP} is gone ({type(error).__name__}); {code} still fetches by HTTP there: "
+            "when it is up again, play once more, or change the participant's delivery"
+        ) from error
 
 
 async def refuse_unless_missing(aim: Aim, code: str, url: str | None) -> None:
@@ -109,6 +120,3 @@ async def refuse_unless_missing(aim: Aim, code: str, url: str | None) -> None:
     except httpx.TransportError:
         return
     raise NoTarget(f"{code} is up at {there}: stop it first")
-
-
-__all__ = ["HttpSeat", "Reached", "RefusedByService", "refuse_unless_missing", "seated"]
