@@ -41,6 +41,7 @@ mutate: $(STAMP) ## change 50 limits and routes of the law, one at a time; a tes
 
 bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, never tests)
 	@$(BIN)/egov bench start --json
+	@$(BIN)/egov bench commands --json
 	@$(BIN)/egov bench catalogue --json
 	@$(BIN)/egov bench gateway --json
 	@$(BIN)/egov bench e2e --json

@@ -248,6 +248,14 @@ def bench_start(as_json: JsonOption = False) -> None:
     print_json(run_start()) if as_json else typer.echo(run_start())
 
 
+@bench_app.command("commands")
+def bench_commands(as_json: JsonOption = False) -> None:
+    """Seconds of `egov --help`, and of a replay of one scenario from cold."""
+    from sandbox.bench import run_commands
+
+    print_json(run_commands()) if as_json else typer.echo(run_commands())
+
+
 @bench_app.command("catalogue")
 def bench_catalogue(as_json: JsonOption = False) -> None:
     """Seconds to read and check the whole law, cold, again and as kept in memory."""
