@@ -15,6 +15,7 @@ import typer
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
+from sandbox.cassettes import cli as cassettes
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.contract_papers import app as contracts_app
@@ -49,6 +50,8 @@ app.add_typer(clock_app, name="clock")
 app.add_typer(faults_app, name="faults")
 app.add_typer(identities_app, name="identities")
 app.add_typer(log_app, name="log")
+app.command()(cassettes.record)
+app.command()(cassettes.play)
 app.command()(conformance)
 app.command()(budget)
 app.add_typer(report_app, name="report")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 
 from egovgateway.checking import Checker
@@ -20,6 +21,8 @@ from egovkit.envelope import Envelope
 from egovkit.membership import Member
 from egovkit.node import Node
 from egovkit.sandbox.clock import Control, Moment
+
+CHANGE_SETTLES = timedelta(seconds=10)
 
 
 def _nothing(envelope: Envelope) -> None:
@@ -82,6 +85,7 @@ async def running(
     publisher = gateway.parts.publisher
     publisher.every_round(gateway.judge_parked)
     publisher.every_round(gateway.keep_fresh)
+    publisher.every_round(Redirecting(node, gateway))
     await publisher.start()
     mine = [queue.name for queue in topology.queues if queue.owner == node.code]
     if node.control is not None:
@@ -93,6 +97,31 @@ async def running(
         for subscription in subscriptions:
             await subscription.cancel()
         await publisher.close()
+
+
+class Redirecting:
+    """Whoever goes over from HTTP to the broker finds there what waited for it. Looked for after each change of the
+    member list, and a while longer: another process may still go by the list before."""
+
+    def __init__(self, node: Node, gateway: Gateway) -> None:
+        self._node = node
+        self._parts = gateway.parts
+        self._version: int | None = None
+        self._until = node.clock.now()
+
+    async def __call__(self) -> None:
+        members, now = self._node.membership.members, self._node.clock.now()
+        if members.version != self._version:
+            self._version, self._until = members.version, now + CHANGE_SETTLES
+        if now >= self._until:
+            return
+        async with self._parts.db.read() as conn:
+            waited_for = await self._parts.store.waited_for(conn)
+        for code in waited_for:
+            member = members.get(code)
+            if member is not None and (queue := self._parts.queue_for(member)) is not None:
+                async with self._parts.db.begin() as conn:
+                    await self._parts.store.send_after_all(conn, code, queue, now)
 
 
 def _watch(control: Control, node: Node, gateway: Gateway) -> None:
