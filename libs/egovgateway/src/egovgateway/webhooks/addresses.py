@@ -66,6 +66,10 @@ class Addresses:
 
     async def _addresses(self, place: Place) -> list[IpAddress]:
         try:
+            return [ipaddress.ip_address(place.host)]
+        except ValueError:
+            pass  # a name, or an address as only resolvers read it
+        try:
             found = await self.resolve(place.host, place.port)
             addresses = [ipaddress.ip_address(one.partition("%")[0]) for one in found]
         except (OSError, ValueError):

@@ -100,7 +100,8 @@ class WebhookStore:
 
     async def enrol(self, conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
         """New deliveries. Another process may have been faster with any of them."""
-        await conn.execute(insert_ignore(self._deliveries, rows, conn.dialect.name))
+        if rows:
+            await conn.execute(insert_ignore(self._deliveries, rows, conn.dialect.name))
 
     async def due(self, conn: AsyncConnection, members: Collection[str], now: datetime) -> list[str]:
         """Which of these participants have something that may be attempted now."""
