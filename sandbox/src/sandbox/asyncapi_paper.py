@@ -1,5 +1,8 @@
-"""contracts/asyncapi.yaml: the bus for those who build against it, made of the topology, the messages and their schemas,
-the participants and the envelope's own rules. Nothing is said here that is not somewhere else already, but the prose."""
+"""contracts/asyncapi.yaml: the bus for those who build against it.
+
+Made of the topology, the messages and their schemas, the participants and the envelope's own rules: but for the prose
+nothing is said here that is not somewhere else already.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
-from sandbox.contract_papers import app as contracts_app
+from sandbox.contracts_cli import contracts_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term

@@ -91,26 +91,31 @@ def _places(value: Any, path: str = "") -> Iterator[str]:
 
 async def recorded() -> dict[str, list[dict[str, Any]]]:
     """Played in a world that is gone afterwards."""
-    from sandbox.replay.playing import play
-    from sandbox.replay.sabotaged import SKIP_STEP, Sabotaged
-    from sandbox.replay.staffing import Staff
-    from sandbox.replay.watching import Watch
     from sandbox.replay.worker import THROWAWAY
     from sandbox.running import logging_to
     from sandbox.world import World
 
-    scenarios, found = _scenarios(), dict[str, list[dict[str, Any]]]()
     with tempfile.TemporaryDirectory(prefix="egov-examples-") as folder, logging_to(Path(folder)):
         async with World(Path(folder), ports="auto", tuned=THROWAWAY) as world:
-            async with Watch(world.journals(), world.clock) as watch:
-                staff = Staff(world)
-                for name, scenario in CASES.items():
-                    begun_by = _with_terms if name == RULED else None
-                    outcome = await play(world, staff, watch, scenarios[scenario], begun_by=begun_by)
-                    found[name] = await _passed(world, await _ended(world, outcome))
-                spoiled = partial(Sabotaged, how=SKIP_STEP)
-                outcome = await play(world, staff, watch, scenarios[SABOTAGED], begun_by=spoiled)
-                found[NOTICES] = await _notices(world, await _ended(world, outcome))
+            return await _played(world)
+
+
+async def _played(world: World) -> dict[str, list[dict[str, Any]]]:
+    from sandbox.replay.playing import play
+    from sandbox.replay.sabotaged import Sabotaged
+    from sandbox.replay.staffing import Staff
+    from sandbox.replay.watching import Watch
+    from sandbox.sabotage import SKIP_STEP
+
+    scenarios, staff, found = _scenarios(), Staff(world), dict[str, list[dict[str, Any]]]()
+    async with Watch(world.journals(), world.clock) as watch:
+        for name, scenario in CASES.items():
+            begun_by = _with_terms if name == RULED else None
+            outcome = await play(world, staff, watch, scenarios[scenario], begun_by=begun_by)
+            found[name] = await _passed(world, await _ended(world, outcome))
+        spoiled = partial(Sabotaged, how=SKIP_STEP)
+        outcome = await play(world, staff, watch, scenarios[SABOTAGED], begun_by=spoiled)
+        found[NOTICES] = await _notices(world, await _ended(world, outcome))
     return found
 
 
@@ -145,17 +150,19 @@ async def _ended(world: World, outcome: Outcome) -> str:
 
 async def _passed(world: World, case: str) -> list[dict[str, Any]]:
     """What ШЭП let pass of a case. What goes back into the regions comes by it twice."""
-    taken = await _read(world, "case_id = :case AND state <> 'refused'", case=case)
-    return list({envelope["id"]: envelope for envelope in taken}.values())
+    taken = {one["id"]: one for state, one in await _kept(world) if one["subject"] == case and state != "refused"}
+    return list(taken.values())
 
 
 async def _notices(world: World, case: str) -> list[dict[str, Any]]:
-    refused = await _read(world, "case_id = :case AND type LIKE '%.envelope.refused.%'", case=case)
-    lists = await _read(world, "type LIKE '%.members.updated.%'")
-    return [refused[0], lists[-1]]
+    """The refusal of this case, and the last list of members."""
+    named = {message_name(one["type"]): one for _, one in await _kept(world) if one["subject"] == case}
+    lists = [one for _, one in await _kept(world) if message_name(one["type"]) == "members.updated"]
+    return [named["envelope.refused"], lists[-1]]
 
 
-async def _read(world: World, where: str, **values: str) -> list[dict[str, Any]]:
+async def _kept(world: World) -> list[tuple[str, dict[str, Any]]]:
+    """What ШЭП has of every envelope it met: what it did with it, and the envelope."""
     from sqlalchemy import text
 
     from egovkit.db import Database
@@ -163,7 +170,7 @@ async def _read(world: World, where: str, **values: str) -> list[dict[str, Any]]
     database = Database(world.journals()[SHEP], pool_size=1)
     try:
         async with database.read() as conn:
-            rows = await conn.execute(text(f"SELECT raw FROM envelopes WHERE {where} ORDER BY received_at, id"), values)
-            return [json.loads(bytes(row.raw)) for row in rows]
+            rows = await conn.execute(text("SELECT state, raw FROM envelopes ORDER BY received_at, id"))
+            return [(row.state, json.loads(bytes(row.raw))) for row in rows]
     finally:
         await database.close()

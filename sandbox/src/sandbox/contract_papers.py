@@ -35,11 +35,6 @@ def write(
     typer.echo(f"{len(made)} documents in {place}")
 
 
-@app.callback()
-def _group() -> None:
-    """With one command alone typer would have no name for it."""
-
-
 def committed(root: Path) -> list[Path]:
     many = [*(root / OPENAPI).glob(f"*{SUFFIX}"), *(root / ERRORS).glob("*.md"), *(root / EXAMPLES).glob("*.json")]
     return sorted([*many, *(path for name in (ASYNCAPI, ENVELOPE) if (path := root / name).exists())])
