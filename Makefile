@@ -50,8 +50,9 @@ bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, nev
 	@$(BIN)/egov bench deadlines --json
 	@$(BIN)/egov bench conformance --json
 
-contracts: $(STAMP) ## write contracts/openapi and docs/reference/errors again from code and contracts
+contracts: $(STAMP) ## write contracts/ and docs/reference/errors again from code and contracts, and lint them (npm)
 	@$(BIN)/egov contracts write
+	@$(BIN)/egov contracts lint
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock (hashes, no addresses)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv

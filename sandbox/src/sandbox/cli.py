@@ -18,7 +18,7 @@ from sandbox.budget_cli import budget, report_app
 from sandbox.cassettes import cli as cassettes
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
-from sandbox.contract_papers import app as contracts_app
+from sandbox.contracts_cli import contracts_app
 from sandbox.faults_cli import app as faults_app
 from sandbox.identities_cli import app as identities_app
 from sandbox.log_cli import app as log_app
