@@ -16,6 +16,7 @@ from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
 from sandbox.cassettes import cli as cassettes
+from sandbox.certify.cli import certify
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.contracts_cli import contracts_app
@@ -53,6 +54,7 @@ app.add_typer(log_app, name="log")
 app.command()(cassettes.record)
 app.command()(cassettes.play)
 app.command()(conformance)
+app.command()(certify)
 app.command()(budget)
 app.add_typer(report_app, name="report")
 app.command("term")(term)
