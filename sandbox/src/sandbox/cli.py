@@ -15,9 +15,12 @@ import typer
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
+from sandbox.citizen_cli import app as citizen_app
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.contract_papers import app as contracts_app
+from sandbox.doctor.cli import doctor
+from sandbox.partner_cli import app as partner_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
@@ -47,6 +50,9 @@ app.command()(conformance)
 app.command()(budget)
 app.add_typer(report_app, name="report")
 app.command("term")(term)
+app.add_typer(partner_app, name="partner")
+app.add_typer(citizen_app, name="citizen")
+app.command()(doctor)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 regulations_app.command("traceability")(traceability)
