@@ -16,6 +16,7 @@ from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
 from sandbox.citizen_cli import app as citizen_app
+from sandbox.client_package import client
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.contract_papers import app as contracts_app
@@ -50,6 +51,7 @@ app.command()(conformance)
 app.command()(budget)
 app.add_typer(report_app, name="report")
 app.command("term")(term)
+contracts_app.command("client")(client)
 app.add_typer(partner_app, name="partner")
 app.add_typer(citizen_app, name="citizen")
 app.command()(doctor)
