@@ -17,12 +17,16 @@ from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
 from sandbox.cassettes import cli as cassettes
 from sandbox.certify.cli import certify
+from sandbox.citizen_cli import app as citizen_app
+from sandbox.client_package import client
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
 from sandbox.contracts_cli import contracts_app
+from sandbox.doctor.cli import doctor
 from sandbox.faults_cli import app as faults_app
 from sandbox.identities_cli import app as identities_app
 from sandbox.log_cli import app as log_app
+from sandbox.partner_cli import app as partner_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
@@ -58,6 +62,10 @@ app.command()(certify)
 app.command()(budget)
 app.add_typer(report_app, name="report")
 app.command("term")(term)
+contracts_app.command("client")(client)
+app.add_typer(partner_app, name="partner")
+app.add_typer(citizen_app, name="citizen")
+app.command()(doctor)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 regulations_app.command("traceability")(traceability)
