@@ -218,6 +218,21 @@ def test_a_case_that_sent_nothing_is_no_scenario(told: str, egov: Callable[..., 
     assert status == 1 and "the log has no message of a case" in said
 
 
+def test_what_a_deployment_left_is_read_when_it_is_over(
+    deployment: Deployment, told: str, egov: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    running = egov("--refused", "--system", SHEP)[1]
+    deployment.members.clear()
+    kept = ("--kept", str(deployment.home.path))
+    status, said = egov("--refused", "--system", SHEP, *kept)
+    assert status == 0 and said == running.replace(f"{SHEP:<24}", f"{SHEP + '-1':<24}")
+    assert '"limit_s": 60.0' in egov("show", told, *kept)[1]
+    assert egov("show", CASE, *kept)[0] == 1
+    assert egov("--system", "portal", *kept)[0] == 3
+    status, said = egov("--kept", str(tmp_path / "elsewhere"))
+    assert status == 3 and "no request log lies in" in said
+
+
 def test_a_wish_that_makes_no_sense_is_named(told: str, egov: Callable[..., tuple[int, str]]) -> None:
     assert egov("--since", "yesterday")[0] == egov("--since", "2026-01-15T04:00:01")[0] == 2
     assert egov("--medium", "post")[0] == 2

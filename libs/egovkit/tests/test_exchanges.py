@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import sqlite3
@@ -332,3 +333,39 @@ def test_secrets_of_headers_and_query_are_covered() -> None:
     covered = {"authorization": "Bearer ***", "cookie": "***", "x-admin-token": "***", "accept": "a, b"}
     assert masked_headers(headers) == covered
     assert masked_query("token=t&limit=5") == "token=***&limit=5"
+
+
+# --- in the background
+
+
+async def written(control: Control, count: int) -> None:
+    """Until the background has put so many into the file; nobody asks for it to be flushed."""
+    async with asyncio.timeout(10):
+        while len(await asyncio.to_thread(control.exchanges.store.find, Wish(limit=1000))) < count:
+            pass
+
+
+async def test_a_large_batch_is_written_at_once_and_what_comes_meanwhile_after_it(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("egovkit.sandbox.exchanges.WRITE_AT", 1000)
+    for _ in range(20):
+        control.exchanges.note("x")
+    await written(control, 20)
+
+
+async def test_a_small_batch_is_written_in_a_moment(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("egovkit.sandbox.exchanges.WRITE_AFTER", 0.001)
+    control.exchanges.note("x")
+    await written(control, 1)
+    control.exchanges.note("y")
+    await written(control, 2)
+
+
+async def test_what_the_disk_does_not_take_in_time_is_dropped(
+    control: Control, tester: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("egovkit.sandbox.exchanges.MOST_WAITING", 4000)
+    for n in range(10):
+        control.exchanges.note(str(n))
+    assert len(await found(tester)) < 9

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -29,7 +30,12 @@ KeptOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines: a JSON document a line.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Of an exchange, as the list has it in brackets.")]
-MEDIA = ("http", "bus", "note")
+
+
+class Medium(StrEnum):
+    HTTP = "http"
+    BUS = "bus"
+    NOTE = "note"
 
 
 @app.callback()
@@ -42,14 +48,11 @@ def show_all(
     code: Annotated[str | None, typer.Option("--code", help="Of a problem, as time.late.")] = None,
     refused: Annotated[bool, typer.Option("--refused", help="Only what was refused.")] = False,
     text: Annotated[str | None, typer.Option("--text", help="Anywhere in it.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="A moment with its zone, or 15m: before the newest.")] = None,
-    medium: Annotated[str | None, typer.Option("--medium", help="http, bus or note.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="A moment, or 15m: before the newest.")] = None,
+    medium: Annotated[Medium | None, typer.Option("--medium", help="Only of this kind.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The newest so many.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes, until Ctrl-C.")] = False,
-    as_json: KeptOption = Annotated[
-    Path | None, typer.Option("--kept", help="The home of a world that is over, as `egov replay --keep` leaves it.")
-]
-JsonOption = False,
+    as_json: JsonOption = False,
     home: HomeOption = None,
     target: TargetOption = None,
     token_file: TokenOption = None,
@@ -58,8 +61,6 @@ JsonOption = False,
     """Without a command: what there is, by time; refusals with their reason and what would have been accepted."""
     if context.invoked_subcommand is not None:
         return
-    if medium not in (None, *MEDIA):
-        raise typer.BadParameter(f"{medium!r} is none of {', '.join(MEDIA)}", param_hint="--medium")
     asked = {"case": case, "message": message, "code": code, "text": text, "medium": medium, "refused": refused or None}
     wanted = {name: value for name, value in asked.items() if value is not None}
 
@@ -85,10 +86,7 @@ JsonOption = False,
 def show(
     id_: IdArgument,
     *,
-    as_json: KeptOption = Annotated[
-    Path | None, typer.Option("--kept", help="The home of a world that is over, as `egov replay --keep` leaves it.")
-]
-JsonOption = False,
+    as_json: JsonOption = False,
     home: HomeOption = None,
     target: TargetOption = None,
     token_file: TokenOption = None,

@@ -36,6 +36,7 @@ PATH = "/v1/sandbox/exchanges"
 FILE = "exchanges-{}-{}.sqlite3"  # code and instance
 WRITE_AFTER = 0.5  # seconds: as long may a batch grow
 WRITE_AT = 4 * 1024 * 1024  # bytes: a batch that large is not kept waiting
+MOST_WAITING = 32 * 1024 * 1024
 MOST_ROWS = 20_000
 MOST_NOTES = 1000  # for messages that never come
 
@@ -59,7 +60,7 @@ class Exchanges:
         self._notes: dict[str, list[str]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._writing = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
 
     def begin(self, medium: str, direction: str, **facts: Any) -> Seen:
         """An exchange that starts now; `end` puts it down. Ids sort by the beginning."""
@@ -70,10 +71,10 @@ class Exchanges:
             seen.notes += self._notes.pop(message, [])
         self._waiting.append(seen)
         self._bytes += seen.size
-        if self._bytes >= WRITE_AT:
-            self._write_soon()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(WRITE_AFTER, self._write_soon)
+        if self._bytes > MOST_WAITING:  # the disk does not keep up: better a gap than a service without memory
+            _log.warning("exchanges.dropped", count=len(self._waiting))
+            self._waiting, self._bytes = [], 0
+        self._plan()
 
     def note(self, text: str, *, message_id: str | None = None) -> None:
         """What else a tester has to know, as a fault that was set on purpose: beside the next record of this message,
@@ -128,11 +129,25 @@ class Exchanges:
 
     # --- writing and reading
 
+    def _plan(self) -> None:
+        """One write at a time, at the latest WRITE_AFTER after what it writes."""
+        if self._task is not None or not self._waiting:
+            return
+        if self._bytes >= WRITE_AT:
+            self._cancel_timer()
+            self._write_soon()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WRITE_AFTER, self._write_soon)
+
     def _write_soon(self) -> None:
-        self._cancel_timer()
-        task = asyncio.get_running_loop().create_task(self.flush(), name="egov-exchanges")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._timer = None
+        self._task = asyncio.get_running_loop().create_task(self.flush(), name="egov-exchanges")
+        self._task.add_done_callback(self._written)
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled():
+            self._plan()
 
     async def flush(self) -> None:
         """Everything seen so far is in the file afterwards. Never fails: a log is not what a service falls over."""
