@@ -42,12 +42,8 @@ def list_faults(
         return await listed(aim, system)
 
     rules = run_aimed(home, target, token_file, work)
-    if as_json:
-        typer.echo(json.dumps(rules, ensure_ascii=False, indent=2))
-        return
-    for rule in rules:
-        typer.echo(_line(rule))
-    if not rules:
+    _print(rules, as_json)
+    if not rules and not as_json:
         typer.echo("no faults are set")
 
 
@@ -89,11 +85,7 @@ def set_fault(
         return await put(aim, at, asked)
 
     rules = run_aimed(home, target, token_file, work)
-    if as_json:
-        typer.echo(json.dumps(rules, ensure_ascii=False, indent=2))
-        return
-    for rule in rules:
-        typer.echo(_line(rule))
+    _print(rules, as_json)
 
 
 @app.command("clear")
@@ -131,6 +123,14 @@ def _show_names(as_json: bool) -> None:
             name if how.required else f"[{name}]" for name, how in one.parameters.items() if not how.secret
         )
         typer.echo(f"{one.name:<20} {'|'.join(one.bites):<17} {takes:<22} {one.texts['en']}")
+
+
+def _print(rules: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(rules, ensure_ascii=False, indent=2))
+    else:
+        for rule in rules:
+            typer.echo(_line(rule))
 
 
 def _line(rule: dict[str, Any]) -> str:
