@@ -22,6 +22,7 @@ from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
 from sandbox.traceability.cli import traceability
+from sandbox.webhooks_cli import app as webhooks_app
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -43,6 +44,7 @@ app.add_typer(contracts_app, name="contracts")
 app.add_typer(bench_app, name="bench")
 app.command()(replay)
 app.add_typer(clock_app, name="clock")
+app.add_typer(webhooks_app, name="webhooks")
 app.command()(conformance)
 app.command()(budget)
 app.add_typer(report_app, name="report")

@@ -173,6 +173,12 @@ class Partner:
         taken = await self.world.http.post(url, json={"ids": list(ids)}, headers=self._access())
         return int(answer(taken)["acknowledged"])
 
+    async def webhook(self, method: str, path: str = "", **how: Any) -> Any:
+        """A call about its webhook at its own gateway: `PUT` with json={"url": ...}, `POST /test`, ..."""
+        url = f"{self.world.url(self.door)}/v1/webhook{path}"
+        asked = await self.world.http.request(method, url, headers=self._access(), **how)
+        return answer(asked) if asked.content or asked.is_error else None
+
     def _access(self) -> dict[str, str]:
         from egovkit.signatures.jws import sign_compact
 
