@@ -81,15 +81,14 @@ def create_app(
     app = node.create_service(lifespan=lifespan, body_limits=(*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE)))
     metrics = add_partners_door(app, node, lambda: now_running().door)
     app.include_router(members_router(now_running))
-    admin = Admin(read_secret(settings.admin_token_file))
-    app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(attachments_router(now_running))
-    _add_operators(app, now_running, admin)
+    _add_operators(app, node, now_running, Admin(read_secret(settings.admin_token_file)))
     _count_letters(node, now_running)
     return app
 
 
-def _add_operators(app: FastAPI, now_running: Callable[[], Running], admin: Admin) -> None:
+def _add_operators(app: FastAPI, node: Node, now_running: Callable[[], Running], admin: Admin) -> None:
+    app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(letters_router(now_running, admin))
     app.include_router(reports_router(now_running, admin))
     names = {"prefix": "/v1/webhooks", "name": "participant_webhook", "tag": "webhooks"}

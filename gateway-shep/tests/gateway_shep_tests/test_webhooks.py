@@ -10,9 +10,11 @@ import jwt
 import pytest
 
 from egovgateway.webhooks.courier import LEASE, MAX_ATTEMPTS, PACE, Courier
+from egovkit.clock import ShiftedClock
 from egovkit.envelope import WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.membership import verify_envelope, verify_receipts
+from egovkit.sandbox.clock import Control
 from egovkit.signatures.webhook import verify_webhook
 from gateway_shep import tables
 
@@ -311,6 +313,24 @@ async def test_the_history_goes_page_by_page_and_is_forgotten_in_the_end(bus: Sh
     await bus.clock.advance(31 * 86400)
     await deliver(bus)
     assert await history(bus) == []
+
+
+async def test_a_sandboxs_clock_stops_where_a_webhook_is_called_again(bus: Shep) -> None:
+    control = Control(bus.app.state.node.settings, ShiftedClock(bus.clock))
+    courier(bus).watch(control)
+    bus.receiver.answers = [500] * 6
+    await bus.take(submitted(bus, bus.ids.new()))
+    assert await control.busy() == ["calls to webhooks"] and await control.following() == []
+    for tries in range(1, 7):
+        await deliver(bus)
+        assert await control.busy() == []
+        [mine] = await history(bus)
+        [following] = await control.following()
+        assert following.at == bus.clock.now() + PACE.delay(mine["id"], tries)
+        assert following.stops == (
+            tries <= 5
+        )  # a receiver that is away must not stop a jump of a month again and again
+        await bus.clock.advance(following.at - bus.clock.now())
 
 
 async def test_metrics_tell_how_much_waits_and_since_when(bus: Shep) -> None:

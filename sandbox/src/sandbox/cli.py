@@ -31,6 +31,7 @@ from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
 from sandbox.traceability.cli import traceability
+from sandbox.webhooks_cli import app as webhooks_app
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -57,6 +58,7 @@ app.add_typer(identities_app, name="identities")
 app.add_typer(log_app, name="log")
 app.command()(cassettes.record)
 app.command()(cassettes.play)
+app.add_typer(webhooks_app, name="webhooks")
 app.command()(conformance)
 app.command()(certify)
 app.command()(budget)

@@ -161,8 +161,6 @@ def values_for(
         values["keystore_password_file"] = home.keystore_password(service.code)
     if service.code in ADMINISTERED:
         values["admin_token_file"] = home.admin_token(service.code)
-    if service.code in (SHEP, RSHEP):
-        values["webhook_private"] = True  # every system of this composition is on this machine
     if service.code == SHEP:
         values["sealing_key_file"] = home.sealing_key
     if service.code in WITH_SESSIONS:

@@ -145,9 +145,11 @@ class Webhooks:
     async def deliveries(
         self, acting: Acting, state: DeliveryState | None, cursor: str | None, limit: int
     ) -> tuple[list[DeliveryView], str | None]:
-        """Newest first, and the cursor of the next page."""
+        """Newest first, and the cursor of the next page; webhook.unknown where there never was one"""
         async with self._g.db.read() as conn:
             rows = await self._store.deliveries(conn, acting.member.code, state, cursor, limit + 1)
+            if not rows and cursor is None:
+                await self._known(conn, acting)
             attempts = await self._store.attempts(conn, [row["id"] for row in rows[:limit]])
         found = [_delivery(row, attempts) for row in rows[:limit]]
         return found, found[-1].id if len(rows) > limit else None
