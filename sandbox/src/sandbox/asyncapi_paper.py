@@ -51,8 +51,8 @@ persistent, with publisher confirms. Nobody but the operator declares anything. 
 known by (`source`, `id`) is done once. `caseseq` numbers the envelopes of one source in one case from 1 without
 gaps; 0 stands outside that order. A message that cannot be processed goes to the dead letters.
 
-Receivers pass over fields and codes they do not know; see docs/reference/compatibility.md. A system that cannot
-listen on AMQP uses the HTTP door of its gateway (contracts/openapi/)."""
+Readers pass over fields of `data` and codes that they do not know; see docs/reference/compatibility.md. A system that
+cannot listen on AMQP uses the HTTP door of its gateway (contracts/openapi/)."""
 
 
 def document(contracts: Path) -> Document:
@@ -280,7 +280,7 @@ def _headers() -> Document:
 
 
 def _plain(schema: Document) -> Document:
-    return {name: value for name, value in schema.items() if name not in ("$schema", "$id", "$defs")}
+    return {name: value for name, value in schema.items() if name not in ("$schema", "$id", "$defs", "x-limits")}
 
 
 def _lifted(name: str, schema: Document) -> Document:

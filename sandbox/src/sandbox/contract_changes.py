@@ -24,10 +24,9 @@ def breaking(released: Path, contracts: Path) -> list[str]:
     """Of the bus and the errors, each in a line: where, and what it breaks. Needs nothing but the files."""
     return [
         *_messages(released, contracts),
-        *(f"envelope: {one}" for one in _schemas(released / ENVELOPE, contracts / ENVELOPE)),
+        *(f"envelope: {one}" for one in _envelope(released / ENVELOPE, contracts / ENVELOPE)),
         *_errors(_yaml(released / "errors.yaml"), _yaml(contracts / "errors.yaml")),
         *_topology(_yaml(released / "topology.yaml"), _yaml(contracts / "topology.yaml")),
-        *_limits(_yaml(released / ASYNCAPI), _yaml(contracts / ASYNCAPI)),
     ]
 
 
@@ -36,10 +35,10 @@ def breaking_documents(released: Path, contracts: Path) -> list[str]:
     found: list[str] = []
     for before in sorted([*released.glob(OPENAPI), *released.glob(ASYNCAPI)]):
         after = contracts / before.relative_to(released)
-        if after.exists():
-            found += redocly.breaking(contracts.parent, before, after)
-        else:
+        if not after.exists():
             found.append(f"{after.name} is gone")
+        elif after.read_bytes() != before.read_bytes():
+            found += redocly.breaking(contracts.parent, before, after)
     return found
 
 
@@ -70,6 +69,20 @@ def _register(contracts: Path) -> dict[str, Mapping[str, Any]]:
     }
 
 
+def _envelope(before: Path, after: Path) -> list[str]:
+    """Its attributes are closed: who reads it refuses one that he does not know."""
+    old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (before, after))
+    more = sorted(new["properties"].keys() - old["properties"].keys())
+    added = [f"{name} is new, and every parser refuses what it does not know" for name in more]
+    return [*added, *_lowered(old["x-limits"], new["x-limits"]), *_schemas(before, after)]
+
+
+def _lowered(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
+    for name, limit in before.items():
+        if after[name] < limit:
+            yield f"at most {after[name]} {name} now, it was {limit}"
+
+
 def _schemas(before: Path, after: Path) -> list[str]:
     old, new = (json.loads(path.read_text(encoding="utf-8")) for path in (before, after))
     renamed = [f"$id is {new['$id']} now, it was {old['$id']}"] if new["$id"] != old["$id"] else []
@@ -89,6 +102,8 @@ def _errors(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str
 def _topology(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     if before["vhost"] != after["vhost"]:
         yield f"topology: the vhost is {after['vhost']} now, it was {before['vhost']}"
+    if after["max_length"] < before["max_length"]:
+        yield f"topology: max_length is {after['max_length']} now, it was {before['max_length']}"
     there = {queue["name"]: queue for queue in after["queues"]}
     for queue in before["queues"]:
         name = queue["name"]
@@ -99,13 +114,6 @@ def _topology(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[s
             yield f"topology: {name} is read by {there[name]['owner']} now, it was by {queue['owner']}"
         if lost := sorted(set(queue["writers"]) - set(there[name]["writers"])):
             yield f"topology: {', '.join(lost)} may no longer write to {name}"
-
-
-def _limits(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    limits = after["info"]["x-limits"]
-    for name, old in before["info"]["x-limits"].items():
-        if limits.get(name, 0) < old:
-            yield f"limits: {name} is {limits.get(name)} now, it was {old}"
 
 
 def _yaml(path: Path) -> Any:

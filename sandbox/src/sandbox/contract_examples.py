@@ -5,9 +5,10 @@ A recording is kept as long as what is recorded again has the same shape: ids, t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,12 @@ from sandbox.composition import SHEP
 
 if TYPE_CHECKING:
     from sandbox.replay.acting import Play, Side
-    from sandbox.replay.playing import Outcome
     from sandbox.replay.scenario import Scenario
-    from sandbox.world import World
+    from sandbox.world import Deployment
 
 FOLDER = "messages/conversations"  # below the contracts
 Envelopes = Sequence[Mapping[str, Any]]
+Kept = Sequence[tuple[str, dict[str, Any]]]
 # By file name: the scenario. Together they have every message of a case.
 CASES = {
     "1-counter-issued": "housing-queue-counter-issued",
@@ -97,26 +98,33 @@ async def recorded() -> dict[str, list[dict[str, Any]]]:
 
     with tempfile.TemporaryDirectory(prefix="egov-examples-") as folder, logging_to(Path(folder)):
         async with World(Path(folder), ports="auto", tuned=THROWAWAY) as world:
-            return await _played(world)
+            return await recorded_in(world)
 
 
-async def _played(world: World) -> dict[str, list[dict[str, Any]]]:
+async def recorded_in(world: Deployment) -> dict[str, list[dict[str, Any]]]:
+    """Every conversation, played there at once."""
     from sandbox.replay.playing import play
     from sandbox.replay.sabotaged import Sabotaged
     from sandbox.replay.staffing import Staff
     from sandbox.replay.watching import Watch
     from sandbox.sabotage import SKIP_STEP
 
-    scenarios, staff, found = _scenarios(), Staff(world), dict[str, list[dict[str, Any]]]()
+    scenarios, staff = _scenarios(), Staff(world)
     async with Watch(world.journals(), world.clock) as watch:
-        for name, scenario in CASES.items():
-            begun_by = _with_terms if name == RULED else None
+
+        async def case(scenario: str, begun_by: Callable[[Play], Side] | None = None) -> str:
             outcome = await play(world, staff, watch, scenarios[scenario], begun_by=begun_by)
-            found[name] = await _passed(world, await _ended(world, outcome))
-        spoiled = partial(Sabotaged, how=SKIP_STEP)
-        outcome = await play(world, staff, watch, scenarios[SABOTAGED], begun_by=spoiled)
-        found[NOTICES] = await _notices(world, await _ended(world, outcome))
-    return found
+            if outcome.error is not None:
+                raise NotRecorded(f"{scenario}: {outcome.error.text}")
+            return outcome.case
+
+        *cases, refused = await asyncio.gather(
+            *(case(scenario, _with_terms if name == RULED else None) for name, scenario in CASES.items()),
+            case(SABOTAGED, partial(Sabotaged, how=SKIP_STEP)),
+        )
+    await world.idle()
+    kept = await _kept(world)
+    return dict(zip(CASES, (_passed(kept, case) for case in cases), strict=True)) | {NOTICES: _notices(kept, refused)}
 
 
 def _scenarios() -> dict[str, Scenario]:
@@ -141,27 +149,19 @@ def _with_terms(play: Play) -> Side:
     return Ruled(play)
 
 
-async def _ended(world: World, outcome: Outcome) -> str:
-    if outcome.error is not None:
-        raise NotRecorded(f"{outcome.scenario.name}: {outcome.error.text}")
-    await world.idle()
-    return outcome.case
-
-
-async def _passed(world: World, case: str) -> list[dict[str, Any]]:
+def _passed(kept: Kept, case: str) -> list[dict[str, Any]]:
     """What ШЭП let pass of a case. What goes back into the regions comes by it twice."""
-    taken = {one["id"]: one for state, one in await _kept(world) if one["subject"] == case and state != "refused"}
-    return list(taken.values())
+    return list({one["id"]: one for state, one in kept if one["subject"] == case and state != "refused"}.values())
 
 
-async def _notices(world: World, case: str) -> list[dict[str, Any]]:
+def _notices(kept: Kept, case: str) -> list[dict[str, Any]]:
     """The refusal of this case, and the last list of members."""
-    named = {message_name(one["type"]): one for _, one in await _kept(world) if one["subject"] == case}
-    lists = [one for _, one in await _kept(world) if message_name(one["type"]) == "members.updated"]
+    named = {message_name(one["type"]): one for _, one in kept if one["subject"] == case}
+    lists = [one for _, one in kept if message_name(one["type"]) == "members.updated"]
     return [named["envelope.refused"], lists[-1]]
 
 
-async def _kept(world: World) -> list[tuple[str, dict[str, Any]]]:
+async def _kept(world: Deployment) -> Kept:
     """What ШЭП has of every envelope it met: what it did with it, and the envelope."""
     from sqlalchemy import text
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from egovkit.contracts import contracts_version
+from egovkit.problems import read_errors
 from sandbox.contract_changes import ASYNCAPI, ENVELOPE, OPENAPI, breaking, breaking_documents
 
 FOLDER, CHANGELOG = "released", "CHANGELOG.md"
@@ -79,7 +80,7 @@ def _formal(contracts: Path, version: str, *, again: bool) -> Iterator[str]:
 
 def _errors(contracts: Path) -> str:
     """Codes, statuses and sides: texts may be improved at any time."""
-    errors = yaml.safe_load((contracts / "errors.yaml").read_text(encoding="utf-8"))
+    errors = read_errors(contracts / "errors.yaml")
     kept = {code: {"status": one["status"], "side": one["side"]} for code, one in sorted(errors.items())}
     text: str = yaml.safe_dump(kept, sort_keys=False)
     return text

@@ -223,6 +223,7 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "required": [*_FIXED, *(name for name in order if name in _REQUIRED)],
         "properties": {name: properties[name] for name in (*_FIXED, *order)},
+        "x-limits": {"bytes": MAX_ENVELOPE, "receipts": MAX_RECEIPTS},
     }
 
 
