@@ -77,7 +77,10 @@ class Play:
         if not await self.stage.until(lambda: self.came(line)) and line.limit_s is not None:
             await self.stage.pass_time(line.limit_s + BEYOND_S)
             await self.stage.until(lambda: self.came(line))
-        return line.message in self.speech.last
+        sent = self.speech.last.get(line.message)
+        if sent is not None:
+            await self.stage.until(lambda: self._arrived(sent))  # before anybody answers it
+        return sent is not None
 
     async def came(self, line: Line) -> bool:
         """Whether ШЭП has it of the partner, or a gateway has refused it: then nothing more is to be waited for."""
@@ -96,11 +99,10 @@ class Play:
         if response.is_error:
             raise OwnFault(f"{line.message} of {envelope.source} was refused: {response.text[:600]}")
         self.said[line.message] = envelope
-        to = envelope.recipient
-        await self.stage.until(lambda: self._arrived(envelope, to))
+        await self.stage.until(lambda: self._arrived(envelope))
 
-    async def _arrived(self, envelope: Envelope, to: str) -> bool:
-        return to.startswith("gateway-") or self.stage.letter(envelope) is not None
+    async def _arrived(self, envelope: Envelope) -> bool:
+        return envelope.recipient == SHEP or self.stage.letter(envelope) is not None
 
     def compose(self, line: Line, **changes: Any) -> Envelope:
         """`changes`: attributes that are other than they should be."""
