@@ -25,6 +25,7 @@ from sandbox.doctor.signing import check_signature
 from sandbox.doctor.things import BOM, Letter
 
 ATTRIBUTES = {"specversion", "datacontenttype", *(one.name for one in dataclasses.fields(Envelope))}
+TELLING = ("order.trail_broken", "order.step_not_allowed")  # of the refusals of all states, the one to tell
 OF_GATEWAYS = ("gateway", "national_gateway", "regional_gateway")
 
 
@@ -156,10 +157,10 @@ def _order(envelope: Envelope, spec: MessageSpec, channel: Channel, trail: Seque
         if not isinstance(judged, OrderRefused):
             return
         refusals.append(judged)
-    broken = [one for one in refusals if one.code == "order.trail_broken"]
-    worst = (broken or refusals)[0]
+    worst = next((one for code in TELLING for one in refusals if one.code == code), refusals[0])
     error = EgovError(worst.code, clause=worst.clause, **dict[str, Any](worst.params))
-    report.find(error, "data.trail" if broken else "step", nearest(envelope.step, channel.by_label))
+    where = "data.trail" if worst.code == "order.trail_broken" else "step"
+    report.find(error, where, nearest(envelope.step, channel.by_label))
 
 
 def _time(envelope: Envelope, spec: MessageSpec | None, letter: Letter, known: Known, report: Report) -> None:

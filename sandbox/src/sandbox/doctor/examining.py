@@ -89,11 +89,13 @@ async def _known(http: httpx.AsyncClient, means: Means, clock: Clock) -> Known:
     known = from_contracts(clock.now())
     home = Home(means.home) if means.home is not None else None
     if means.root is not None:
-        known.believe(_bytes(means.root), crl=_bytes(means.crl) if means.crl else None)
+        known.believe(_bytes(means.root))
     elif home is not None and home.trust_root.is_file():
         known.believe(home.trust_root.read_bytes())
     if means.folder is not None:
         partner(known, means.folder)
+    if means.crl is not None:
+        known.revoke(_bytes(means.crl))
     if means.certificate is not None:
         _name_certificate(known, means.certificate)
     if home is not None and (urls := _urls(home)):

@@ -68,16 +68,22 @@ class Known:
     def take(self, certificate: Certificate) -> None:
         self.certificates[thumbprint(certificate)] = certificate
 
-    def believe(self, root: bytes, issuing: bytes | None = None, crl: bytes | None = None) -> None:
-        """Unreadable when they are not what they are named."""
+    def believe(self, roots: bytes) -> None:
+        """НУЦ's root, and in PEM the authorities under it. Unreadable when they are not what they are named."""
         try:
-            self.trust = TrustStore(load_certificate(root))
-            if issuing is not None:
-                self.trust.add_intermediate(load_certificates(issuing)[0])
-            if crl is not None:
-                self.revocations = self.trust.load_crl(crl)
+            [root, *under] = load_certificates(roots) if b"-----BEGIN" in roots else [load_certificate(roots)]
+            self.trust = TrustStore(root)
+            for one in under:
+                self.trust.add_intermediate(one)
         except (ValueError, EgovError) as error:
-            raise Unreadable(f"root, issuing authority or CRL is none: {error}") from None
+            raise Unreadable(f"the root or an authority under it is none: {error}") from None
+
+    def revoke(self, crl: bytes) -> None:
+        """By a list of one of the authorities."""
+        try:
+            self.revocations = self.trust is not None and self.trust.load_crl(crl)
+        except EgovError as error:
+            raise Unreadable(f"the revocation list cannot be used: {error}") from None
 
     async def learn(self, http: httpx.AsyncClient, urls: Mapping[str, str], clock: Clock) -> None:
         """From a running deployment: authorities, revocations, the signed list of members. What does not come is
@@ -111,12 +117,12 @@ def partner(known: Known, folder: Path) -> None:
     """Add what a partner's folder tells. sandbox.partner_folder.FolderUnusable."""
     from sandbox.partner_folder import CHAIN, ROOT, Folder
 
-    ours, wish = Folder(folder).ours(), Folder(folder).ours().wish
+    wish = Folder(folder).ours().wish
     known.parties[wish.code] = Party(wish.code, wish.kind, wish.regions, wish.services)
-    known.ours = (ours.wish.code, ours.wish.bin)
+    known.ours = (wish.code, wish.bin)
     known.take(Folder(folder).key().certificate)
     if known.trust is None:
-        known.believe((folder / ROOT).read_bytes(), (folder / CHAIN).read_bytes())
+        known.believe((folder / ROOT).read_bytes() + b"\n" + (folder / CHAIN).read_bytes())
 
 
 def party(member: Member) -> Party:
