@@ -20,7 +20,7 @@ from egovkit.inbox import MEMBERS_UPDATED
 from egovkit.membership import Member
 from egovkit.node import Node
 from regional_gateway_rshep import tables
-from regional_gateway_rshep.domain import NATIONAL, TRUNK, RegionalJudge
+from regional_gateway_rshep.domain import NATIONAL, REFUSALS, TRUNK, RegionalJudge
 from regional_gateway_rshep.handlers import Redriven
 from regional_gateway_rshep.settings import Settings
 
@@ -54,8 +54,10 @@ def create_app(
         found: Door = app.state.door
         return found
 
-    app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS)
-    app.include_router(ingress_router(door))
+    app = node.create_service(
+        lifespan=lifespan, body_limits=BODY_LIMITS, title="РШЭП: the gateway of the regions' systems"
+    )
+    app.include_router(ingress_router(door, REFUSALS))
     return app
 
 

@@ -12,11 +12,19 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from egovkit.contracts import contracts_dir, contracts_version
+from egovkit.declared import bearer, guards
 from egovkit.errors import EgovError
 from egovkit.sandbox.clock import Control, clock_router
 from egovkit.settings import ServiceSettings, read_secret
 
 PATH = "/v1/sandbox"
+HOLDER = bearer(
+    "sandbox",
+    "opaque",
+    en="The sandbox's token: a secret of the deployment.",
+    ru="Токен песочницы: секрет развёртывания.",
+    kk="Құмсалғыштың токені: орналастырудың құпиясы.",
+)
 
 
 class SandboxView(BaseModel):
@@ -35,6 +43,7 @@ def sandbox_router(control: Control) -> APIRouter:
         version = contracts_version(contracts_dir(settings.contracts))
         return SandboxView(service=settings.code, instance=settings.instance, contracts=version)
 
+    @guards(HOLDER, "sandbox.refused")
     async def holder(request: Request) -> None:
         await _require_token(settings, request)
 
