@@ -10,10 +10,12 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, upgrade
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
+from egovkit.openapi import Papers
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
 from egovkit.sandbox.door import sandbox_router
 from egovkit.sandbox.faulty_http import bend_http
+from egovkit.sandbox.taps import tap_service
 from egovkit.service import create_service
 from nuc_mock import tables
 from nuc_mock.api import admin_routes, public_routes
@@ -42,6 +44,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
             yield
         finally:
             await nuc.close()
+            if control is not None:
+                await control.exchanges.flush()
 
     async def database_answers() -> str | None:
         await db.ping()
@@ -55,6 +59,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
         lifespan=lifespan,
         checks={"database": database_answers, "authority": nuc.waiting_for},
         title="nuc-mock: twin of НУЦ (not the National Certification Authority)",
+        papers=Papers(contracts_dir(settings.contracts), settings.port),
     )
     for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):
         app.include_router(router)
@@ -73,3 +78,4 @@ def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
     control.prepares.append(nuc.outlive)
     bend_http(app, control.faults)
     app.include_router(sandbox_router(control))
+    tap_service(app, control)

@@ -32,8 +32,11 @@ from egovkit.clock import Clock, ShiftedClock, SystemClock
 from egovkit.contracts import contracts_dir
 from egovkit.db.engine import Database
 from egovkit.deadlines import DeadlineRunner
+from egovkit.declared import refuses
 from egovkit.errors import EgovError
-from egovkit.sandbox.faults import Faults
+from egovkit.sandbox.exchanges import Exchanges
+from egovkit.sandbox.fault_names import CERTIFICATE, DELIVERY, PUBLISH
+from egovkit.sandbox.faults import Faults, Hit
 from egovkit.sandbox.faulty_bus import FaultyBus
 from egovkit.sandbox.skew import SkewedClock
 from egovkit.settings import ServiceSettings
@@ -67,6 +70,8 @@ class Control:
         self.settings = settings
         self.clock = SkewedClock(clock)
         self.faults = Faults(settings.code, contracts_dir(settings.contracts), self.clock)
+        self.exchanges = Exchanges(settings, clock)
+        self.faults.on_hit.append(self._note)
         self.bus: HoldableBus | None = None
         self.moments: list[Moments] = []
         self.work: list[Work] = []
@@ -82,9 +87,14 @@ class Control:
         self.bus.inner = self.faults.bus = FaultyBus(
             inner.inner if isinstance(inner, FaultyBus) else inner, self.faults
         )
+        self.bus.tap = self.exchanges if self.exchanges.on else None
         self.work.append(self._deliveries)
         self.moments.append(self._held_back)
         return self.bus
+
+    def _note(self, hit: Hit) -> None:
+        message = hit.what if hit.place in (PUBLISH, DELIVERY, CERTIFICATE) else None
+        self.exchanges.note(f"fault {hit.fault}, rule {hit.rule}", message_id=message)
 
     async def leave_bus(self) -> None:
         """At the end of its service: nothing a fault held back leaves after it."""
@@ -291,6 +301,7 @@ def clock_router(control: Control) -> APIRouter:
         return {"prepared_s": wish.offset_s}
 
     @router.post("/offset")
+    @refuses("clock.backwards")
     async def move(wish: Offset) -> dict[str, float]:
         await control.move(timedelta(seconds=wish.offset_s))
         return {"offset_s": control.clock.offset.total_seconds()}
