@@ -50,8 +50,9 @@ bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, nev
 	@$(BIN)/egov bench deadlines --json
 	@$(BIN)/egov bench conformance --json
 
-contracts: $(STAMP) ## write contracts/openapi and docs/reference/errors again from code and contracts
+contracts: $(STAMP) ## write contracts/ and docs/reference/errors again from code and contracts, and lint them (npm)
 	@$(BIN)/egov contracts write
+	@$(BIN)/egov contracts lint
 
 client: $(STAMP) ## generate the partners' Python client into dist/client
 	@$(BIN)/egov contracts client dist/client

@@ -56,6 +56,11 @@ class AtDoor:
         taken = await self.http.post(url, json={"ids": list(ids)}, headers=self.access())
         return int(answer(taken)["acknowledged"])
 
+    async def webhook(self, method: str, path: str = "", **how: Any) -> Any:
+        """A call about the participant's webhook; the JSON of the answer, None of an empty one."""
+        asked = await self.http.request(method, f"{self.url}/v1/webhook{path}", headers=self.access(), **how)
+        return answer(asked) if asked.content or asked.is_error else None
+
     async def until_let_in(self) -> None:
         """The list of members takes a moment from ШЭП to РШЭП: pushed to one process of it, fetched by the others."""
         deadline = self.clock.monotonic() + KNOWN_SECONDS

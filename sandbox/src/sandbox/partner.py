@@ -142,6 +142,10 @@ class Partner:
     async def acknowledge(self, ids: Sequence[str]) -> int:
         return await self.at.acknowledge(ids)
 
+    async def webhook(self, method: str, path: str = "", **how: Any) -> Any:
+        """A call about its webhook at its own gateway: `PUT` with json={"url": ...}, `POST /test`, ..."""
+        return await self.at.webhook(method, path, **how)
+
 
 def operators(world: Deployment) -> Operators:
     """Those of a world's НУЦ and ШЭП."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from egovgateway.domain import HTTP_DOOR, Arrival, EnvelopeState
 from egovgateway.pipeline import Gateway
+from egovgateway.webhooks.service import Acting, Webhooks
 from egovkit.envelope import CONTENT_TYPE, MAX_ENVELOPE, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.membership import Member, Membership
@@ -72,10 +73,11 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A running gateway and the proof of who calls it."""
+    """A running gateway, the proof of who calls it, and whom it calls."""
 
     gateway: Gateway
     access: Access
+    webhooks: Webhooks
 
     async def member(self, request: Request) -> Member:
         """The member who calls. Who is unknown may have been registered a moment ago: asked once more then."""
@@ -87,6 +89,10 @@ class Door:
             if not await self.gateway.refreshed_after(now):
                 raise
         return self.access.member(request, clock.now())
+
+    async def owner(self, request: Request) -> Acting:
+        """The member who calls, about its own webhook."""
+        return Acting(await self.member(request), "participant")
 
 
 def ingress_router(door: Callable[[], Door]) -> APIRouter:
@@ -122,6 +128,7 @@ def ingress_router(door: Callable[[], Door]) -> APIRouter:
         member = await door().member(request)
         async with parts.db.begin() as conn:
             taken = await parts.store.acknowledge(conn, member.code, body.ids, parts.clock.now())
+            await door().webhooks.fetched(conn, member.code, body.ids)
         return {"acknowledged": taken}
 
     return router
