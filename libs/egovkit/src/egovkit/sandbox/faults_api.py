@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from egovkit.declared import refuses
 from egovkit.sandbox.fault_names import REGISTER
 from egovkit.sandbox.faults import Faults, Rule, Wish
 
@@ -64,12 +65,14 @@ def faults_router(faults: Faults) -> APIRouter:
         return RulesView(system=faults.code, rules=rules if kept is None else [*rules, _kept_view(faults, kept)])
 
     @router.post("", status_code=201)
+    @refuses("fault.unknown", "fault.not_here", "fault.too_many")
     async def set_fault(wish: FaultWish) -> RuleView:
         rule = await faults.set(Wish(**wish.model_dump()))
         kept = await faults.kept() if rule.place == REGISTER else None
         return _view(faults, rule) if kept is None else _kept_view(faults, kept)
 
     @router.delete("", status_code=204)
+    @refuses("fault.unknown")
     async def clear_faults(name: Annotated[str | None, Query(max_length=64)] = None) -> Response:
         if name is not None:
             faults.names.spec(name)
