@@ -33,7 +33,9 @@ Operator = Annotated[
     str, Header(alias="Egov-Operator", pattern=r"^[!-~]([ -~]{0,78}[!-~])?$", description="who acts: for the journal")
 ]
 Name = Annotated[str, Field(min_length=1, max_length=300)]
-Kind = Literal["portal", "centre", "provider", "person_register", "attorney_register", "regional_gateway"]
+Kind = Literal[
+    "portal", "centre", "provider", "person_register", "attorney_register", "akimat_register", "regional_gateway"
+]
 
 
 OPERATOR = bearer(

@@ -20,7 +20,7 @@ from egovkit.db import insert_ignore
 from egovkit.errors import EgovError
 from egovkit.journal import JournalEntry
 from egovkit.membership import MEMBERS_TYP, Member, MemberCertificate, Members, Membership, sign_members
-from egovkit.signatures.certificates import TrustStore, load_certificate
+from egovkit.signatures.certificates import TrustStore, load_certificate, sent_certificate
 from egovkit.signatures.jws import peek_payload
 from egovkit.signatures.keys import der, thumbprint
 from gateway_shep import store
@@ -148,7 +148,7 @@ class Register:
 
     async def add_certificate(self, code: str, pem_or_der: bytes) -> dict[str, Any]:
         """Add a system certificate: from now on it is accepted beside the older ones (rotation by overlap)."""
-        certificate = load_certificate(pem_or_der)
+        certificate = sent_certificate(pem_or_der)
         facts = self._trust.check_system(certificate, self._parts.clock.now())
         if facts.refusal is not None:
             raise EgovError(facts.refusal)

@@ -48,6 +48,10 @@ async def create(case: str, body: Body) -> Body:
     return body
 
 
+@api.delete("/cases/{case}", status_code=204)
+async def withdraw(case: str) -> None: ...
+
+
 @api.get("/cases")
 async def list_cases(limit: Annotated[int, Query(ge=1, le=100)] = 10) -> dict[str, int]:
     return {"limit": limit}
@@ -319,6 +323,7 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(http: httpx
     answer = await http.delete("/v1/cases")
     problem(answer, 405, "request.method_not_allowed")
     assert answer.headers["allow"] == "GET"
+    assert (await http.patch("/v1/cases/1")).headers["allow"] == "DELETE, POST", "of all routes of the path"
 
 
 @pytest.mark.parametrize("address", ["/v1/cases?limit=%00", "/v1/cases/%00"])

@@ -46,6 +46,22 @@ def run_start() -> dict[str, Any]:
     return {"first_start_s": first, "second_start_s": second, "rss_mb": memory, "processes": 1}
 
 
+def run_commands(outcome: str = "P7") -> dict[str, Any]:
+    """`egov` itself, and a replay of one scenario from cold: a world that starts, a case, the verdict."""
+    from sandbox.replay.reading import the_law
+
+    law, clock, found = the_law(), SystemClock(), dict[str, Any]()
+    regulation = law.regulations[0].code
+    one = ("replay", "--regulation", regulation, "--channel", "portal", "--outcome", outcome)
+    for name, command in (("egov_s", ("--help",)), ("replay_of_one_s", one)):
+        began = clock.monotonic()
+        done = subprocess.run([sys.executable, "-m", "sandbox", *command], capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Unfinished(f"egov {' '.join(command)} ended with {done.returncode}")
+        found[name] = round(clock.monotonic() - began, 2)
+    return {**found, "regulation": regulation, "outcome": outcome}
+
+
 def time_start(home: str) -> tuple[float, float]:
     import psutil
 

@@ -19,7 +19,8 @@ async def _rounds(rounds: int, parallel: int) -> dict[str, Any]:
     clock, (scenarios, _) = SystemClock(), chosen(Choice())
     began = clock.monotonic()
     seconds, memory, failed = [], [], 0
-    async with pool(parallel) as worlds:
+    async with pool() as worlds:
+        await worlds.grow(parallel)
         start = clock.monotonic() - began
         for _ in range(rounds):
             began = clock.monotonic()

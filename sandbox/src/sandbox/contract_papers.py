@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from egovkit.contracts import contracts_dir
 app = typer.Typer(no_args_is_help=True, help="The contracts partners build against.")
 OPENAPI, SUFFIX = "contracts/openapi", ".openapi.yaml"
 ERRORS = "docs/reference/errors"
+ASYNCAPI, EXAMPLES = "contracts/asyncapi.yaml", "contracts/messages/examples"
+ENVELOPE = "contracts/schemas/envelope.schema.json"
 HEAD = "# Made by `make contracts` from the service's code; a test holds it to that.\n"
 
 
@@ -32,13 +35,9 @@ def write(
     typer.echo(f"{len(made)} documents in {place}")
 
 
-@app.callback()
-def _group() -> None:
-    """With one command alone typer would have no name for it."""
-
-
 def committed(root: Path) -> list[Path]:
-    return sorted([*(root / OPENAPI).glob(f"*{SUFFIX}"), *(root / ERRORS).glob("*.md")])
+    many = [*(root / OPENAPI).glob(f"*{SUFFIX}"), *(root / ERRORS).glob("*.md"), *(root / EXAMPLES).glob("*.json")]
+    return sorted([*many, *(path for name in (ASYNCAPI, ENVELOPE) if (path := root / name).exists())])
 
 
 def documents() -> dict[str, str]:
@@ -47,7 +46,19 @@ def documents() -> dict[str, str]:
 
     errors = yaml.safe_load((contracts_dir() / "errors.yaml").read_text(encoding="utf-8"))
     made = {f"{OPENAPI}/{code}{SUFFIX}": HEAD + _yaml(document) for code, document in openapi().items()}
-    return made | {f"{ERRORS}/{name}": text for name, text in render(errors).items()}
+    return made | bus() | {f"{ERRORS}/{name}": text for name, text in render(errors).items()}
+
+
+def bus() -> dict[str, str]:
+    """The bus's own: AsyncAPI, the envelope's schema, and one example of every message."""
+    from egovkit.envelope import json_schema
+    from sandbox import asyncapi_paper
+    from sandbox.contract_examples import conversations, examples
+
+    shown = examples(conversations(contracts_dir()))
+    made = {f"{EXAMPLES}/{name}.json": _json(envelope) for name, envelope in shown.items()}
+    made[ENVELOPE] = _json(json_schema())
+    return made | {ASYNCAPI: HEAD + _yaml(asyncapi_paper.document(contracts_dir()))}
 
 
 def openapi() -> dict[str, dict[str, Any]]:
@@ -67,6 +78,10 @@ def openapi() -> dict[str, dict[str, Any]]:
             ).openapi()
             for service in SERVICES
         }
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
 def _yaml(document: dict[str, Any]) -> str:

@@ -248,7 +248,9 @@ class World(Deployment):
         from egovkit.contracts import contracts_dir
 
         self._broker = MemoryBroker()
-        self._broker.declare(Topology.load(contracts_dir()))
+        topology, here = Topology.load(contracts_dir()), {service.code for service in self.services}
+        self._broker.declare(topology)
+        self._broker.keep(queue.name for queue in topology.queues if queue.owner not in here)
 
     async def _serve(self, service: Service, bound: socket.socket) -> None:
         from egovkit.bus.holdable import HoldableBus

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from egovgateway.checking import REFUSALS
 from egovgateway.domain import HTTP_DOOR, Arrival, EnvelopeState
 from egovgateway.pipeline import Gateway
+from egovgateway.webhooks.service import Acting, Webhooks
 from egovkit.declared import Scheme, bearer, guards, limited, refuses
 from egovkit.envelope import CONTENT_TYPE, MAX_ENVELOPE, WireEnvelope
 from egovkit.errors import EgovError
@@ -126,10 +127,11 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A running gateway and the proof of who calls it."""
+    """A running gateway, the proof of who calls it, and whom it calls."""
 
     gateway: Gateway
     access: Access
+    webhooks: Webhooks
 
     async def member(self, request: Request) -> Member:
         """The member who calls. Who is unknown may have been registered a moment ago: asked once more then."""
@@ -141,6 +143,10 @@ class Door:
             if not await self.gateway.refreshed_after(now):
                 raise
         return self.access.member(request, clock.now())
+
+    async def owner(self, request: Request) -> Acting:
+        """The member who calls, about its own webhook."""
+        return Acting(await self.member(request), "participant")
 
 
 def ingress_router(door: Callable[[], Door], judged: Sequence[str]) -> APIRouter:
@@ -163,6 +169,11 @@ def ingress_router(door: Callable[[], Door], judged: Sequence[str]) -> APIRouter
             raise _answer(gateway, result.error)
         return JSONResponse({"state": result.state.value, "receipt": result.receipt}, status_code=202)
 
+    _add_inbox(router, door)
+    return router
+
+
+def _add_inbox(router: APIRouter, door: Callable[[], Door]) -> None:
     @router.get("/v1/inbox", response_model=InboxPage)
     @proves_member
     @limited(access_token_s=ACCESS_LIFETIME.seconds)
@@ -183,9 +194,8 @@ def ingress_router(door: Callable[[], Door], judged: Sequence[str]) -> APIRouter
         member = await door().member(request)
         async with parts.db.begin() as conn:
             taken = await parts.store.acknowledge(conn, member.code, body.ids, parts.clock.now())
+            await door().webhooks.fetched(conn, member.code, body.ids)
         return {"acknowledged": taken}
-
-    return router
 
 
 def _answer(gateway: Gateway, error: EgovError | None) -> EgovError:

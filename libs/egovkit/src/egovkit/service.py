@@ -15,11 +15,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from egovkit import strictjson
 from egovkit.clock import Clock
 from egovkit.declared import effective_route
 from egovkit.edge import (
+    METHODS,
     BodyLimits,
     Edge,
     HttpMetrics,
@@ -129,8 +131,8 @@ def _add_problem_handlers(app: FastAPI, problems: Problems) -> None:
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         response = problem_response(problems, _of_http_error(error), request)
-        if allow := (error.headers or {}).get("Allow"):
-            response.headers["Allow"] = allow
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_allowed(request))
         return response
 
     async def invalid(request: Request, error: Exception) -> Response:
@@ -140,6 +142,16 @@ def _add_problem_handlers(app: FastAPI, problems: Problems) -> None:
     app.add_exception_handler(EgovError, refused)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that a path takes, of all routes it fits: the framework names those of the first alone."""
+    routes = request.app.routes
+    return [
+        method
+        for method in sorted(METHODS)
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _of_http_error(error: HTTPException) -> EgovError:

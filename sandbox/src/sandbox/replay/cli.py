@@ -14,6 +14,7 @@ class ReportForm(StrEnum):
     TEXT = "text"
     JSON = "json"
     JUNIT = "junit"
+    HTML = "html"  # one page: matrix, limits, a sequence diagram for each case
 
 
 def replay(

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from rich.console import Console
 
 from egovkit.clock import SystemClock
-from sandbox.replay.generating import generate
-from sandbox.replay.player import Heard, play_in
 from sandbox.replay.pool import pool
-from sandbox.replay.reading import SCENARIOS, ScenariosInvalid, load_all, the_law
-from sandbox.replay.reporting import Report, as_json, as_junit, as_text
-from sandbox.replay.verdicts import Verdict, wanted_cells
 from sandbox.running import NOT_STARTED, run, stop_event, until_stopped
 
 if TYPE_CHECKING:
+    from sandbox.replay.player import Heard
+    from sandbox.replay.reporting import Report
     from sandbox.replay.scenario import Cell, Scenario
+    from sandbox.replay.verdicts import Verdict
 
-Format = Literal["text", "json", "junit"]
+Format = Literal["text", "json", "junit", "html"]
 GREEN, RED, UNPLAYED = 0, 1, 2
 THERE = 4  # scenarios at once in a deployment that is not ours: its passwords cost what passwords have to cost
 
@@ -43,13 +42,20 @@ class Choice:
 
 
 class NothingChosen(Exception):
-    """No scenario fits."""
+    """No scenario fits, or their files have mistakes: all of them are told."""
 
 
 def chosen(choice: Choice) -> tuple[list[Scenario], list[Cell]]:
-    """The scenarios and the cells they have to fill. ScenariosInvalid before anything runs."""
+    """The scenarios and the cells they have to fill. NothingChosen before anything is played."""
+    from sandbox.replay.generating import generate
+    from sandbox.replay.reading import SCENARIOS, ScenariosInvalid, load_all, the_law
+    from sandbox.replay.verdicts import wanted_cells
+
     law = the_law()
-    stories = load_all(choice.path or SCENARIOS, law)
+    try:
+        stories = load_all(choice.path or SCENARIOS, law)
+    except ScenariosInvalid as error:
+        raise NothingChosen(str(error)) from None
     found = stories if choice.path else [*generate(law), *stories]
     scenarios = [one for one in found if choice.takes(one.cell)]
     if not scenarios:
@@ -71,10 +77,8 @@ def run_replay(choice: Choice, where: Where, *, form: Format, output: Path | Non
     """Returns the exit status: 0 all as the acts say, 1 not so, 2 not played."""
     errors = Console(stderr=True)
     try:
-        scenarios, cells = chosen(choice)
-        where = replace(where, parallel=1 if where.target else min(where.parallel, len(scenarios)))
-        report = run(_replay(scenarios, cells, where, errors))
-    except (ScenariosInvalid, NothingChosen) as error:
+        report = run(_replay(choice, where, errors))
+    except NothingChosen as error:
         errors.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         return UNPLAYED
     except NOT_STARTED as error:
@@ -88,32 +92,59 @@ def run_replay(choice: Choice, where: Where, *, form: Format, output: Path | Non
     return GREEN if report.passed else RED
 
 
-async def _replay(
-    scenarios: Sequence[Scenario], cells: Sequence[Cell], where: Where, console: Console
-) -> Report | None:
-    clock, stop = SystemClock(), stop_event()
-    began, started = clock.now(), clock.monotonic()
-    with progress(len(scenarios), console) as heard:
-        work = play_there(where.target, scenarios, heard) if where.target else play_in_worlds(where, scenarios, heard)
-        found = await until_stopped(work, stop)
-    if found is None:
-        return None
-    order = {scenario.name: n for n, scenario in enumerate(scenarios)}
-    found.sort(key=lambda verdict: order[verdict.name])
-    return Report(found, cells, began, round(clock.monotonic() - started, 1), where.parallel)
+async def _replay(choice: Choice, where: Where, console: Console) -> Report | None:
+    if where.target:
+        return await until_stopped(_there(choice, where.target, console), stop_event())
+    return await until_stopped(_in_worlds(choice, where, console), stop_event())
 
 
-async def play_in_worlds(where: Where, scenarios: Sequence[Scenario], heard: Heard) -> list[Verdict]:
-    async with pool(where.parallel, where.keep) as worlds:
-        return await worlds.play(scenarios, heard)
+async def _in_worlds(choice: Choice, where: Where, console: Console) -> Report:
+    """A first world starts while the scenarios are chosen: both take seconds, and there is more than one core. Files
+    of somebody's own are read before it: a mistake in them is likelier, and then nothing starts."""
+    known = chosen(choice) if choice.path else None
+    async with pool(where.keep) as worlds:
+        first = asyncio.create_task(worlds.grow(1))
+        try:
+            if known is None:
+                known = await asyncio.to_thread(chosen, choice)
+            await first
+        finally:
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+        scenarios, cells = known
+        size = min(where.parallel, len(scenarios))
+        with reporting(scenarios, cells, size, console) as (heard, finish):
+            await worlds.grow(size)
+            return finish(await worlds.play(scenarios, heard))
 
 
-async def play_there(target: str, scenarios: Sequence[Scenario], heard: Heard) -> list[Verdict]:
+async def _there(choice: Choice, target: str, console: Console) -> Report:
     """In a deployment that runs already; its clock is not ours to move."""
     from sandbox.attached import attached
+    from sandbox.replay.player import play_in
 
+    scenarios, cells = chosen(choice)
     async with attached(Path(target)) as world:
-        return await play_in(world, scenarios, heard, at_once=THERE)
+        with reporting(scenarios, cells, 1, console) as (heard, finish):
+            return finish(await play_in(world, scenarios, heard, at_once=THERE))
+
+
+@contextmanager
+def reporting(
+    scenarios: Sequence[Scenario], cells: Sequence[Cell], worlds: int, console: Console
+) -> Iterator[tuple[Heard, Callable[[list[Verdict]], Report]]]:
+    """What to call for each verdict, and what to make the report with."""
+    from sandbox.replay.reporting import Report
+
+    clock, order = SystemClock(), {scenario.name: n for n, scenario in enumerate(scenarios)}
+    began, started = clock.now(), clock.monotonic()
+
+    def finish(found: list[Verdict]) -> Report:
+        ordered = sorted(found, key=lambda verdict: order[verdict.name])
+        return Report(ordered, cells, began, round(clock.monotonic() - started, 1), worlds)
+
+    with progress(len(scenarios), console) as heard:
+        yield heard, finish
 
 
 @contextmanager
@@ -147,10 +178,16 @@ def writing_to(output: Path | None) -> Iterator[TextIO]:
 
 
 def write(report: Report, form: Format, stream: TextIO) -> None:
+    from sandbox.replay.reporting import as_json, as_junit, as_text
+
     match form:
         case "json":
             stream.write(as_json(report) + "\n")
         case "junit":
             stream.write(as_junit(report))
+        case "html":
+            from sandbox.replay.html import as_html
+
+            stream.write(as_html(report))
         case _:
             as_text(report, Console(file=stream))

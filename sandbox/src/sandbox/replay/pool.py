@@ -1,4 +1,7 @@
-"""Worlds side by side: one process each, handed a scenario whenever it has room."""
+"""Worlds side by side: one process each, handed a scenario whenever it has room.
+
+Light to import: a world starts while the rest of `egov replay` is still being read.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.hosting import StartFailed
-from sandbox.replay.player import AT_ONCE, Heard
-from sandbox.replay.verdicts import Verdict
-from sandbox.replay.worker import RSS, packed
 
 if TYPE_CHECKING:
+    from sandbox.replay.player import Heard
     from sandbox.replay.scenario import Scenario
+    from sandbox.replay.verdicts import Verdict
 
 LINE_LIMIT = 2**24
 
@@ -61,8 +63,27 @@ class Worker:
 class Pool:
     """`play` may be called again and again: the worlds stay as they are between the rounds."""
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
-        self._workers = workers
+    def __init__(self, folder: Path, *, logged: bool) -> None:
+        """`logged`: the worlds keep request logs, for who looks at what they leave."""
+        self._folder = folder
+        self._logged = logged
+        self._workers: list[Worker] = []
+
+    async def grow(self, size: int) -> None:
+        """Until there are `size` worlds, each ready. StartFailed."""
+        new = [
+            await _start(self._folder / f"world-{n}", logged=self._logged)
+            for n in range(len(self._workers) + 1, size + 1)
+        ]
+        self._workers += new
+        for worker in new:
+            await worker.hear()
+
+    async def end(self) -> None:
+        await asyncio.gather(*(worker.end() for worker in self._workers))
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(worker.stop() for worker in self._workers), return_exceptions=True)
 
     async def play(self, scenarios: Sequence[Scenario], heard: Heard = lambda _: None) -> list[Verdict]:
         """Every scenario once, those that need a world for themselves last; verdicts in the order they come."""
@@ -79,6 +100,10 @@ class Pool:
         return found
 
     async def _feed(self, worker: Worker, waiting: deque[Scenario], take: Heard) -> None:
+        from sandbox.replay.player import AT_ONCE
+        from sandbox.replay.verdicts import Verdict
+        from sandbox.replay.worker import packed
+
         while True:
             while waiting and worker.under_way < AT_ONCE:
                 worker.tell(packed(waiting.popleft()))
@@ -91,32 +116,30 @@ class Pool:
 
     async def memory(self) -> float:
         """Resident memory of all worlds together, in MB."""
+        from sandbox.replay.worker import RSS
+
         for worker in self._workers:
             worker.tell(f"{RSS}\n".encode())
         return float(sum([(await worker.hear())[RSS] for worker in self._workers]))
 
 
 @asynccontextmanager
-async def pool(size: int, keep: Path | None = None) -> AsyncIterator[Pool]:
-    """`size` worlds on free ports in homes of their own (below `keep`); without `keep` nothing of them stays."""
-    workers: list[Worker] = []
+async def pool(keep: Path | None = None) -> AsyncIterator[Pool]:
+    """Worlds on free ports in homes of their own (below `keep`); without `keep` nothing of them stays."""
     with tempfile.TemporaryDirectory(prefix="egov-replay-") if keep is None else nullcontext(str(keep)) as folder:
+        worlds = Pool(Path(folder), logged=keep is not None)
         try:
-            for n in range(1, size + 1):
-                workers.append(await _start(Path(folder) / f"world-{n}"))
-            for worker in workers:
-                await worker.hear()
-            yield Pool(workers)
+            yield worlds
             if keep is not None:
-                await asyncio.gather(*(worker.end() for worker in workers))
+                await worlds.end()
         except* StartFailed as group:
             raise group.exceptions[0] from None
         finally:
-            await asyncio.gather(*(worker.stop() for worker in workers), return_exceptions=True)
+            await worlds.stop()
 
 
-async def _start(home: Path) -> Worker:
-    command = [sys.executable, "-m", "sandbox.replay.worker", str(home)]
+async def _start(home: Path, *, logged: bool) -> Worker:
+    command = [sys.executable, "-m", "sandbox.replay.worker", str(home), *(["--log"] if logged else [])]
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,

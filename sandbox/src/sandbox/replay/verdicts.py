@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sandbox.replay.scenario import INTAKE, Cell, Scenario
-from sandbox.trace import Difference, Hop, Line, spent
+from sandbox.trace import Difference, Hop, Judged, Line, as_data, spent
 
 if TYPE_CHECKING:
     from egovlaw.catalogue import Catalogue
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of the act beside what happened in its place. `wrong`: clause and text of every difference."""
+    """One line of the act beside what happened in its place. `wrong`: clause and text of every difference; `hop`: which
+    of the verdict's hops it is."""
 
     service: str
     step: str
@@ -25,6 +27,7 @@ class Step:
     seen: str
     used: str = ""
     wrong: tuple[tuple[str, str], ...] = ()
+    hop: int | None = None
 
     @property
     def passed(self) -> bool:
@@ -42,6 +45,8 @@ class Verdict:
     seconds: float
     steps: tuple[Step, ...]
     generated: bool = False
+    title_kk: str = ""
+    hops: tuple[Hop, ...] = ()  # all that the journals say of the case, notices too
 
     @property
     def passed(self) -> bool:
@@ -56,7 +61,7 @@ class Verdict:
         return [wrong for step in self.steps for wrong in step.wrong]
 
     def data(self) -> dict[str, Any]:
-        return {**asdict(self), "passed": self.passed}
+        return {**asdict(self), "hops": as_data(self.hops), "passed": self.passed}
 
     @classmethod
     def of_data(cls, data: Mapping[str, Any]) -> Verdict:
@@ -64,7 +69,8 @@ class Verdict:
         steps = tuple(
             Step(**{**one, "wrong": tuple((clause, text) for clause, text in one["wrong"])}) for one in data["steps"]
         )
-        return cls(**{**known, "steps": steps})
+        hops = tuple(Hop(**{**one, "time": datetime.fromisoformat(one["time"])}) for one in data["hops"])
+        return cls(**{**known, "steps": steps, "hops": hops})
 
 
 def verdict_of(outcome: Outcome) -> Verdict:
@@ -72,8 +78,11 @@ def verdict_of(outcome: Outcome) -> Verdict:
     scenario = outcome.scenario
     stopped = [] if outcome.error is None else [_beside("people", "-", [outcome.error], "go on", "could not")]
     told = [_beside("people", "-", [one], "told as the act says", "not so") for one in outcome.told]
-    judged = [_step(one.line, one.hop, one.differences) for one in outcome.judged]
-    return _verdict(scenario, outcome.case, outcome.seconds, (*stopped, *judged, *told))
+    places = {id(hop): n for n, hop in enumerate(outcome.hops)}
+    judged = [replace(_step(one), hop=places.get(id(one.hop))) for one in outcome.judged]
+    return replace(
+        _verdict(scenario, outcome.case, outcome.seconds, (*stopped, *judged, *told)), hops=tuple(outcome.hops)
+    )
 
 
 def broken(scenario: Scenario, why: str) -> Verdict:
@@ -93,10 +102,12 @@ def _verdict(scenario: Scenario, case: str, seconds: float, steps: tuple[Step, .
         seconds=seconds,
         steps=steps,
         generated=scenario.generated,
+        title_kk=scenario.title_kk,
     )
 
 
-def _step(line: Line | None, hop: Hop | None, differences: Sequence[Difference]) -> Step:
+def _step(judged: Judged) -> Step:
+    line, hop, differences = judged.line, judged.hop, judged.differences
     clause = line.clause if line else next((one.clause for one in differences), "-")
     seen = _seen(hop) if hop else "nothing"
     service, step = (line.service, line.step) if line else (hop.service, hop.step) if hop else ("-", "-")

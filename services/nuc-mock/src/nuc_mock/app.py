@@ -14,6 +14,8 @@ from egovkit.openapi import Papers
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
 from egovkit.sandbox.door import sandbox_router
+from egovkit.sandbox.faulty_http import bend_http
+from egovkit.sandbox.taps import tap_service
 from egovkit.service import create_service
 from nuc_mock import tables
 from nuc_mock.api import admin_routes, public_routes
@@ -28,6 +30,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
     """The application; its lifespan migrates the database, opens the authority and keeps its lists fresh."""
     clock = clock or sandbox_clock(settings)
     control = sandbox_control(settings, clock)
+    clock = clock if control is None else control.clock
     ids = ids or SystemIds(clock)
     db = Database(settings.database_url)
     nuc = Nuc(settings, db, clock, ids)
@@ -41,6 +44,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
             yield
         finally:
             await nuc.close()
+            if control is not None:
+                await control.exchanges.flush()
 
     async def database_answers() -> str | None:
         await db.ping()
@@ -71,4 +76,6 @@ def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
 
     control.moments.append(next_lists)
     control.prepares.append(nuc.outlive)
+    bend_http(app, control.faults)
     app.include_router(sandbox_router(control))
+    tap_service(app, control)

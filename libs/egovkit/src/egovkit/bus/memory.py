@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from egovkit.bus import (
@@ -84,6 +84,7 @@ class MemoryBroker:
         self._delivery_limit = delivery_limit
         self._queues: dict[str, _Queue] = {}
         self._dead_letters = ""
+        self._kept: set[str] = set()
 
     def declare(self, topology: Topology) -> None:
         for name in topology.names:
@@ -93,6 +94,11 @@ class MemoryBroker:
             queue.max_length = topology.max_length
             queue.delivery_limit = self._delivery_limit or topology.delivery_limit
         self._dead_letters = topology.dead_letters
+        self.keep([topology.dead_letters])
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Queues nobody here consumes: what is put there is safe at once, else its sender would wait for ever."""
+        self._kept.update(names)
 
     def queue(self, name: str) -> _Queue:
         if name not in self._queues:
@@ -112,9 +118,9 @@ class MemoryBroker:
         else:
             put = _Message(message.body, dict(message.headers), message.message_id, confirm)
             queue.put(put)
-            if message.queue != self._dead_letters:
+            if message.queue not in self._kept:
                 return put
-            put.confirmed()  # nobody consumes the dead letters; their sender would wait for ever
+            put.confirmed()
         return None
 
     def withdraw(self, queue: str, message: _Message) -> None:

@@ -29,6 +29,7 @@ from egovkit.signatures.profiles import (
     load_certificate,
     load_certificates,
     profile_of,
+    sent_certificate,
     thumbprint,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "Use",
     "load_certificate",
     "load_certificates",
+    "sent_certificate",
     "thumbprint",
 ]
 

@@ -1,0 +1,1 @@
+"""`egov certify`: the obligatory scenarios against a partner's system, judged from the bus's evidence alone."""

@@ -1,0 +1,81 @@
+"""What the bus itself knows of a certification: journals, envelopes and refusals of both gateways, read from behind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import MetaData, select
+
+from egovgateway.domain import EnvelopeState
+from egovgateway.tables import gateway_tables
+from egovkit.db import Database
+from egovkit.envelope import Envelope, WireEnvelope
+from egovkit.journal import JournalRow
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An envelope that waits at a gateway for a participant who is reached by HTTP."""
+
+    recipient: str
+    envelope: Envelope
+    wire: WireEnvelope
+
+
+class Evidence:
+    """Reads the databases of both gateways; writes nothing."""
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self._databases = [Database(url, pool_size=1) for url in urls.values()]
+        self._tables = gateway_tables(MetaData())
+        self._seen: set[tuple[str, str]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for database in self._databases:
+            await database.close()
+
+    async def rows(self, case: str) -> list[JournalRow]:
+        """Every row of the case; one that was turned away before anybody could be proved its sender, too."""
+        rows = self._tables.journal.rows
+        found: list[JournalRow] = []
+        for database in self._databases:
+            async with database.read() as conn:
+                for row in await conn.execute(select(rows).where(rows.c.case_id == case)):
+                    found.append(JournalRow(**row._mapping))
+        return found
+
+    async def sent(self, case: str, source: str) -> list[Envelope]:
+        """What this system sent in the case and a gateway took."""
+        t = self._tables.envelopes
+        wanted = select(t.c.id, t.c.raw).where(
+            t.c.case_id == case, t.c.source == source, t.c.state != EnvelopeState.REFUSED
+        )
+        found: dict[str, Envelope] = {}
+        for database in self._databases:
+            async with database.read() as conn:
+                found |= {row.id: Envelope.parse(row.raw) for row in await conn.execute(wanted)}
+        return sorted(found.values(), key=lambda one: (one.time, one.caseseq))
+
+    async def letters(self, recipients: Collection[str]) -> list[Letter]:
+        """What has come for these participants since the last time."""
+        t = self._tables.envelopes
+        columns = (t.c.source, t.c.id, t.c.recipient, t.c.raw, t.c.signature, t.c.receipts)
+        wanted = select(*columns).where(t.c.state == EnvelopeState.WAITING, t.c.recipient.in_(recipients))
+        found: list[Letter] = []
+        for database in self._databases:
+            async with database.read() as conn:
+                rows = list(await conn.execute(wanted.order_by(t.c.settled_at, t.c.case_id, t.c.caseseq)))
+            for row in rows:
+                if (row.source, row.id) not in self._seen:
+                    self._seen.add((row.source, row.id))
+                    wire = WireEnvelope(row.raw, row.signature, tuple(filter(None, row.receipts.split(","))))
+                    found.append(Letter(row.recipient, Envelope.parse(row.raw), wire))
+        return found
