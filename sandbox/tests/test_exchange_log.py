@@ -215,7 +215,7 @@ def test_one_is_shown_whole_and_as_curl(told: str, egov: Callable[..., tuple[int
 
 def test_a_case_that_sent_nothing_is_no_scenario(told: str, egov: Callable[..., tuple[int, str]]) -> None:
     status, said = egov("scenario", SENT)
-    assert status == 1 and "the log has no message of a case" in said
+    assert status == 1 and "the log has nothing of a case" in said
 
 
 def test_what_a_deployment_left_is_read_when_it_is_over(

@@ -36,7 +36,7 @@ pytestmark = [
     pytest.mark.parametrize("world", ["embedded"], indirect=True),
 ]
 KNOWN, OTHER = synthetic_iin(40), synthetic_iin(41)
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 class Command:
@@ -75,7 +75,7 @@ async def egov(*arguments: str | Path) -> Command:
 
 @asynccontextmanager
 async def standing_in(world: Deployment, code: str, cassette: Path) -> AsyncIterator[Command]:
-    played = await egov("play", "--as", code, cassette, "--once", "--home", world.home.path)
+    played = await egov("play", "--as", code, cassette, "--once", "--patience", "120", "--home", world.home.path)
     try:
         await played.until("recorded to it")
         yield played

@@ -36,12 +36,13 @@ from gateway_shep.api import (
     reports_router,
 )
 from gateway_shep.attachments import MAX_FILE, Attachments
-from gateway_shep.domain import TRUNK, NationalJudge, Policies
+from gateway_shep.domain import REFUSALS, TRUNK, NationalJudge, Policies
 from gateway_shep.letters import BATCH, Letters, Tools
 from gateway_shep.reports import Reports
 from gateway_shep.service import Register
 from gateway_shep.settings import Settings
 
+TITLE = "ШЭП: the gateway of the national systems"
 RSHEP_TRUNK = "rshep.trunk"
 
 
@@ -78,8 +79,10 @@ def create_app(
         found: Running = app.state.running
         return found
 
-    app = node.create_service(lifespan=lifespan, body_limits=(*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE)))
-    metrics = add_partners_door(app, node, lambda: now_running().door)
+    app = node.create_service(
+        lifespan=lifespan, body_limits=(*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE)), title=TITLE
+    )
+    metrics = add_partners_door(app, node, lambda: now_running().door, REFUSALS)
     app.include_router(members_router(now_running))
     app.include_router(attachments_router(now_running))
     _add_operators(app, node, now_running, Admin(read_secret(settings.admin_token_file)))

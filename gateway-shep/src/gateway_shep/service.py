@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +27,44 @@ from gateway_shep import store
 from gateway_shep import tables as t
 
 ACTIVE, SUSPENDED = "active", "suspended"
+
+
+class UsedCertificate(BaseModel):
+    """A system certificate of a participant, in use."""
+
+    thumbprint: str = Field(description="its `x5t#S256`")
+    not_before: datetime
+    not_after: datetime
+    added_at: datetime
+
+
+class RegisteredCertificate(UsedCertificate):
+    """A certificate and whose it is."""
+
+    participant: str
+    withdrawn: datetime | None
+
+
+class Participant(BaseModel):
+    """A system of the register."""
+
+    code: str
+    kind: str
+    name_ru: str
+    name_kk: str
+    bin: str = Field(description="БИН of its owner")
+    kato: str = Field(description="КАТО code of its place")
+    regions: list[str] = Field(description="regions it works in; none: the whole country")
+    services: list[str] = Field(description="regulations it takes part in; *: all")
+    delivery: str = Field(description="amqp: by its queue; http: it fetches from GET /v1/inbox")
+    broker_user: str | None
+    state: str = Field(description="active or suspended")
+    updated_at: datetime
+    certificates: list[UsedCertificate]
+
+
+class Participants(BaseModel):
+    items: list[Participant]
 
 
 class Register:

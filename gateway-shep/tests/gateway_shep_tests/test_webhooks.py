@@ -263,6 +263,7 @@ async def test_a_url_that_leads_astray_is_refused(bus: Shep) -> None:
     for url, code in (
         ("http://10.1.2.3/", "webhook.url_scheme"),
         ("https://user:word@10.1.2.3/", "webhook.url_form"),
+        ("https://xn--a.example/", "webhook.url_form"),
         ("https://169.254.169.254/latest/meta-data", "webhook.url_address"),
     ):
         answer = await own(bus, "PUT", "", json={"url": url})

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from egovkit.clock import HandClock
 from egovkit.contracts import contracts_dir
+from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovkit.log import current_traceparent
 from egovkit.problems import Problems
@@ -57,6 +58,7 @@ async def list_cases(limit: Annotated[int, Query(ge=1, le=100)] = 10) -> dict[st
 
 
 @api.put("/files/{name}")
+@refuses("request.too_large")
 async def upload(name: str, request: Request) -> dict[str, int]:
     size = 0
     async for chunk in request.stream():
@@ -65,6 +67,7 @@ async def upload(name: str, request: Request) -> dict[str, int]:
 
 
 @api.get("/fail/{how}")
+@refuses("request.too_large", "service.unavailable")
 async def fail(how: str) -> StreamingResponse:
     if how == "refused":
         raise EgovError("request.too_large", clause="п. 8.3", limit=7)
@@ -498,7 +501,10 @@ async def test_a_service_without_a_path_says_so(http: httpx.AsyncClient) -> None
 async def test_openapi_describes_problems_and_no_framework_errors(http: httpx.AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
     responses = document["paths"]["/v1/cases/{case}"]["post"]["responses"]
-    assert "application/problem+json" in responses["4XX"]["content"]
+    assert "4XX" not in responses, "the exact ones stand in its place"
+    assert {"400", "413", "415", "422", "500", "5XX"} <= set(responses)
+    assert all("application/problem+json" in responses[status]["content"] for status in responses if status[0] != "2")
+    assert responses["415"]["x-problem-codes"] == ["request.media_type"]
     assert "HTTPValidationError" not in json.dumps(document)
     assert not any(path.startswith(("/health", "/metrics")) for path in document["paths"])
     assert (await http.get("/docs")).status_code == 404, "its page would load scripts from elsewhere"

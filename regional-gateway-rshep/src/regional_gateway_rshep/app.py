@@ -20,7 +20,7 @@ from egovkit.inbox import MEMBERS_UPDATED
 from egovkit.membership import Member
 from egovkit.node import Node
 from regional_gateway_rshep import tables
-from regional_gateway_rshep.domain import NATIONAL, TRUNK, RegionalJudge
+from regional_gateway_rshep.domain import NATIONAL, REFUSALS, TRUNK, RegionalJudge
 from regional_gateway_rshep.handlers import Redriven
 from regional_gateway_rshep.settings import Settings
 
@@ -56,8 +56,10 @@ def create_app(
         found: Door = app.state.door
         return found
 
-    app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS)
-    metrics = add_partners_door(app, node, door)
+    app = node.create_service(
+        lifespan=lifespan, body_limits=BODY_LIMITS, title="РШЭП: the gateway of the regions' systems"
+    )
+    metrics = add_partners_door(app, node, door, REFUSALS)
     return app
 
 

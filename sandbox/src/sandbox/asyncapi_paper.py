@@ -27,7 +27,7 @@ from egovkit.envelope import (
     TRACE_HEADER,
     json_schema,
 )
-from egovkit.signatures.jws import ENVELOPE_TYP
+from egovkit.signatures.jws import ALGORITHMS, ENVELOPE_TYP
 from sandbox.contract_examples import conversations, examples
 
 Document = dict[str, Any]
@@ -43,8 +43,9 @@ CLASSES = {
 ABOUT = f"""\
 Systems talk by signed envelopes (CloudEvents 1.0, structured JSON) through the national gateway (ШЭП) and, in the
 regions, the regional one (РШЭП). The sender signs the exact bytes: a detached JWS (RFC 7797, `typ` `{ENVELOPE_TYP}`,
-`b64` false, `x5t#S256` naming the registered certificate; ES256 or PS256) in the header `{SIGNATURE_HEADER}`. Each
-gateway it passes adds a receipt to `{RECEIPT_HEADER}`; a receiver believes nothing without one, and never re-encodes.
+`b64` false, `x5t#S256` naming the registered certificate; {", ".join(sorted(ALGORITHMS))}) in the header
+`{SIGNATURE_HEADER}`. Each gateway it passes adds a receipt to `{RECEIPT_HEADER}`; a receiver believes nothing without
+one, and never re-encodes. The AMQP property message-id is the envelope's `id`.
 
 Every queue has a durable fanout exchange of its own name: to write to the queue is to publish to the exchange,
 persistent, with publisher confirms. Nobody but the operator declares anything. Delivery is at least once; what is
@@ -175,7 +176,7 @@ class _Bus:
             for writer in queue.writers:
                 kind = self.kinds[writer]
                 carried = self.carried([writer], queue.owner)
-                binding = {"amqp": {"deliveryMode": 2, "ack": True, "bindingVersion": "0.3.0"}}
+                binding = {"amqp": {"deliveryMode": 2, "mandatory": True, "bindingVersion": "0.3.0"}}
                 found[f"{kind}.send.{queue.name}"] = self._operation("send", queue.name, carried, binding)
             kind = self.kinds[queue.owner]
             carried = self.carried(queue.writers, queue.owner)
@@ -227,7 +228,6 @@ class _Bus:
             "headers": {"$ref": "#/components/schemas/headers"},
             "payload": {"allOf": [{"$ref": "#/components/schemas/envelope"}, part]},
             **(correlated if ask else {}),
-            "bindings": {"amqp": {"contentEncoding": "utf-8", "messageType": name, "bindingVersion": "0.3.0"}},
             "x-class": entry["class"],
             "x-from": entry["from"],
             "x-to": entry["to"],

@@ -14,11 +14,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from egovlaw.catalogue import Channel, Regulation
-from sandbox.replay.checks import first_end, follows
+from sandbox.replay.checks import by_hand, first_end, follows
 from sandbox.replay.expecting import Reading, final_state
 from sandbox.replay.generating import COPY, asks_itself, filled_at, scenario_of_way
 from sandbox.replay.reading import the_law
-from sandbox.replay.scenario import Act, Certificate, Consumer, Given, Paper, ResultText, Scenario, Told
+from sandbox.replay.scenario import INTAKE, Act, Certificate, Consumer, Given, Paper, ResultText, Scenario, Told
 from sandbox.replay.writing import as_yaml
 
 if TYPE_CHECKING:
@@ -44,15 +44,18 @@ def scenario_of_case(case: str, exchanges: Sequence[Exchange]) -> str:
     seen = Case(case, exchanges)
     base = scenario_of_way(seen.regulation, seen.channel, tuple(seen.way()), 0)
     acts = tuple(seen.brought(act) for act in base.when)
-    lines = Reading(seen.channel, acts, seen.asked, asks_itself=asks_itself(seen.regulation)).read()
-    lines = tuple(replace(line, code=seen.refusal) if line.code and seen.refusal else line for line in lines)
+    then = base.then
+    if seen.channel.has_flow:
+        lines = Reading(seen.channel, acts, seen.asked, asks_itself=asks_itself(seen.regulation)).read()
+        lines = tuple(replace(line, code=seen.refusal) if line.code and seen.refusal else line for line in lines)
+        then = replace(then, lines=lines, state=final_state(lines), refusals=tuple(seen.told(base)))
     made = replace(
         base,
         title=f"{base.title}: дело {case}",
         title_kk=f"{base.title_kk}: {case} ісі",
         given=seen.given(base.given),
         when=acts,
-        then=replace(base.then, lines=lines, state=final_state(lines), refusals=tuple(seen.told(base))),
+        then=then,
     )
     return as_yaml(made, f"Made by `egov log scenario` from the case {case}.{seen.remarks()}")
 
@@ -68,9 +71,11 @@ class Case:
         served = [one for one in exchanges if one.facts["medium"] == "http" and one.facts["direction"] == "in"]
         self.calls = [one for one in served if one.facts["status"] < 300 and case in one.facts["path"]]
         self.notes = [note for one in exchanges for note in one.facts["notes"]]
-        about = next((one for one in self.envelopes if one.get("regulation", "-") != "-"), None)
-        if about is None:
-            raise NoScenario(f"the log has no message of a case {case}; a channel without a flow sends none")
+        # Where the act gives a channel no flow a desk takes in, and no message tells it.
+        self.intake = next((one.document() for one in served if _begins(one, case)), {})
+        about = next((one for one in self.envelopes if one.get("regulation", "-") != "-"), self.intake)
+        if not about:
+            raise NoScenario(f"the log has nothing of a case {case}")
         regulation = the_law().regulation(about["regulation"])
         if regulation is None or about["channel"] not in regulation.channels:
             raise NoScenario(f"the catalogue has no {about['regulation']}, channel {about['channel']}")
@@ -79,6 +84,8 @@ class Case:
 
     def way(self) -> Iterator[Act]:
         """From the first item of the flow to where it ends, by the outcomes that were reported."""
+        if not self.channel.has_flow:
+            return self._way_by_hand()
         outcomes, reached = self._outcomes(), {one["step"] for one in self.envelopes} | {self.refused_at}
         acts: list[Act] = []
         label: str | None = self.channel.flow[0].label
@@ -95,6 +102,11 @@ class Case:
         if end not in reached:
             raise NoScenario(f"the case has not come to an end: {end} has not been")
         return iter(acts)
+
+    def _way_by_hand(self) -> Iterator[Act]:
+        if not any(one.facts["path"].endswith("/give-out") for one in self.calls):
+            raise NoScenario("the case has not come to an end: its result has not been given out")
+        return (Act(step) for step in by_hand(self.channel))
 
     def _outcomes(self) -> dict[str, str]:
         steps = (step for one in self.envelopes for step in one["data"].get("trail", ()))
@@ -137,8 +149,9 @@ class Case:
 
     def brought(self, act: Act) -> Act:
         """What people brought to an item, instead of what the catalogue would have them bring."""
-        kind = self.channel.by_label[act.step].kind.name
-        if kind == filled_at(self.channel):
+        if act.step == INTAKE:
+            act = replace(act, papers=tuple(map(_paper, self.intake["papers"])))
+        elif self.channel.has_flow and self.channel.by_label[act.step].kind.name == filled_at(self.channel):
             filled = self._last("PUT", "/form")
             attachments = tuple(self._attachments()) or act.attachments
             form = filled.get("values") or self._application().get("form") or act.form
@@ -152,6 +165,8 @@ class Case:
         return act
 
     def given(self, base: Given) -> Given:
+        if self.intake:
+            return replace(base, consumer=Consumer(iin=self.intake["iin"]))
         consumer = self._last("PUT", "/consumer")
         attorney = ((consumer.get("representative") or {}).get("attorney") or {}).get("registry_number")
         certificates = dict(base.certificates)
@@ -190,6 +205,10 @@ class Case:
 
 def _of(one: Exchange, case: str) -> bool:
     return one.envelope.get("subject") == case and "type" in one.envelope
+
+
+def _begins(one: Exchange, case: str) -> bool:
+    return one.facts["path"] == "/v1/intakes" and one.document("response").get("case") == case
 
 
 def _name(envelope: Mapping[str, Any]) -> str:

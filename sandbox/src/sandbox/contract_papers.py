@@ -90,5 +90,14 @@ def _yaml(document: dict[str, Any]) -> str:
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
+    def words(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    def mapping(dumper: yaml.SafeDumper, values: dict[str, Any]) -> yaml.Node:
+        reference = list(values) == ["$ref"]  # on one line: there are thousands of them
+        return dumper.represent_mapping("tag:yaml.org,2002:map", values.items(), flow_style=reference)
+
+    Plain.add_representer(str, words)
+    Plain.add_representer(dict, mapping)
     text: str = yaml.dump(document, Dumper=Plain, allow_unicode=True, sort_keys=False, width=120)
     return text

@@ -12,7 +12,7 @@ from egovlaw.identifiers import synthetic_iin
 from sandbox.composition import CENTRE, PERSONS
 
 BEGAN = datetime(2026, 1, 15, 4, tzinfo=UTC)
-ALICE, BORIS = synthetic_iin(1), synthetic_iin(2)
+ALICE, BORIS, ANNA = (synthetic_iin(n) for n in (1, 2, 3))
 _ids = SystemIds(HandClock(BEGAN))
 
 

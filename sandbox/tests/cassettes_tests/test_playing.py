@@ -15,11 +15,11 @@ from egovkit.contracts import contracts_dir
 from egovkit.envelope import Envelope
 from egovkit.ids import Ids
 from egovkit.messages import MessageRegister
-from sandbox.cassettes.cassette import Cassette
+from sandbox.cassettes.cassette import IGNORED, Cassette
 from sandbox.cassettes.playing import How, Player, Problem, Score, summary
 from sandbox.composition import PERSONS, PORTAL, SHEP
 
-from .conversations import ALICE, BORIS, CASE, answer, identity, question
+from .conversations import ALICE, ANNA, BORIS, CASE, answer, identity, question
 from .test_matching import cassette
 
 AT_ONCE = How(speed=0)
@@ -124,6 +124,15 @@ async def test_an_id_named_inside_the_data_is_replaced_with_the_rest(bench: Benc
     await bench.play(cassette(asked, about), live)
     [(_, said)] = bench.said
     assert (said.data["question"], said.data["other"]) == (live.id, about.data["other"])
+
+
+async def test_a_person_who_is_ignored_gets_the_answer_as_his_own(bench: Bench) -> None:
+    asked = question(ALICE)
+    about = answer(asked)
+    about.data["persons"] = [{"iin": ALICE}, {"iin": ANNA}]
+    await bench.play(cassette(asked, about, ignore=(*IGNORED, "criterion.iin")), question(BORIS))
+    [(_, said)] = bench.said
+    assert said.data["persons"] == [{"iin": BORIS}, {"iin": ANNA}]
 
 
 async def test_another_persons_question_is_told_with_the_nearest_and_is_no_success(bench: Bench) -> None:

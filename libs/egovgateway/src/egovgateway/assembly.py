@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -112,10 +112,10 @@ def build_door(node: Node, gateway: Gateway, kind: Kind, more: DoorParts) -> Doo
     return Door(gateway, Access(node.code, node.membership, node.trust), webhooks)
 
 
-def add_partners_door(app: FastAPI, node: Node, door: Callable[[], Door]) -> WebhookMetrics:
+def add_partners_door(app: FastAPI, node: Node, door: Callable[[], Door], judged: Sequence[str]) -> WebhookMetrics:
     """What partners reach by HTTP; in a sandbox its testers see and set the webhooks of all. The metrics are made
-    here, once, whatever starts again."""
-    app.include_router(ingress_router(door))
+    here, once, whatever starts again. `judged`: as `ingress_router` takes them."""
+    app.include_router(ingress_router(door, judged))
     app.include_router(own_router(lambda: door().webhooks, lambda request: door().owner(request)))
     if node.control is not None:
         guard = token_guard(node.settings)

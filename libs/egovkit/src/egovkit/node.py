@@ -62,6 +62,7 @@ from egovkit.journal import Journal
 from egovkit.log import get_logger
 from egovkit.membership import Membership
 from egovkit.messages import MessageRegister
+from egovkit.openapi import Papers
 from egovkit.outbox import Outbox
 from egovkit.parts import NotStarted, Parts, present
 from egovkit.problems import Problems
@@ -393,6 +394,7 @@ class Node:
             ids=self.ids,
             title=title,
             more_metrics=self._metrics_text,
+            papers=Papers(self.contracts, self.settings.port),
         )
         app.state.node = self
         if self.control is not None:

@@ -19,12 +19,12 @@ from starlette.routing import Match
 
 from egovkit import strictjson
 from egovkit.clock import Clock
+from egovkit.declared import effective_route
 from egovkit.edge import (
     METHODS,
     BodyLimits,
     Edge,
     HttpMetrics,
-    effective_route,
     language_of,
     problem_response,
     too_large_behind,
@@ -32,7 +32,8 @@ from egovkit.edge import (
 from egovkit.errors import EgovError, FieldError
 from egovkit.ids import Ids, SystemIds
 from egovkit.log import get_logger
-from egovkit.problems import MEDIA_TYPE, Problems
+from egovkit.openapi import PROBLEM_RESPONSES, Documented, Papers
+from egovkit.problems import Problems
 
 __all__ = ["MAX_BODY", "Check", "Lifespan", "PathCheck", "create_service", "language_of", "problem_response"]
 
@@ -62,14 +63,17 @@ def create_service(
     ids: Ids | None = None,
     title: str | None = None,
     more_metrics: Metrics | None = None,
+    papers: Papers | None = None,
 ) -> FastAPI:
     """The application of service `name`.
 
     `checks` decide /health/ready; own dependencies only (a neighbour's illness must not spread). `body_limits` are
-    (regular expression over the whole path, bytes) for routes that take more or less than `max_body`.
-    `app.state.problems` and `app.state.metrics` (its `.registry`) are there for the service's own use.
+    (regular expression over the whole path, bytes) for routes that take more or less than `max_body`. `papers`: where
+    texts and examples of its OpenAPI document are. `app.state.problems` and `app.state.metrics` (its `.registry`) are
+    there for the service's own use.
     """
     app = _application(title or name, lifespan)
+    app.code, app.papers, app.limits = name, papers, BodyLimits(max_body, tuple(body_limits))
     metrics = HttpMetrics(name)
     app.state.problems = problems
     app.state.metrics = metrics
@@ -78,7 +82,7 @@ def create_service(
         problems=problems,
         clock=clock,
         ids=ids or SystemIds(clock),
-        limits=BodyLimits(max_body, tuple(body_limits)),
+        limits=app.limits,
         metrics=metrics,
     )
     _add_problem_handlers(app, problems)
@@ -88,39 +92,7 @@ def create_service(
     return app
 
 
-PROBLEM_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "code", "side", "remedy"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "code": {"type": "string"},
-        "side": {"enum": ["sender", "receiver", "gateway", "platform"]},
-        "remedy": {"type": "string"},
-        "clause": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
-    },
-}
-_PROBLEM: dict[str, Any] = {
-    "description": "A problem document (RFC 9457); `code` is stable",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM}
-
-
-class Documented(FastAPI):
-    """Its document has the shape of problems once, for every call that refers to it."""
-
-    def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
-        return document
-
-
-def _application(title: str, lifespan: Lifespan | None) -> FastAPI:
+def _application(title: str, lifespan: Lifespan | None) -> Documented:
     return Documented(
         title=title,
         lifespan=lifespan,

@@ -18,6 +18,7 @@ from sandbox.cassettes.cassette import Cassette, Entry
 # What an envelope is about, with its weight: one of another type is farther away than one about another person.
 ATTRIBUTES: Mapping[str, int] = {"type": 100, "regulation": 10, "channel": 10, "step": 10, "region": 10}
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?P<part>\.\d{1,9})?Z")
+PERSON = re.compile(r"[0-9]{12}")
 ABSENT = "(absent)"
 UNSEEN = " (they differ where they are masked)"
 LONGEST = 100  # characters of a value: a document in base64 tells nobody anything
@@ -87,14 +88,22 @@ class Matcher:
         pairs = [(path, recorded.get(path, ABSENT), received.get(path, ABSENT)) for path in paths]
         return tuple(Difference(*pair) for pair in pairs if not _alike(pair[1], pair[2]))
 
+    def persons(self, entry: Entry, envelope: Mapping[str, Any]) -> dict[str, str]:
+        """ИИН and БИН that the cassette ignores: by each recorded one the one that came in its place."""
+        recorded, received = (dict(self._data(one, ignored=True)) for one in (entry.envelope, envelope))
+        pairs = ((value, received.get(path)) for path, value in recorded.items())
+        return {str(one): str(other) for one, other in pairs if _is_person(one) and _is_person(other)}
+
     def _facts(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
         """What counts of an envelope, by path."""
-        found = {name: envelope[name] for name in ATTRIBUTES}
-        ignored = [pattern.split(".") for pattern in self._cassette.ignore]
+        data = {f"data.{path}": value for path, value in self._data(envelope, ignored=False)}
+        return {**{name: envelope[name] for name in ATTRIBUTES}, **data}
+
+    def _data(self, envelope: Mapping[str, Any], *, ignored: bool) -> Iterator[tuple[str, Any]]:
+        patterns = [pattern.split(".") for pattern in self._cassette.ignore]
         for path, value in _leaves(envelope["data"], ()):
-            if not any(_covers(pattern, path) for pattern in ignored):
-                found[".".join(("data", *path))] = value
-        return found
+            if any(_covers(pattern, path) for pattern in patterns) is ignored:
+                yield ".".join(path), value
 
 
 def _shown(value: Any) -> str:
@@ -116,6 +125,10 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
 
 def _covers(pattern: Sequence[str], path: Sequence[str]) -> bool:
     return len(pattern) <= len(path) and all(p in ("*", name) for p, name in zip(pattern, path, strict=False))
+
+
+def _is_person(value: Any) -> bool:
+    return isinstance(value, str) and PERSON.fullmatch(value) is not None
 
 
 def _alike(recorded: Any, received: Any) -> bool:

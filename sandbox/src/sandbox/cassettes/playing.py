@@ -168,7 +168,7 @@ class Player:
         if entry is None:
             return self._miss(Unmatched(envelope, self._matcher.nearest(document)))
         conversation = self._conversations.setdefault(envelope.subject, Conversation(envelope.subject))
-        conversation.heard(entry, document)
+        conversation.heard(entry, document, self._matcher.persons(entry, document))
         now, answers = self._clock.now(), self._cassette.answers_to(entry)
         for one in answers:
             self._due.append(_Due(now + self._after(one.at - entry.at), one, conversation, document))

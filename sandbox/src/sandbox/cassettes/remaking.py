@@ -22,12 +22,14 @@ class Conversation:
     def __init__(self, case: str) -> None:
         self.case = case
         self.recorded_case: str | None = None
-        self._live: dict[str, str] = {}  # ids, by the recorded one
+        self._live: dict[str, str] = {}  # ids and persons, by the recorded one
         self._partners: dict[str, str] = {}  # codes, the same way
         self._said = 0
 
-    def heard(self, entry: Entry, envelope: Mapping[str, Any]) -> None:
-        """`envelope` was taken for `entry`: each id of the one stands for the same of the other."""
+    def heard(self, entry: Entry, envelope: Mapping[str, Any], persons: Mapping[str, str]) -> None:
+        """`envelope` was taken for `entry`: each id of the one stands for the same of the other, and so do `persons`,
+        who were not looked at."""
+        self._live |= persons
         self.recorded_case = entry.envelope["subject"]
         self._partners[entry.envelope["source"]] = envelope["source"]
         for name in LINKS:
@@ -52,7 +54,7 @@ class Conversation:
         return Envelope.parse(strictjson.dumps(made))
 
     def _remade(self, value: Any, ahead: timedelta) -> Any:
-        """At any depth: known ids replaced, moments shifted by as much as the envelope's own."""
+        """At any depth: known ids and persons replaced, moments shifted by as much as the envelope's own."""
         if isinstance(value, dict):
             return {name: self._remade(one, ahead) for name, one in value.items()}
         if isinstance(value, list):

@@ -10,6 +10,7 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, upgrade
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
+from egovkit.openapi import Papers
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
 from egovkit.sandbox.door import sandbox_router
@@ -58,6 +59,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
         lifespan=lifespan,
         checks={"database": database_answers, "authority": nuc.waiting_for},
         title="nuc-mock: twin of НУЦ (not the National Certification Authority)",
+        papers=Papers(contracts_dir(settings.contracts), settings.port),
     )
     for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):
         app.include_router(router)

@@ -64,6 +64,10 @@ class Caller:
 
     async def check(self, url: str) -> None:
         """webhook.url_*"""
+        try:
+            _ = httpx.URL(url).host  # decoded when asked for
+        except (httpx.InvalidURL, ValueError):
+            raise EgovError("webhook.url_form") from None
         await self._addresses.place(url)
 
     async def call(self, url: str, body: bytes, delivery: str, headers: dict[str, str]) -> Outcome:

@@ -32,6 +32,7 @@ from egovkit.clock import Clock, ShiftedClock, SystemClock
 from egovkit.contracts import contracts_dir
 from egovkit.db.engine import Database
 from egovkit.deadlines import DeadlineRunner
+from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovkit.sandbox.exchanges import Exchanges
 from egovkit.sandbox.fault_names import CERTIFICATE, DELIVERY, PUBLISH
@@ -300,6 +301,7 @@ def clock_router(control: Control) -> APIRouter:
         return {"prepared_s": wish.offset_s}
 
     @router.post("/offset")
+    @refuses("clock.backwards")
     async def move(wish: Offset) -> dict[str, float]:
         await control.move(timedelta(seconds=wish.offset_s))
         return {"offset_s": control.clock.offset.total_seconds()}

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from egovkit.contracts import contracts_dir, contracts_version
+from egovkit.declared import bearer, guards
 from egovkit.errors import EgovError
 from egovkit.sandbox.clock import Control, clock_router
 from egovkit.sandbox.exchanges import exchanges_router
@@ -20,6 +21,13 @@ from egovkit.sandbox.faults_api import faults_router
 from egovkit.settings import ServiceSettings, read_secret
 
 PATH = "/v1/sandbox"
+HOLDER = bearer(
+    "sandbox",
+    "opaque",
+    en="The sandbox's token: a secret of the deployment.",
+    ru="Токен песочницы: секрет развёртывания.",
+    kk="Құмсалғыштың токені: орналастырудың құпиясы.",
+)
 
 
 class SandboxView(BaseModel):
@@ -46,6 +54,7 @@ def sandbox_router(control: Control) -> APIRouter:
 def token_guard(settings: ServiceSettings) -> Callable[[Request], Awaitable[None]]:
     """FastAPI dependency that lets in who holds the sandbox's token; sandbox.refused"""
 
+    @guards(HOLDER, "sandbox.refused")
     async def holder(request: Request) -> None:
         await _require_token(settings, request)
 

@@ -205,7 +205,8 @@ class FaultyBus:
         own: list[HeldSubscription] = []
 
         async def bent(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
-            lost = [self._is_lost(delivery) for delivery in deliveries]
+            rules = self._faults.at(DELIVERY)
+            lost = [bool(rules) and self._is_lost(delivery, rules) for delivery in deliveries]
             kept = [delivery for delivery, gone in zip(deliveries, lost, strict=True) if not gone]
             outcomes = iter(await handler(kept) if kept else [])
             if not self.up:  # the acknowledgement does not reach the broker: all of it comes again, once it is back
@@ -217,9 +218,9 @@ class FaultyBus:
         own.append(await self._line.consume(queue, bent, prefetch=prefetch, max_batch=max_batch))
         return own[0]
 
-    def _is_lost(self, delivery: Delivery) -> bool:
+    def _is_lost(self, delivery: Delivery, rules: Sequence[Rule]) -> bool:
         item = Item(delivery.body, delivery.message_id)
-        for rule in self._faults.at(DELIVERY):
+        for rule in rules:
             if rule.meets(item) and rule.takes():
                 self._faults.told(rule, delivery.message_id, queue=delivery.queue)
                 return True

@@ -97,6 +97,14 @@ class CertificateFacts:
         return None
 
 
+# Every code `refusal` may name, of a system's certificate and of a person's.
+OF_A_SYSTEM = (
+    *("certificate.untrusted", "certificate.not_yet_valid", "certificate.expired"),
+    *("certificate.revocation_unknown", "certificate.revoked", "certificate.wrong_usage"),
+)
+OF_A_PERSON = (*OF_A_SYSTEM, "certificate.of_another_person")
+
+
 @dataclass(frozen=True, slots=True)
 class _Chain:
     """The CAs above a certificate, issuer first, root last; empty when none leads to the root."""
