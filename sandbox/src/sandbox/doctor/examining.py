@@ -45,7 +45,7 @@ class Means:
 
 async def examine(subjects: Sequence[str], means: Means, lang: str, clock: Clock | None = None) -> list[Report]:
     """Reports of files and addresses, or without any of the deployment of the home. Unreadable."""
-    clock = clock or moved_before(Home(means.home or Path("-")))
+    clock = clock or (moved_before(Home(means.home)) if means.home else SystemClock())
     reports = []
     async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False) as http:
         known = await _known(http, means, clock)
