@@ -28,6 +28,7 @@ from egovkit.signatures.keys import Certificate, SigningKey, private_pem
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.pki import TestPki
 from egovlaw.identifiers import synthetic_iin
+from sandbox.cassettes.cassette import Cassette, Entry
 from sandbox.cli import app
 from sandbox.doctor import addresses, examining
 from sandbox.doctor.envelopes import check_envelope
@@ -170,8 +171,12 @@ def pretty(raw: bytes) -> bytes:
     return json.dumps(json.loads(raw), indent=2, ensure_ascii=False).encode()
 
 
-def cassette(version: str) -> bytes:
-    return json.dumps({"cassette": 1, "contracts": version, "entries": []}).encode()
+def cassette(version: str | None = None) -> Made:
+    def made(rig: Rig) -> bytes:
+        said = Entry(1, "out", 0.0, "rshep.atyrau.ingress", json.loads(rig.answer().encode()))
+        return Cassette(CODE, version or contracts_version(contracts_dir()), NOW, (said,)).text().encode()
+
+    return made
 
 
 def item(rig: Rig, *, spoiled: bool = False) -> bytes:
@@ -300,7 +305,7 @@ SPOILED: list[tuple[str, Made, str, str, str]] = [
         "",
     ),
     ("a PDF cut short", lambda rig: b"%PDF-1.7\n1 0 obj", "doctor.pdf_cut", "", ""),
-    ("a cassette of other contracts", lambda rig: cassette("9.0.0"), "doctor.cassette_invalid", "contracts", ""),
+    ("a cassette of other contracts", cassette("9.0.0"), "doctor.cassette_invalid", "", ""),
 ]
 
 
@@ -329,7 +334,7 @@ HEALTHY: list[tuple[str, Made, str]] = [
     ("an access token", access(), "of akimat-demo for gateway-shep"),
     ("a signature alone", lambda rig: rig.signed(b"{}")[1].encode(), "the detached signature of an envelope, ES256"),
     ("a PDF", lambda rig: b"%PDF-1.7\n%%EOF\n", "a PDF"),
-    ("a cassette", lambda rig: cassette(contracts_version(contracts_dir())), "a cassette"),
+    ("a cassette", cassette(), "a cassette of `egov record`"),
     ("a key", lambda rig: private_pem(rig.key.private_key), "a private key"),
 ]
 

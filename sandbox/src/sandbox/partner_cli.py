@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -309,24 +309,23 @@ async def _bus(home: Home, url: str | None) -> AsyncIterator[Bus]:
         yield Bus(urls, Operators(aim.http, urls[NUC], urls[SHEP], nuc, shep), home)
 
 
-class _plain:
+@contextmanager
+def _plain() -> Iterator[None]:
     """Says in words why it did not work: exits 1 when somebody refused, 3 when nothing is there to ask."""
+    import httpx
 
-    def __enter__(self) -> None: ...
+    from sandbox.bootstrap import RefusedByService
+    from sandbox.partner_folder import FolderUnusable
+    from sandbox.target import NoTarget
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        import httpx
-
-        from sandbox.bootstrap import RefusedByService
-        from sandbox.partner_folder import FolderUnusable
-        from sandbox.target import NoTarget
-
-        if isinstance(error, RefusedByService):
-            _say(refusal(error.problem) if error.problem else str(error), 1)
-        if isinstance(error, FolderUnusable | NoTarget):
-            _say(str(error), 3)
-        if isinstance(error, OSError | httpx.HTTPError):
-            _say(f"{type(error).__name__}: {error}", 3)
+    try:
+        yield
+    except RefusedByService as error:
+        _say(refusal(error.problem) if error.problem else str(error), 1)
+    except (FolderUnusable, NoTarget) as error:
+        _say(str(error), 3)
+    except (OSError, httpx.HTTPError) as error:
+        _say(f"{type(error).__name__}: {error}", 3)
 
 
 def refusal(problem: dict[str, Any]) -> str:
@@ -337,6 +336,6 @@ def refusal(problem: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _say(text: str, status: int) -> None:
+def _say(text: str, status: int) -> NoReturn:
     typer.echo(text, err=True)
     raise typer.Exit(status) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from egovkit.clock import Clock, SystemClock
-from egovkit.contracts import contracts_dir, contracts_version
+from egovkit.contracts import contracts_dir
 from egovkit.errors import EgovError
 from sandbox.bootstrap import ASK_SECONDS
 from sandbox.clock import moved_before
@@ -45,7 +45,7 @@ class Means:
 
 async def examine(subjects: Sequence[str], means: Means, lang: str, clock: Clock | None = None) -> list[Report]:
     """Reports of files and addresses, or without any of the deployment of the home. Unreadable."""
-    clock = clock or moved_before(Home(means.home or Path("-")))
+    clock = clock or (moved_before(Home(means.home)) if means.home else SystemClock())
     reports = []
     async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False) as http:
         known = await _known(http, means, clock)
@@ -57,11 +57,11 @@ async def examine(subjects: Sequence[str], means: Means, lang: str, clock: Clock
                 continue
             for thing in read(Path(subject), _text(means.signature)):
                 reports.append(Report(thing.name, known.problems, lang, notes=list(known.notes)))
-                await _check(thing, means, known, reports[-1])
+                await _check(thing, Path(subject), means, known, reports[-1])
     return reports
 
 
-async def _check(thing: Thing, means: Means, known: Known, report: Report) -> None:
+async def _check(thing: Thing, path: Path, means: Means, known: Known, report: Report) -> None:
     match thing:
         case Letter():
             await check_envelope(thing, known, report)
@@ -70,19 +70,24 @@ async def _check(thing: Thing, means: Means, known: Known, report: Report) -> No
         case Certified():
             check_certificate(thing, _text(means.password) or None, known, report)
         case Plain():
-            _plain(thing, report)
+            _plain(thing, path, report)
 
 
-def _plain(thing: Plain, report: Report) -> None:
+def _plain(thing: Plain, path: Path, report: Report) -> None:
     report.what = f"{PLAIN[thing.kind]}, {len(thing.content)} bytes"
     if thing.kind == "pdf" and b"%%EOF" not in thing.content[-1024:]:
         report.find(EgovError("doctor.pdf_cut"))
     if thing.kind == "private_key":
         report.notes.append("keep it to yourself: nobody on the bus ever asks for it")
     if thing.kind == "cassette":
-        theirs, ours = json.loads(thing.content).get("contracts"), contracts_version(contracts_dir())
-        if theirs != ours:
-            report.find(EgovError("doctor.cassette_invalid", reason=f"contracts: {theirs}, egov: {ours}"), "contracts")
+        from sandbox.cassettes.cassette import CassetteInvalid, read_cassette
+
+        try:
+            found = read_cassette(path, contracts_dir())
+        except CassetteInvalid as error:
+            report.find(EgovError("doctor.cassette_invalid", reason=str(error)))
+        else:
+            report.what += f": {found.system}, {len(found.entries)} envelopes of {found.recorded:%Y-%m-%d}"
 
 
 async def _known(http: httpx.AsyncClient, means: Means, clock: Clock) -> Known:

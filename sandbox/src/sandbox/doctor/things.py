@@ -83,6 +83,8 @@ def things(name: str, content: bytes, signature: str = "") -> list[Thing]:
         first = text.splitlines()[0]
         kind = next((kind for end, kind in KINDS.items() if first.endswith(end)), None)
         return [Plain(name, kind, content) if kind else Certified(name, content)]
+    if text.startswith(b"cassette:"):
+        return [Plain(name, "cassette", content)]
     if content[:1] == b"\x30":  # the SEQUENCE that every DER begins with; as text it is a zero
         return [Certified(name, content)]
     if _TOKEN.fullmatch(text):
@@ -108,8 +110,6 @@ def _json(name: str, content: bytes, signature: str) -> list[Thing]:
         document = json.loads(content.removeprefix(BOM))
     except (ValueError, RecursionError):
         document = None
-    if isinstance(document, dict) and "cassette" in document:
-        return [Plain(name, "cassette", content)]
     if isinstance(document, dict) and isinstance(document.get("items"), list) and "specversion" not in document:
         document = document["items"]
     if isinstance(document, list) and document and all(_is_item(one) for one in document):
