@@ -114,4 +114,7 @@ async def judged(play: Play) -> list[Obligation]:
     rows = await evidence.rows(play.case)
     sent = await evidence.sent(play.case, partner)
     case = Case(play.scenario, play.lines, rows, partner, play.reached)
-    return obligations(case, await contents(play, sent))
+    found = obligations(case, await contents(play, sent))
+    if play.fault and all(one.verdict != "broken" for one in found):
+        raise OwnFault(play.fault)
+    return found
