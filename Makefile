@@ -1,7 +1,7 @@
 # One command each: every target sets the workspace up first (a no-op when nothing changed).
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-full check mutate bench contracts lock format clean
+.PHONY: help setup demo run test test-full check mutate bench contracts client lock format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +34,7 @@ test-full: $(STAMP) ## the same with the long variants (whole negative matrix, m
 	@EGOV_TEST_FULL=1 $(BIN)/python tools/run_tests.py $(ARGS)
 
 check: $(STAMP) ## style, types, import rules, locks without addresses
-	@BIN=$(BIN) sh tools/check.sh $(SOURCES)
+	@BIN=$(BIN) sh tools/check.sh $(SOURCES) partner-kit/python/src
 
 mutate: $(STAMP) ## change 50 limits and routes of the law, one at a time; a test must notice each (ARGS="--count N --seed N")
 	@$(BIN)/python tools/mutate.py $(ARGS)
@@ -50,8 +50,12 @@ bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, nev
 	@$(BIN)/egov bench deadlines --json
 	@$(BIN)/egov bench conformance --json
 
-contracts: $(STAMP) ## write contracts/openapi and docs/reference/errors again from code and contracts
+contracts: $(STAMP) ## write contracts/ and docs/reference/errors again from code and contracts, and lint them (npm)
 	@$(BIN)/egov contracts write
+	@$(BIN)/egov contracts lint
+
+client: $(STAMP) ## generate the partners' Python client into dist/client
+	@$(BIN)/egov contracts client dist/client
 
 lock: $(STAMP) ## resolve the dependencies again and write requirements.lock (hashes, no addresses)
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv

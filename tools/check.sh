@@ -11,7 +11,7 @@ step() {
 }
 
 # A lock with an address in it installs from one machine's mirror and nowhere else.
-lock_has_no_address() { ! grep -nE '://|^-f|^--(extra-)?index|^--find-links| @ ' requirements.lock tools/bpmn/package-lock.json; }
+lock_has_no_address() { ! grep -nE '://|^-f|^--(extra-)?index|^--find-links| @ ' requirements.lock tools/*/package-lock.json; }
 
 step "ruff check" "$BIN/ruff" check --quiet .
 step "ruff format" "$BIN/ruff" format --quiet --check .

@@ -12,6 +12,7 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.messages import MessageRegister
+from egovkit.sandbox.identities import load_identities
 from egovkit.signatures.jws import verify_detached
 from gbd_fl_mock.seed.population import EXAMPLES
 
@@ -283,3 +284,50 @@ async def test_a_question_that_comes_again_is_answered_once(twin: Bench) -> None
     await twin.deliver(question)
     assert len(await twin.answers(1)) == 1
     assert len(await twin.reads()) == 1
+
+
+async def test_no_data_answers_that_nothing_is_found_and_gives_nobody_out(twin: Bench) -> None:
+    await twin.fault(kind="no_data")
+    await ask(twin)
+    [answer] = await twin.answers(1)
+    assert (answer.data["result"]["code"], answer.data["persons"]) == ("00000", [])
+    assert await outcomes(twin) == [("bent", "no_data")]
+
+
+MAGIC = load_identities(contracts_dir())
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("register-silent", "silent"), ("register-garbage", "garbage"), ("register-wrong-person", "wrong_person")],
+)
+async def test_some_persons_are_answered_wrongly_without_any_control_call(twin: Bench, name: str, fault: str) -> None:
+    for _ in range(2):  # always: nothing counts down
+        await ask(twin, str(MAGIC[name].iin))
+    await ask(twin, ADULT)
+    assert sorted(await outcomes(twin), key=str) == [("answered", None), ("bent", fault), ("bent", fault)]
+
+
+async def test_some_person_is_always_answered_late(twin: Bench) -> None:
+    await ask(twin, str(MAGIC["register-late"].iin))
+    await twin.later(19)
+    assert twin.sent == []
+    await twin.later(2)
+    [answer] = await twin.answers(1)
+    assert iins(answer) == [MAGIC["register-late"].iin]
+
+
+async def test_for_some_person_the_register_is_always_down_and_for_the_others_it_is_not(twin: Bench) -> None:
+    question = twin.question("query.person", {"iin": MAGIC["register-down"].iin})
+    publishing = asyncio.create_task(twin.deliver(question))
+    assert await twin.dead() == ["delivery_limit"]
+    await publishing
+    await ask(twin, ADULT)
+    assert [read["outcome"] for read in await twin.reads(source="con-arm")] == ["answered"]
+
+
+async def test_a_fault_that_is_set_comes_before_what_always_happens(twin: Bench) -> None:
+    await twin.fault(kind="no_data", times=1)
+    for _ in range(2):
+        await ask(twin, str(MAGIC["register-silent"].iin))
+    assert sorted(fault for _, fault in await outcomes(twin) if fault) == ["no_data", "silent"]

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovregister.api import Administrator, AskedIin, Limit, Model
 from enis_mock.domain import Attorney, Deed, Notary, Party, as_answer
@@ -105,6 +106,7 @@ async def list_attorneys(
 
 
 @router.get("/{attorney_id}")
+@refuses("attorney.unknown")
 async def get_attorney(
     _: Administrator, notaries: OfRegister, attorney_id: Id, as_of: date | None = None
 ) -> AttorneyView:
@@ -113,6 +115,8 @@ async def get_attorney(
 
 
 @router.post("", status_code=201, response_model=AttorneyView)
+@may_be_keyed
+@refuses("attorney.exists")
 async def create_attorney(request: Request, desk: Administrator, notaries: OfRegister, wish: NewAttorney) -> Response:
     async def act(attempt: Attempt) -> Answer:
         return await notaries.create(wish.deed(), _keep(attempt, 201, notaries))
@@ -121,6 +125,8 @@ async def create_attorney(request: Request, desk: Administrator, notaries: OfReg
 
 
 @router.post("/{attorney_id}/revoke", response_model=AttorneyView)
+@may_be_keyed
+@refuses("attorney.revoked", "attorney.unknown")
 async def revoke_attorney(
     request: Request, desk: Administrator, notaries: OfRegister, attorney_id: Id, wish: Revocation
 ) -> Response:

@@ -11,9 +11,10 @@ import yaml
 from fastapi import FastAPI
 from prometheus_client import Gauge
 
-from egovgateway.api import BODY_LIMITS, Access, Door, ingress_router
-from egovgateway.assembly import Kind, build_gateway, running
+from egovgateway.api import BODY_LIMITS
+from egovgateway.assembly import DoorParts, Kind, add_partners_door, build_door, build_gateway, running
 from egovgateway.pipeline import no_checkpoint
+from egovgateway.webhooks.api import participants_router
 from egovkit.bus import Bus, Topology
 from egovkit.clock import Clock
 from egovkit.contracts import read_once
@@ -35,12 +36,14 @@ from gateway_shep.api import (
     reports_router,
 )
 from gateway_shep.attachments import MAX_FILE, Attachments
-from gateway_shep.domain import TRUNK, NationalJudge, Policies
+from gateway_shep.domain import REFUSALS, TRUNK, NationalJudge, Policies
 from gateway_shep.letters import BATCH, Letters, Tools
 from gateway_shep.reports import Reports
 from gateway_shep.service import Register
 from gateway_shep.settings import Settings
 
+TITLE = "ШЭП: the gateway of the national systems"
+LIMITS = (*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE))
 RSHEP_TRUNK = "rshep.trunk"
 
 
@@ -51,6 +54,7 @@ def create_app(
     clock: Clock | None = None,
     ids: Ids | None = None,
     http: httpx.AsyncClient | None = None,
+    partners: httpx.AsyncClient | None = None,
     checkpoint: Callable[[str], None] = no_checkpoint,
 ) -> FastAPI:
     """The application; its lifespan opens the register and takes envelopes until it ends."""
@@ -67,7 +71,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with node:
-            app.state.running = _running(node, settings, topology, checkpoint)
+            app.state.running = _running(node, settings, DoorParts(settings, metrics, partners), topology, checkpoint)
             opened.set()
             async with _serving(now_running(), node, topology):
                 yield
@@ -76,20 +80,21 @@ def create_app(
         found: Running = app.state.running
         return found
 
-    app = node.create_service(lifespan=lifespan, body_limits=(*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE)))
-    app.include_router(ingress_router(lambda: now_running().door))
+    app = node.create_service(lifespan=lifespan, body_limits=LIMITS, title=TITLE)
+    metrics = add_partners_door(app, node, lambda: now_running().door, REFUSALS)
     app.include_router(members_router(now_running))
-    admin = Admin(read_secret(settings.admin_token_file))
-    app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(attachments_router(now_running))
-    _add_operators(app, now_running, admin)
+    _add_operators(app, node, now_running, Admin(read_secret(settings.admin_token_file)))
     _count_letters(node, now_running)
     return app
 
 
-def _add_operators(app: FastAPI, now_running: Callable[[], Running], admin: Admin) -> None:
+def _add_operators(app: FastAPI, node: Node, now_running: Callable[[], Running], admin: Admin) -> None:
+    app.include_router(register_router(now_running, admin, _regions(node)))
     app.include_router(letters_router(now_running, admin))
     app.include_router(reports_router(now_running, admin))
+    names = {"prefix": "/v1/webhooks", "name": "participant_webhook", "tag": "webhooks"}
+    app.include_router(participants_router(lambda: now_running().door.webhooks, admin, **names))
 
 
 async def _open_register(node: Node, register: Register) -> None:
@@ -112,13 +117,16 @@ def _kind(node: Node, settings: Settings) -> Kind:
     catalogue = read_once(load_catalogue, node.contracts)
     policies = Policies(settings.force_policy, settings.time_policy)
     judge = NationalJudge(node.code, catalogue, node.messages, lambda: node.membership.members, policies)
-    return Kind(tables.gateway, judge, TRUNK, queue_for)
+    return Kind(tables.gateway, tables.webhooks, judge, TRUNK, queue_for)
 
 
-def _running(node: Node, settings: Settings, topology: Topology, checkpoint: Callable[[str], None]) -> Running:
+def _running(
+    node: Node, settings: Settings, more: DoorParts, topology: Topology, checkpoint: Callable[[str], None]
+) -> Running:
     from obstore.store import LocalStore
 
-    gateway = build_gateway(node, _kind(node, settings), checkpoint)
+    kind = _kind(node, settings)
+    gateway = build_gateway(node, kind, checkpoint)
     settings.attachments_dir.mkdir(parents=True, exist_ok=True)
     sealer = Sealer(bytes.fromhex(read_secret(settings.sealing_key_file)))
     return Running(
@@ -126,7 +134,7 @@ def _running(node: Node, settings: Settings, topology: Topology, checkpoint: Cal
         attachments=Attachments(gateway, LocalStore(settings.attachments_dir), sealer),
         letters=Letters(gateway, Tools(node.bus, node.ids, sealer, topology, checkpoint)),
         idempotent=Idempotent(node.db, tables.idempotency, node.clock, node.ids),
-        door=Door(gateway, Access(node.code, node.membership, node.trust)),
+        door=build_door(node, gateway, kind, more),
         reports=Reports(gateway),
     )
 
@@ -139,7 +147,7 @@ async def _serving(now: Running, node: Node, topology: Topology) -> AsyncIterato
         gateway.parts.publisher.every_round(work)
     letters = await node.bus.consume(topology.dead_letters, now.letters.take, max_batch=BATCH)
     try:
-        async with running(node, gateway, topology):
+        async with running(node, now.door, topology):
             yield
     finally:
         await letters.cancel()

@@ -41,6 +41,16 @@ CLASSES: Mapping[str, TimeClass] = {
 PROVIDER = "provider"  # the kind of participant a case is decided by
 INGRESS = "shep.ingress"
 TRUNK = "shep.trunk"
+# What the judgement below may refuse with; the lists of routes, orders and times are the law's.
+REFUSALS = (
+    *("route.type_unknown", "route.unknown_regulation", "route.regulation_repealed", "route.version_unknown"),
+    *("route.unknown_channel", "route.unknown_region", "route.region_mismatch", "route.source_not_allowed"),
+    *("route.recipient_unknown", "route.recipient_not_allowed", "route.recipient_suspended", "route.wrong_door"),
+    *("order.step_not_allowed", "order.trail_broken", "order.case_ended", "order.case_unknown"),
+    *("order.sequence_taken", "order.unnumbered", "order.case_mismatch", "order.not_party_of_case"),
+    *("order.predecessor_missing", "order.already_answered", "order.answer_numbered", "order.answer_unasked"),
+    *("time.expired", "time.late", "time.in_future", "time.claim_beyond_limit", "receipt.missing"),
+)
 
 
 class LetterState(StrEnum):

@@ -14,10 +14,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -69,6 +70,45 @@ class Tools:
     sealer: Sealer
     topology: Topology
     checkpoint: Callable[[str], None] = no_checkpoint
+
+
+class Letter(BaseModel):
+    """A message no consumer could process, without its body."""
+
+    id: str
+    queue: str | None = Field(description="where it died")
+    reason: str
+    deliveries: int | None
+    received_at: datetime
+    message_id: str
+    size: int
+    sha256: str
+    envelope_id: str | None
+    type: str | None
+    source: str | None
+    case_id: str | None
+    regulation: str | None
+    first_id: str | None = Field(description="the letter it was before it was put back for the first time")
+    generation: int
+    state: LetterState
+    decided_at: datetime | None
+    decided_by: str | None
+    note: str | None
+    put_back_at: datetime | None
+    last_error: str | None = Field(description="why it could not be put back yet")
+
+
+class LetterRead(Letter):
+    headers: dict[str, str]
+
+
+class LetterPage(BaseModel):
+    items: list[Letter]
+    next: str | None
+
+
+class Redriven(BaseModel):
+    redriven: list[str] = Field(description="ids of the letters that go back")
 
 
 class Letters:

@@ -8,6 +8,8 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from egovgateway.pipeline import Gateway
 from egovkit.errors import EgovError
 from egovkit.signatures.jws import peek_payload
@@ -15,6 +17,86 @@ from egovkit.signatures.receipt import RECEIPT_TYP
 from gateway_shep import store
 
 Group = tuple[str, str, str, str]
+
+
+class Limit(BaseModel):
+    """The limit a case is under now."""
+
+    step: str | None
+    clause: str | None
+    due_at: datetime
+    overdue_s: float
+
+
+class Hop(BaseModel):
+    """What a gateway's receipt says."""
+
+    gateway: str
+    received: str
+    forwarded: str
+    limit_s: float | None
+    used_s: float | None
+
+
+class Passage(BaseModel):
+    """A measured envelope."""
+
+    id: str
+    type: str
+    source: str
+    recipient: str
+    state: str
+    received_at: datetime
+    step: str | None
+    clause: str | None
+    limit_s: float | None
+    used_s: float | None
+    late: bool | None
+    share: float | None = Field(description="used of the limit, 1 = all of it")
+    hops: list[Hop]
+
+
+class Budget(BaseModel):
+    case_id: str
+    regulation: str
+    regulation_version: int | None
+    channel: str
+    provider: str | None
+    ended: bool
+    running: Limit | None
+    items: list[Passage]
+
+
+class OverdueLine(BaseModel):
+    """Passages of one provider, regulation, step and clause."""
+
+    key: str
+    provider: str
+    regulation: str
+    step: str
+    clause: str
+    measured: int
+    overdue: int
+    worst_s: float
+    limit_s: float | None
+    median_share: float
+
+
+class OverdueCase(BaseModel):
+    """A case that waits beyond a limit; the limit's part is missing when it has just ended."""
+
+    case_id: str
+    provider: str | None
+    step: str | None = None
+    clause: str | None = None
+    due_at: datetime | None = None
+    overdue_s: float | None = None
+
+
+class OverduePage(BaseModel):
+    items: list[OverdueLine]
+    next: str | None
+    waiting: list[OverdueCase]
 
 
 class Reports:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,13 +20,51 @@ from egovkit.db import insert_ignore
 from egovkit.errors import EgovError
 from egovkit.journal import JournalEntry
 from egovkit.membership import MEMBERS_TYP, Member, MemberCertificate, Members, Membership, sign_members
-from egovkit.signatures.certificates import TrustStore, load_certificate
+from egovkit.signatures.certificates import TrustStore, load_certificate, sent_certificate
 from egovkit.signatures.jws import peek_payload
 from egovkit.signatures.keys import der, thumbprint
 from gateway_shep import store
 from gateway_shep import tables as t
 
 ACTIVE, SUSPENDED = "active", "suspended"
+
+
+class UsedCertificate(BaseModel):
+    """A system certificate of a participant, in use."""
+
+    thumbprint: str = Field(description="its `x5t#S256`")
+    not_before: datetime
+    not_after: datetime
+    added_at: datetime
+
+
+class RegisteredCertificate(UsedCertificate):
+    """A certificate and whose it is."""
+
+    participant: str
+    withdrawn: datetime | None
+
+
+class Participant(BaseModel):
+    """A system of the register."""
+
+    code: str
+    kind: str
+    name_ru: str
+    name_kk: str
+    bin: str = Field(description="БИН of its owner")
+    kato: str = Field(description="КАТО code of its place")
+    regions: list[str] = Field(description="regions it works in; none: the whole country")
+    services: list[str] = Field(description="regulations it takes part in; *: all")
+    delivery: str = Field(description="amqp: by its queue; http: it fetches from GET /v1/inbox")
+    broker_user: str | None
+    state: str = Field(description="active or suspended")
+    updated_at: datetime
+    certificates: list[UsedCertificate]
+
+
+class Participants(BaseModel):
+    items: list[Participant]
 
 
 class Register:
@@ -108,7 +148,7 @@ class Register:
 
     async def add_certificate(self, code: str, pem_or_der: bytes) -> dict[str, Any]:
         """Add a system certificate: from now on it is accepted beside the older ones (rotation by overlap)."""
-        certificate = load_certificate(pem_or_der)
+        certificate = sent_certificate(pem_or_der)
         facts = self._trust.check_system(certificate, self._parts.clock.now())
         if facts.refusal is not None:
             raise EgovError(facts.refusal)

@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import model_validator
 from pydantic_settings import SettingsConfigDict
 
-from egovkit.settings import Port, ServiceSettings
+from egovgateway.settings import GatewaySettings
+from egovkit.settings import Port
 
 
-class Settings(ServiceSettings):
+class Settings(GatewaySettings):
     """ШЭП's own settings beside those of every member of the bus."""
 
     code: ClassVar[str] = "gateway-shep"

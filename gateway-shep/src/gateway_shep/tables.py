@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-from egovgateway.tables import gateway_tables
+from egovgateway.tables import gateway_tables, webhook_tables
 from egovkit.db import UtcDateTime, deadlines_table, idempotency_table
 
 metadata = MetaData()
 gateway = gateway_tables(metadata)
+webhooks = webhook_tables(metadata)
 idempotency = idempotency_table(metadata)
 deadlines = deadlines_table(metadata)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,33 @@ CODES = ("gateway-shep", "regional-gateway-rshep", "portal-pep", "provider-arm")
 
 
 @dataclass
+class Receiver:
+    """A partner's web server, as an ASGI application: answers in turn with `answers`, then 204; while `open` is not
+    set it keeps its callers waiting."""
+
+    answers: list[int] = field(default_factory=list)
+    calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = (await receive())["body"]
+        status = 204
+        if b"members.updated" not in body:  # news that every change of the register brings are not what tests count
+            self.calls.append(({name.decode(): value.decode() for name, value in scope["headers"]}, body))
+            self.called.set()
+            status = self.answers.pop(0) if self.answers else 204
+            await self.open.wait()
+        await send({"type": "http.response.start", "status": status, "headers": [(b"location", b"https://10.9.9.9/")]})
+        await send({"type": "http.response.body", "body": b"not for the gateway"})
+
+    @property
+    def types(self) -> list[str]:
+        """Of the envelopes that came, in their order: submitted, registered, ..."""
+        return [Envelope.parse(body).type.split(".")[-2] for _, body in self.calls]
+
+
+@dataclass
 class Shep:
     """The running service and everybody's keys."""
 
@@ -42,6 +70,7 @@ class Shep:
     bus: MemoryBus
     keys: dict[str, SigningKey]
     arrived: dict[str, list[Delivery]]
+    receiver: Receiver
 
     @property
     def admin(self) -> dict[str, str]:
@@ -96,12 +125,16 @@ async def shep(
 
     async with AsyncExitStack() as stack:
         outside = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(nuc)))
-        app = create_app(Settings(home=tmp_path), bus=memory_bus, clock=clock, ids=ids, http=outside)
+        receiver = Receiver()
+        receiver.open.set()
+        partners = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(receiver)))
+        settings = Settings(home=tmp_path, webhook_private=True)
+        app = create_app(settings, bus=memory_bus, clock=clock, ids=ids, http=outside, partners=partners)
         await stack.enter_async_context(app.router.lifespan_context(app))
         await app.state.node.joined.wait()
         transport = httpx.ASGITransport(app)
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shep"))
-        shep = Shep(app, http, pki, clock, ids, memory_bus, keys, {})
+        shep = Shep(app, http, pki, clock, ids, memory_bus, keys, {}, receiver)
 
         async def collect(deliveries: Any) -> list[Verdict]:
             for delivery in deliveries:

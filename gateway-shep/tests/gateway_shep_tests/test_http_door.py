@@ -175,3 +175,38 @@ async def test_bytes_of_a_case_that_was_registered_without_a_submission_are_kept
     assert (await by_trunk(bus, number)).error is None
     assert (await put(bus, case, body=after, by="provider-arm")).status_code == 201
     assert await kept(bus) == {sha256(before).hexdigest(), sha256(after).hexdigest()}
+
+
+async def test_what_waits_at_the_door_goes_to_the_queue_of_who_takes_from_the_broker_again(bus: Shep) -> None:
+    """Once: what was fetched and acknowledged meanwhile does not come a second time."""
+    await bus.enrol("con-arm")
+    await bus.enrol("gbd-fl-mock")
+    await deliver(bus, "gbd-fl-mock", "http")
+    first, second = query(bus, bus.ids.new()), query(bus, bus.ids.new())
+    for asked in (first, second):
+        assert (await bus.take(asked)).error is None
+    mine = bus.access("gbd-fl-mock")
+    waiting = (await bus.http.get("/v1/inbox", headers=mine)).json()["items"]
+    assert {first.id, second.id} <= {one["id"] for one in waiting}
+    fetched = [one["id"] for one in waiting if one["id"] != second.id]
+    taken = await bus.http.post("/v1/inbox/ack", json={"ids": fetched}, headers=mine)
+    assert taken.json() == {"acknowledged": len(fetched)}
+    await deliver(bus, "gbd-fl-mock", "amqp")
+    await relayed(bus)
+    await relayed(bus)
+    asked_by_queue = [one.id for one in bus.inbox("inbox.gbd-fl-mock") if one.type == second.type]
+    assert asked_by_queue == [second.id]
+    assert (await bus.http.get("/v1/inbox", headers=mine)).json() == {"items": []}
+
+
+async def deliver(bus: Shep, code: str, how: str) -> None:
+    changed = await bus.http.patch(f"/v1/participants/{code}", json={"delivery": how}, headers=bus.admin)
+    assert changed.json()["delivery"] == how
+
+
+async def relayed(bus: Shep) -> None:
+    """A round of the relay for what is to move, and one that publishes it."""
+    publisher = bus.app.state.running.door.gateway.parts.publisher
+    for _ in range(2):
+        await publisher.relay_once()
+        await publisher.idle()

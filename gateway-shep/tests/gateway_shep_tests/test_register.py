@@ -128,6 +128,16 @@ async def test_only_operators_touch_the_register(shep: Shep, headers: dict[str, 
     assert answer.status_code == 401 and answer.json()["code"].startswith("access.")
 
 
+async def test_bytes_that_are_no_certificate_are_refused_and_change_nothing(shep: Shep) -> None:
+    await shep.enrol("portal-pep")
+    before = (await members(shep)).version
+    for bad in ("0" * 100, "-----BEGIN CERTIFICATE-----\n" + "A" * 100, "ё" * 100):
+        sent = {"certificate": bad}
+        answer = await shep.http.post("/v1/participants/portal-pep/certificates", json=sent, headers=shep.admin)
+        assert (answer.status_code, answer.json()["code"]) == (422, "certificate.malformed")
+    assert (await members(shep)).version == before
+
+
 async def test_unknown_participants_and_certificates_are_problems(shep: Shep) -> None:
     assert (await shep.http.get("/v1/participants/nobody", headers=shep.admin)).json()["code"] == "participant.unknown"
     gone = await shep.http.delete("/v1/participants/portal-pep/certificates/x", headers=shep.admin)

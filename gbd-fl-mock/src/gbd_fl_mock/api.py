@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Answer, Attempt
 from egovlaw.identifiers import iin_problem
@@ -96,6 +97,7 @@ async def list_persons(
 
 
 @router.get("/{iin}")
+@refuses("person.unknown")
 async def get_person(
     _: Administrator, registrars: OfRegister, iin: Iin, response: Response, as_of: date | None = None
 ) -> VersionView:
@@ -106,11 +108,14 @@ async def get_person(
 
 
 @router.get("/{iin}/history")
+@refuses("person.unknown")
 async def get_history(_: Administrator, registrars: OfRegister, iin: Iin) -> History:
     return History(items=[_view(one) for one in await registrars.history(iin)])
 
 
 @router.post("", status_code=201, response_model=VersionView)
+@may_be_keyed
+@refuses("data.invalid", "person.exists", "person.unknown")
 async def create_person(request: Request, desk: Administrator, registrars: OfRegister, wish: NewPerson) -> Response:
     async def act(attempt: Attempt) -> Answer:
         return await registrars.create(wish.person, wish.valid_from, wish.reason, _keep(attempt, 201))
@@ -119,6 +124,8 @@ async def create_person(request: Request, desk: Administrator, registrars: OfReg
 
 
 @router.patch("/{iin}", response_model=VersionView)
+@may_be_keyed
+@refuses("person.changed_meanwhile", "person.unknown", "person.version_missing")
 async def change_person(
     request: Request,
     desk: Administrator,

@@ -5,12 +5,13 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egovkit import strictjson
-from egovkit.envelope import MAX_ENVELOPE, MAX_RECEIPTS, NOT_APPLICABLE, Envelope, WireEnvelope
+from egovkit.envelope import MAX_ENVELOPE, MAX_RECEIPTS, NOT_APPLICABLE, Envelope, WireEnvelope, json_schema
 from egovkit.errors import EgovError
 
 ENVELOPE = Envelope(
@@ -312,3 +313,72 @@ def test_strict_json_accepts_a_backslash_before_u0000() -> None:
     assert strictjson.loads(rb'"\\u0000"') == "\\u0000"
     with pytest.raises(strictjson.StrictJsonError, match="NUL"):
         strictjson.loads(rb'"\\\u0000"')
+
+
+SCHEMA = jsonschema_rs.Draft202012Validator(json_schema(), validate_formats=True)
+LONG = "a" * 65
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"time": "2026-01-15T04:00:00Z"},
+        {"time": "2026-01-15T09:00:00.123456789+05:00"},
+        {"regulation": "-", "channel": "-", "step": "-", "region": "-"},
+        {"caseseq": 2**31 - 1},
+        {"data": {}},
+        {"correlationid": "!~"},
+    ],
+)
+def test_what_the_parser_reads_the_schema_allows(changes: dict[str, Any]) -> None:
+    Envelope.parse(_raw(_document(**changes)))
+    assert SCHEMA.is_valid(_document(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({name: None} for name in _document()),
+        {"specversion": "1.1"},
+        {"datacontenttype": "text/xml"},
+        {"id": "019BBF2C-5800-7ABC-8DEF-0123456789AB"},
+        {"subject": "019bbf2c-5800-4abc-8def-0123456789ac"},
+        {"source": "Portal"},
+        {"source": LONG},
+        {"recipient": "a--b"},
+        {"type": "kz.egov.case.submitted"},
+        {"type": "kz.egov.case.submitted.v0"},
+        {"dataschema": "no scheme"},
+        {"step": "P5\n"},
+        {"region": ""},
+        {"traceparent": "00-00000000000000000000000000000000-b7ad6b7169203331-01"},
+        {"correlationid": "with space"},
+        {"causationid": "ә"},
+        {"time": "2026-01-15t04:00:00z"},
+        {"time": "2026-02-30T04:00:00Z"},
+        {"time": "٢٠٢٦-01-15T04:00:00Z"},
+        {"time": "2026-01-15T04:00:00"},
+        {"expirytime": "tomorrow"},
+        {"caseseq": -1},
+        {"caseseq": 2**31},
+        {"caseseq": True},
+        {"caseseq": "1"},
+        {"data": []},
+        {"more": "1"},
+    ],
+    ids=str,
+)
+def test_what_the_parser_refuses_the_schema_refuses_too(changes: dict[str, Any]) -> None:
+    _refusal(_raw(_document(**changes)))
+    assert not SCHEMA.is_valid(_document(**changes))
+
+
+@pytest.mark.parametrize("name", json.loads(FULL.encode()))
+def test_parser_and_schema_agree_on_what_has_to_be_there(name: str) -> None:
+    document = _document()
+    del document[name]
+    if SCHEMA.is_valid(document):
+        Envelope.parse(_raw(document))
+    else:
+        assert _refusal(_raw(document)).code == "envelope.attribute_invalid"

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from egovkit.clock import HandClock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, KitTables, migrate
+from egovkit.declared import keyed, may_be_keyed, refuses
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt, Idempotent, forget_answers
 from egovkit.ids import Ids
@@ -36,9 +37,12 @@ class Shop:
         self.app.add_api_route("/v1/others", self.create, methods=["POST"])
         self.app.add_api_route("/v1/optional", self.optional, methods=["POST"])
 
+    @keyed
+    @refuses("request.invalid")
     async def create(self, request: Request) -> Response:
         return await self.idempotent.run(request, scope=request.headers.get("caller", "a"), call=self.work)
 
+    @may_be_keyed
     async def optional(self, request: Request) -> Response:
         return await self.idempotent.run(request, scope="a", call=self.work, required=False)
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from egovkit.clock import HandClock
 from egovkit.contracts import contracts_dir
+from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovkit.log import current_traceparent
 from egovkit.problems import Problems
@@ -47,12 +48,17 @@ async def create(case: str, body: Body) -> Body:
     return body
 
 
+@api.delete("/cases/{case}", status_code=204)
+async def withdraw(case: str) -> None: ...
+
+
 @api.get("/cases")
 async def list_cases(limit: Annotated[int, Query(ge=1, le=100)] = 10) -> dict[str, int]:
     return {"limit": limit}
 
 
 @api.put("/files/{name}")
+@refuses("request.too_large")
 async def upload(name: str, request: Request) -> dict[str, int]:
     size = 0
     async for chunk in request.stream():
@@ -61,6 +67,7 @@ async def upload(name: str, request: Request) -> dict[str, int]:
 
 
 @api.get("/fail/{how}")
+@refuses("request.too_large", "service.unavailable")
 async def fail(how: str) -> StreamingResponse:
     if how == "refused":
         raise EgovError("request.too_large", clause="п. 8.3", limit=7)
@@ -316,6 +323,7 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(http: httpx
     answer = await http.delete("/v1/cases")
     problem(answer, 405, "request.method_not_allowed")
     assert answer.headers["allow"] == "GET"
+    assert (await http.patch("/v1/cases/1")).headers["allow"] == "DELETE, POST", "of all routes of the path"
 
 
 @pytest.mark.parametrize("address", ["/v1/cases?limit=%00", "/v1/cases/%00"])
@@ -493,7 +501,10 @@ async def test_a_service_without_a_path_says_so(http: httpx.AsyncClient) -> None
 async def test_openapi_describes_problems_and_no_framework_errors(http: httpx.AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
     responses = document["paths"]["/v1/cases/{case}"]["post"]["responses"]
-    assert "application/problem+json" in responses["4XX"]["content"]
+    assert "4XX" not in responses, "the exact ones stand in its place"
+    assert {"400", "413", "415", "422", "500", "5XX"} <= set(responses)
+    assert all("application/problem+json" in responses[status]["content"] for status in responses if status[0] != "2")
+    assert responses["415"]["x-problem-codes"] == ["request.media_type"]
     assert "HTTPValidationError" not in json.dumps(document)
     assert not any(path.startswith(("/health", "/metrics")) for path in document["paths"])
     assert (await http.get("/docs")).status_code == 404, "its page would load scripts from elsewhere"

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import httpx
 from fastapi import FastAPI
 
-from egovgateway.api import BODY_LIMITS, Access, Door, ingress_router
-from egovgateway.assembly import Kind, build_gateway, running
+from egovgateway.api import BODY_LIMITS, Door
+from egovgateway.assembly import DoorParts, Kind, add_partners_door, build_door, build_gateway, running
 from egovgateway.domain import REDRIVE_QUEUE
 from egovgateway.pipeline import no_checkpoint
 from egovkit.bus import Bus, Topology
@@ -20,11 +20,13 @@ from egovkit.inbox import MEMBERS_UPDATED
 from egovkit.membership import Member
 from egovkit.node import Node
 from regional_gateway_rshep import tables
-from regional_gateway_rshep.domain import NATIONAL, TRUNK, RegionalJudge
+from regional_gateway_rshep.domain import NATIONAL, REFUSALS, TRUNK, RegionalJudge
 from regional_gateway_rshep.handlers import Redriven
 from regional_gateway_rshep.settings import Settings
 
 SHEP_TRUNK = "shep.trunk"
+
+TITLE = "РШЭП: the gateway of the regions' systems"
 
 
 def create_app(
@@ -34,6 +36,7 @@ def create_app(
     clock: Clock | None = None,
     ids: Ids | None = None,
     http: httpx.AsyncClient | None = None,
+    partners: httpx.AsyncClient | None = None,
     checkpoint: Callable[[str], None] = no_checkpoint,
 ) -> FastAPI:
     """The application; its lifespan takes envelopes of its regions and of the trunk until it ends."""
@@ -44,18 +47,19 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with node:
-            gateway = build_gateway(node, _kind(node), checkpoint)
-            app.state.door = Door(gateway, Access(node.code, node.membership, node.trust))
+            kind = _kind(node)
+            gateway = build_gateway(node, kind, checkpoint)
+            app.state.door = build_door(node, gateway, kind, DoorParts(settings, metrics, partners))
             redriven = Redriven(gateway, node.bus, topology)
-            async with running(node, gateway, topology, {REDRIVE_QUEUE: redriven.take}):
+            async with running(node, door(), topology, {REDRIVE_QUEUE: redriven.take}):
                 yield
 
     def door() -> Door:
         found: Door = app.state.door
         return found
 
-    app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS)
-    app.include_router(ingress_router(door))
+    app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS, title=TITLE)
+    metrics = add_partners_door(app, node, door, REFUSALS)
     return app
 
 
@@ -72,4 +76,4 @@ def _kind(node: Node) -> Kind:
             node.membership.update(envelope.data["list"])
 
     judge = RegionalJudge(node.code, node.messages, lambda: node.membership.members)
-    return Kind(tables.gateway, judge, TRUNK, queue_for, take_news)
+    return Kind(tables.gateway, tables.webhooks, judge, TRUNK, queue_for, take_news)

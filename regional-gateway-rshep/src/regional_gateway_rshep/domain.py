@@ -26,6 +26,12 @@ from egovkit.membership import Member, Members
 from egovkit.messages import MessageRegister
 
 TRUNK = "rshep.trunk"
+# What the judgement below may refuse with.
+REFUSALS = (
+    *("route.type_unknown", "route.region_mismatch", "route.recipient_unknown", "route.recipient_suspended"),
+    *("route.wrong_door", "order.case_unknown", "order.not_party_of_case", "order.answer_unasked"),
+    *("time.expired", "receipt.missing"),
+)
 NATIONAL = "national_gateway"
 PROVIDER = "provider"  # the kind of participant a case is decided by
 

@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from pydantic_settings import SettingsConfigDict
 
-from egovkit.settings import Port, ServiceSettings
+from egovgateway.settings import GatewaySettings
+from egovkit.settings import Port
 
 
-class Settings(ServiceSettings):
+class Settings(GatewaySettings):
     """РШЭП's own settings beside those of every member of the bus. Its regions are those of the member list."""
 
     code: ClassVar[str] = "regional-gateway-rshep"

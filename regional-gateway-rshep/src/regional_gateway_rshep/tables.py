@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from egovgateway.tables import gateway_tables
+from egovgateway.tables import gateway_tables, webhook_tables
 
 metadata = MetaData()
 gateway = gateway_tables(metadata)
+webhooks = webhook_tables(metadata)

@@ -39,7 +39,11 @@ class NotReady(Exception):
 
 
 class RefusedByService(Exception):
-    """A control call was refused; the message is the problem document."""
+    """A control call was refused; the message is the problem document, `problem` the same, read."""
+
+    def __init__(self, message: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.problem = dict(problem or {})
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -49,7 +53,9 @@ def bearer(token: str) -> dict[str, str]:
 def answer(response: httpx.Response) -> Any:
     """The JSON of a successful answer."""
     if response.is_error:
-        raise RefusedByService(f"{response.request.method} {response.request.url}: {response.text}")
+        where = f"{response.request.method} {response.request.url}"
+        told = "json" in response.headers.get("content-type", "")
+        raise RefusedByService(f"{where}: {response.text}", response.json() if told else None)
     return response.json()
 
 
@@ -132,20 +138,30 @@ async def make_keystores(http: httpx.AsyncClient, home: Home, nuc_url: str) -> N
 
 
 async def request_certificate(
-    http: httpx.AsyncClient, home: Home, nuc_url: str, *, code: str, bin: str
+    http: httpx.AsyncClient, home: Home, nuc_url: str, *, code: str, bin: str, **dates: str
 ) -> tuple[SigningKey, str]:
-    """A new key, certified by nuc-mock as the system `code`, and its certificate in PEM."""
+    """A new key, certified by nuc-mock as the system `code`, and its certificate in PEM. `dates`: not_before,
+    not_after."""
     from egovkit.signatures.certificates import load_certificate
     from egovkit.signatures.keys import SigningKey, csr, new_private_key
 
     private = new_private_key()
-    wanted = {"csr": csr(private, code).decode(), "profile": "system", "common_name": code, "bin": bin}
     token = home.admin_token(NUC).read_text()
-    headers = {**bearer(token), "Idempotency-Key": hashlib.sha256(wanted["csr"].encode()).hexdigest()}
-    issued = answer(await http.post(f"{nuc_url}/v1/certificates", json=wanted, headers=headers))
+    issued = await certify(http, nuc_url, token, request=csr(private, code).decode(), code=code, bin=bin, **dates)
     chain = tuple(load_certificate(pem.encode()) for pem in pems(issued["chain"]))
     certificate = str(issued["certificate"])
     return SigningKey(private, load_certificate(certificate.encode()), chain), certificate
+
+
+async def certify(
+    http: httpx.AsyncClient, nuc_url: str, token: str, *, request: str, code: str, bin: str, **dates: str
+) -> dict[str, Any]:
+    """What nuc-mock issues to the system `code` for a PKCS#10 request; asked twice, the same. `dates`: not_before,
+    not_after."""
+    wanted = {"csr": request, "profile": "system", "common_name": code, "bin": bin, **dates}
+    headers = {**bearer(token), "Idempotency-Key": hashlib.sha256(request.encode()).hexdigest()}
+    issued: dict[str, Any] = answer(await http.post(f"{nuc_url}/v1/certificates", json=wanted, headers=headers))
+    return issued
 
 
 def pems(chain: str | list[str]) -> list[str]:

@@ -15,14 +15,23 @@ import typer
 from sandbox import regulation_papers
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
+from sandbox.cassettes import cli as cassettes
 from sandbox.certify.cli import certify
+from sandbox.citizen_cli import app as citizen_app
+from sandbox.client_package import client
 from sandbox.clock_cli import app as clock_app
 from sandbox.conformance_cli import conformance
-from sandbox.contract_papers import app as contracts_app
+from sandbox.contracts_cli import contracts_app
+from sandbox.doctor.cli import doctor
+from sandbox.faults_cli import app as faults_app
+from sandbox.identities_cli import app as identities_app
+from sandbox.log_cli import app as log_app
+from sandbox.partner_cli import app as partner_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
 from sandbox.traceability.cli import traceability
+from sandbox.webhooks_cli import app as webhooks_app
 
 if TYPE_CHECKING:
     from sandbox.letters import Operator
@@ -44,11 +53,21 @@ app.add_typer(contracts_app, name="contracts")
 app.add_typer(bench_app, name="bench")
 app.command()(replay)
 app.add_typer(clock_app, name="clock")
+app.add_typer(faults_app, name="faults")
+app.add_typer(identities_app, name="identities")
+app.add_typer(log_app, name="log")
+app.command()(cassettes.record)
+app.command()(cassettes.play)
+app.add_typer(webhooks_app, name="webhooks")
 app.command()(conformance)
 app.command()(certify)
 app.command()(budget)
 app.add_typer(report_app, name="report")
 app.command("term")(term)
+contracts_app.command("client")(client)
+app.add_typer(partner_app, name="partner")
+app.add_typer(citizen_app, name="citizen")
+app.command()(doctor)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
 regulations_app.command("traceability")(traceability)

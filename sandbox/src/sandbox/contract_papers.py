@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from egovkit.contracts import contracts_dir
 app = typer.Typer(no_args_is_help=True, help="The contracts partners build against.")
 OPENAPI, SUFFIX = "contracts/openapi", ".openapi.yaml"
 ERRORS = "docs/reference/errors"
+ASYNCAPI, EXAMPLES = "contracts/asyncapi.yaml", "contracts/messages/examples"
+ENVELOPE = "contracts/schemas/envelope.schema.json"
 HEAD = "# Made by `make contracts` from the service's code; a test holds it to that.\n"
 
 
@@ -32,13 +35,9 @@ def write(
     typer.echo(f"{len(made)} documents in {place}")
 
 
-@app.callback()
-def _group() -> None:
-    """With one command alone typer would have no name for it."""
-
-
 def committed(root: Path) -> list[Path]:
-    return sorted([*(root / OPENAPI).glob(f"*{SUFFIX}"), *(root / ERRORS).glob("*.md")])
+    many = [*(root / OPENAPI).glob(f"*{SUFFIX}"), *(root / ERRORS).glob("*.md"), *(root / EXAMPLES).glob("*.json")]
+    return sorted([*many, *(path for name in (ASYNCAPI, ENVELOPE) if (path := root / name).exists())])
 
 
 def documents() -> dict[str, str]:
@@ -47,7 +46,20 @@ def documents() -> dict[str, str]:
 
     errors = yaml.safe_load((contracts_dir() / "errors.yaml").read_text(encoding="utf-8"))
     made = {f"{OPENAPI}/{code}{SUFFIX}": HEAD + _yaml(document) for code, document in openapi().items()}
-    return made | {f"{ERRORS}/{name}": text for name, text in render(errors).items()}
+    return made | bus() | {f"{ERRORS}/{name}": text for name, text in render(errors).items()}
+
+
+def bus() -> dict[str, str]:
+    """The bus's own: AsyncAPI, the envelope's schema, and one example of every message."""
+    from egovkit.envelope import json_schema
+    from sandbox import asyncapi_paper
+    from sandbox.contract_examples import conversations, examples
+
+    shown = examples(conversations(contracts_dir()))
+    made = {f"{EXAMPLES}/{name}.json": _json(envelope) for name, envelope in shown.items()}
+    made[ENVELOPE] = _json(json_schema())
+    head = HEAD.replace("the service's code", "code and contracts")
+    return made | {ASYNCAPI: head + _yaml(asyncapi_paper.document(contracts_dir()))}
 
 
 def openapi() -> dict[str, dict[str, Any]]:
@@ -69,11 +81,24 @@ def openapi() -> dict[str, dict[str, Any]]:
         }
 
 
+def _json(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
 def _yaml(document: dict[str, Any]) -> str:
     # A schema that several calls share is one object here; written out it is the same text each time, and no alias.
     class Plain(yaml.SafeDumper):
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
+    def words(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    def mapping(dumper: yaml.SafeDumper, values: dict[str, Any]) -> yaml.Node:
+        reference = list(values) == ["$ref"]  # on one line: there are thousands of them
+        return dumper.represent_mapping("tag:yaml.org,2002:map", values.items(), flow_style=reference)
+
+    Plain.add_representer(str, words)
+    Plain.add_representer(dict, mapping)
     text: str = yaml.dump(document, Dumper=Plain, allow_unicode=True, sort_keys=False, width=120)
     return text

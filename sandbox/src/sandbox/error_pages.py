@@ -10,21 +10,24 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "title": "Problems of the bus",
         "lead": "Every problem a service answers with (RFC 9457), by its stable `code`. What stands in braces is "
-        "filled in, and is a member of the document too.",
+        "filled in, and is a member of the document too. The document's `type` is the anchor of the entry: "
+        "`en.md#urn:egov:problem:request.malformed`.",
         "status": "Status", "side": "Who has to act", "detail": "Why", "remedy": "What to do",
         "sender": "sender", "receiver": "receiver", "gateway": "gateway", "platform": "platform (operators)",
     },
     "ru": {
         "title": "Ошибки шины",
         "lead": "Все ошибки, которыми отвечают сервисы (RFC 9457), по неизменному `code`. Значения в фигурных скобках "
-        "подставляются и передаются отдельными полями документа.",
+        "подставляются и передаются отдельными полями документа. Поле `type` документа - якорь записи: "
+        "`ru.md#urn:egov:problem:request.malformed`.",
         "status": "Статус", "side": "Кто должен действовать", "detail": "Почему", "remedy": "Что делать",
         "sender": "отправитель", "receiver": "получатель", "gateway": "шлюз", "platform": "платформа (операторы)",
     },
     "kk": {
         "title": "Шинаның қателері",
         "lead": "Сервистер жауап беретін барлық қателер (RFC 9457), өзгермейтін `code` бойынша. Жақша ішіндегі мәндер "
-        "толтырылады және құжаттың жеке өрістерінде беріледі.",
+        "толтырылады және құжаттың жеке өрістерінде беріледі. Құжаттың `type` өрісі - жазбаның белгісі: "
+        "`kk.md#urn:egov:problem:request.malformed`.",
         "status": "Мәртебе", "side": "Кім әрекет етуі керек", "detail": "Неліктен", "remedy": "Не істеу керек",
         "sender": "жіберуші", "receiver": "алушы", "gateway": "шлюз", "platform": "платформа (операторлар)",
     },
@@ -45,7 +48,8 @@ def _page(errors: Mapping[str, Mapping[str, Any]], language: str) -> Iterator[st
         yield f"\n## {area}"
         for code in codes:
             spec, text = errors[code], errors[code][language]
-            yield f"\n### {code}\n"
+            yield f'\n<a id="urn:egov:problem:{code}"></a>\n'  # the problem's `type`
+            yield f"### {code}\n"
             yield f"**{text['title']}**\n"
             yield f"* {words['status']}: {spec['status']}. {words['side']}: {words[spec['side']]}."
             yield f"* {words['detail']}: {text['detail']}"

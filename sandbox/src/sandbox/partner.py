@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from sandbox import bootstrap
-from sandbox.bootstrap import RefusedByService, answer, bearer
-from sandbox.composition import NUC, PROVIDER, RSHEP, SHEP
+from sandbox.at_door import AtDoor
+from sandbox.bootstrap import RefusedByService
+from sandbox.composition import NUC, PROVIDER, SHEP
+from sandbox.enrolment import Operators, Wish
 
 if TYPE_CHECKING:
     from egovkit.envelope import Envelope
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from sandbox.world import Deployment
 
 BIN = "990440000008"  # synthetic: no organisation of April 2099 exists; its check digit is right
-KNOWN_SECONDS = 45.0  # members look for a newer list every 30 s at the latest
 TRAIL = (("P1", "done"), ("C1", "ok"), ("P3", "done"), ("C2", "ok"))
 
 
@@ -54,41 +54,24 @@ class Partner:
         cls, world: Deployment, code: str, where: Where, *, kind: str = "portal", regions: Sequence[str] = ()
     ) -> Self:
         """Registered at ШЭП with a certificate of nuc-mock, as an operator would."""
-        headers = bearer(world.admin_token(SHEP))
-        register = f"{world.url(SHEP)}/v1/participants"
-        body = {
-            "code": code,
-            "kind": kind,
-            "name_ru": "Система партнёра (синтетическая)",
-            "name_kk": "Серіктес жүйесі (синтетикалық)",
-            "bin": BIN,
-            "kato": "750000000",
-            "regions": list(regions),
-            "services": ["*"],
-            "delivery": "http",
-        }
-        answer(await world.http.post(register, json=body, headers=headers))
-        key, pem = await bootstrap.request_certificate(world.http, world.home, world.url(NUC), code=code, bin=BIN)
-        held = await world.http.post(f"{register}/{code}/certificates", json={"certificate": pem}, headers=headers)
-        answer(held)
-        partner = cls(world, code, key, where, RSHEP if regions else SHEP)
-        await partner._until_let_in()
+        from egovkit.signatures.certificates import load_certificate
+        from egovkit.signatures.keys import SigningKey, csr, new_private_key
+
+        wish, private = Wish(code, kind, BIN, tuple(regions)), new_private_key()
+        issued = await operators(world).admit(wish, csr(private, code).decode())
+        key = SigningKey(private, load_certificate(issued["certificate"].encode()))
+        partner = cls(world, code, key, where, wish.door)
+        await partner.at.until_let_in()
         return partner
 
-    async def _until_let_in(self) -> None:
-        """The list of members takes a moment from ШЭП to РШЭП: pushed to one process of it, fetched by the others."""
-        deadline = self.world.clock.monotonic() + KNOWN_SECONDS
-        while True:
-            seen = await self.world.http.get(f"{self.world.url(self.door)}/v1/inbox?limit=1", headers=self._access())
-            if seen.status_code != httpx.codes.UNAUTHORIZED or self.world.clock.monotonic() > deadline:
-                answer(seen)
-                return
-            await self.world.clock.sleep(0.2)
+    @property
+    def at(self) -> AtDoor:
+        world = self.world
+        return AtDoor(world.http, world.url(self.door), self.door, self.code, self.key, world.clock, world.ids)
 
     async def set_state(self, action: str) -> None:
         """`suspend` or `resume`, by the operator."""
-        url = f"{self.world.url(SHEP)}/v1/participants/{self.code}/{action}"
-        answer(await self.world.http.post(url, headers=bearer(self.world.admin_token(SHEP))))
+        await operators(self.world).set_state(self.code, action)
 
     def submission(self, case: str | None = None, **changes: Any) -> Envelope:
         """A well-formed case.submitted; `changes` replace attributes of the envelope."""
@@ -146,39 +129,28 @@ class Partner:
         return await self.post(raw, self.sign(raw), **how)
 
     def sign(self, raw: bytes) -> str:
-        from egovkit.signatures.jws import sign_detached
-
-        return sign_detached(raw, self.key)
+        return self.at.sign(raw)
 
     async def post(self, raw: bytes, signature: str, **how: Any) -> httpx.Response:
         """Exact bytes with a signature, right or wrong."""
-        headers = {
-            "Content-Type": "application/cloudevents+json",
-            "Egov-Signature": signature,
-            "Accept-Language": "ru",
-            **how.pop("headers", {}),
-        }
-        url = f"{self.world.url(self.door)}/v1/envelopes"
-        return await self.world.http.post(url, content=raw, headers=headers, **how)
+        return await self.at.post(raw, signature, **how)
 
     async def inbox(self) -> list[dict[str, Any]]:
         """What waits for this partner at its gateway."""
-        items: list[dict[str, Any]] = answer(
-            await self.world.http.get(f"{self.world.url(self.door)}/v1/inbox?limit=100", headers=self._access())
-        )["items"]
-        return items
+        return await self.at.inbox()
 
     async def acknowledge(self, ids: Sequence[str]) -> int:
-        url = f"{self.world.url(self.door)}/v1/inbox/ack"
-        taken = await self.world.http.post(url, json={"ids": list(ids)}, headers=self._access())
-        return int(answer(taken)["acknowledged"])
+        return await self.at.acknowledge(ids)
 
-    def _access(self) -> dict[str, str]:
-        from egovkit.signatures.jws import sign_compact
+    async def webhook(self, method: str, path: str = "", **how: Any) -> Any:
+        """A call about its webhook at its own gateway: `PUT` with json={"url": ...}, `POST /test`, ..."""
+        return await self.at.webhook(method, path, **how)
 
-        now = int(self.world.clock.now().timestamp())
-        claims = {"iss": self.code, "aud": self.door, "iat": now, "exp": now + 50, "jti": self.world.ids.new()}
-        return bearer(sign_compact(claims, self.key, "egov-access+jwt"))
+
+def operators(world: Deployment) -> Operators:
+    """Those of a world's НУЦ and ШЭП."""
+    tokens = world.admin_token(NUC), world.admin_token(SHEP)
+    return Operators(world.http, world.url(NUC), world.url(SHEP), *tokens)
 
 
 __all__ = ["Partner", "RefusedByService", "Where"]

@@ -22,7 +22,7 @@ import asyncpg  # type: ignore[import-untyped] # it ships no types
 from egovkit.clock import Clock, SystemClock
 from egovkit.ids import Ids
 from sandbox import bootstrap
-from sandbox.composition import NUC, SHEP, Service, environment, values_for
+from sandbox.composition import NUC, RSHEP, SHEP, Service, environment, values_for
 from sandbox.hosting import StartFailed, listen
 from sandbox.target import Member
 from sandbox.world import Deployment, Ports
@@ -223,6 +223,8 @@ class ProductionWorld(Deployment):
     def _child(self, service: Service, instance: str, port: int) -> Child:
         values = values_for(service, self.home, self.urls, port, sandbox=self.sandbox)
         values |= {"instance": instance, "db_url": self.database_url(service.code)}
+        if service.code in (SHEP, RSHEP):
+            values["webhook_private"] = True  # partners of this composition are on this machine
         if service.on_bus:
             values["amqp_url"] = self.amqp_url(service.code)
         log = self.home.log(service.code, instance)

@@ -77,9 +77,13 @@ class Aim:
 
 
 @asynccontextmanager
-async def target(home: Home, url: str | None = None, token_file: Path | None = None) -> AsyncIterator[Aim]:
-    """NoTarget, said before anything is asked of it."""
+async def target(
+    home: Home, url: str | None = None, token_file: Path | None = None, *, without: str | None = None
+) -> AsyncIterator[Aim]:
+    """NoTarget, said before anything is asked of it. `without`: a system that need not be at a `url`'s host."""
     members, path = find_members(home, url), token_file or home.clock_token
+    if url is not None:
+        members = [member for member in members if member.code != without]
     if not members:
         raise NoTarget(f"the deployment of {home.path} is no sandbox: start it by `egov up`, or with --sandbox")
     if not path.is_file():

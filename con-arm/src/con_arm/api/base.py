@@ -16,11 +16,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from con_arm.domain.people import Role
 from con_arm.service.operators import Identity, identify
 from con_arm.service.parts import Centre, Keep
+from egovkit.declared import bearer, guards, refuses
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Answer, Attempt
 
 T = TypeVar("T")
 
+SESSION = bearer(
+    "session",
+    "opaque",
+    en="An operator's session: the token of POST /v1/sessions.",
+    ru="Сеанс работника центра: токен из POST /v1/sessions.",
+    kk="Орталық қызметкерінің сеансы: POST /v1/sessions берген токен.",
+)
+ADMINISTRATOR = bearer(
+    "administrator",
+    "opaque",
+    en="The administrators' token: a secret of the deployment.",
+    ru="Токен администраторов: секрет развёртывания.",
+    kk="Әкімшілердің токені: орналастырудың құпиясы.",
+)
+# The document tells of it as a security scheme.
+Authorization = Annotated[str | None, Header(include_in_schema=False)]
 PAGE = 20
 MAX_PAGE = 100
 _PEM = "-----BEGIN"
@@ -50,8 +67,10 @@ def centre_of(request: Request) -> Centre:
     return centre
 
 
+@guards(SESSION, "session.invalid", "session.expired")
 async def signed_in(
-    centre: Annotated[Centre, Depends(centre_of)], authorization: Annotated[str | None, Header()] = None
+    centre: Annotated[Centre, Depends(centre_of)],
+    authorization: Authorization = None,
 ) -> Identity:
     return await identify(centre, _bearer(authorization) or "")
 
@@ -68,15 +87,18 @@ def _with_role(identity: Identity, role: Role) -> Identity:
     return identity
 
 
+@refuses("staff.role_not_enough")
 async def at_counter(identity: Annotated[Identity, Depends(signed_in)]) -> Identity:
     return _with_role(identity, Role.OPERATOR)
 
 
+@refuses("staff.role_not_enough")
 async def overseeing(identity: Annotated[Identity, Depends(signed_in)]) -> Identity:
     return _with_role(identity, Role.SENIOR)
 
 
-def administrator(request: Request, authorization: Annotated[str | None, Header()] = None) -> None:
+@guards(ADMINISTRATOR, "staff.admin_closed", "staff.admin_refused")
+def administrator(request: Request, authorization: Authorization = None) -> None:
     """The admin API is the deployment's, not the operators': its token is a secret of the deployment."""
     expected: str | None = request.app.state.admin_token
     if expected is None:

@@ -35,6 +35,7 @@ from con_arm.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE, P
 from con_arm.domain.states import CaseState
 from con_arm.service import cases, reading
 from con_arm.store.cases import Case, Wanted
+from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 
 router = APIRouter(prefix="/v1/cases", tags=["applications"])
@@ -147,6 +148,11 @@ class ResultShown(Shown):
 
 
 @router.post("", status_code=201, response_model=CaseShown)
+@keyed
+@refuses(
+    "case.not_found", "result.not_ready", "service.not_at_centre", "service.not_in_force",
+    "service.of_another_region", "ticket.not_found", "ticket.wrong_state",
+)  # fmt: skip
 async def open_case(
     request: Request, centre: TheCentre, identity: AtCounter, body: NewCase, key: Key = None
 ) -> Response:
@@ -168,6 +174,7 @@ async def open_case(
 
 
 @router.get("")
+@refuses("request.cursor_invalid")
 async def list_cases(
     *,
     centre: TheCentre,
@@ -186,6 +193,7 @@ async def list_cases(
 
 
 @router.get("/{case_id}")
+@refuses("case.not_found", "result.not_ready")
 async def show_case(centre: TheCentre, identity: AtCounter, case_id: str, response: Response) -> CaseShown:
     page = await reading.page(centre, identity.operator, case_id)
     response.headers["etag"] = etag(page.case.form_version)
@@ -193,6 +201,7 @@ async def show_case(centre: TheCentre, identity: AtCounter, case_id: str, respon
 
 
 @router.put("/{case_id}/consumer")
+@refuses("case.changed_meanwhile", "case.not_found", "case.wrong_state", "consumer.fixed", "result.not_ready")
 async def enter_consumer(centre: TheCentre, identity: AtCounter, case_id: str, body: Consumer) -> CaseShown:
     """Who applies, and who speaks for him by which power of attorney."""
     entered = body.representative
@@ -204,6 +213,10 @@ async def enter_consumer(centre: TheCentre, identity: AtCounter, case_id: str, b
 
 
 @router.put("/{case_id}/form")
+@refuses(
+    "case.changed_meanwhile", "case.not_found", "case.wrong_state", "form.changed_meanwhile", "form.invalid",
+    "result.not_ready",
+)  # fmt: skip
 async def save_form(
     *,
     centre: TheCentre,
@@ -234,6 +247,11 @@ _FILE_BODY = {
 
 
 @router.put("/{case_id}/attachments/{name}", openapi_extra=_FILE_BODY)
+@refuses(
+    "attachment.case_full", "attachment.name_invalid", "attachment.not_what_it_says", "attachment.too_large",
+    "attachment.too_many", "attachment.type_not_allowed", "case.changed_meanwhile", "case.not_found",
+    "case.wrong_state",
+)  # fmt: skip
 async def attach(request: Request, centre: TheCentre, identity: AtCounter, case_id: str, name: str) -> AttachmentShown:
     """Attaches a scan: PDF, JPEG or PNG by its first bytes, 10 MB at most, 50 MB in one application."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -243,12 +261,14 @@ async def attach(request: Request, centre: TheCentre, identity: AtCounter, case_
 
 
 @router.delete("/{case_id}/attachments/{name}", status_code=204)
+@refuses("attachment.not_found", "case.changed_meanwhile", "case.not_found", "case.wrong_state")
 async def detach(centre: TheCentre, identity: AtCounter, case_id: str, name: str) -> Response:
     await cases.detach(centre, identity.operator, case_id, name)
     return Response(status_code=204)
 
 
 @router.get("/{case_id}/history")
+@refuses("case.not_found", "request.cursor_invalid")
 async def history(
     centre: TheCentre, identity: AtCounter, case_id: str, cursor: Cursor = None, limit: Limit = PAGE
 ) -> History:
@@ -275,6 +295,7 @@ async def history(
 
 
 @router.get("/{case_id}/result")
+@refuses("case.not_found", "result.not_ready")
 async def result(centre: TheCentre, identity: AtCounter, case_id: str) -> ResultShown:
     """The result, or the reasoned refusal, as the provider's system made it: to be shown and printed."""
     found = await reading.result(centre, identity.operator, case_id)

@@ -29,6 +29,7 @@ from con_arm.service import counter
 from con_arm.service.operators import Identity
 from con_arm.service.parts import Centre, Keep
 from con_arm.store.counter import Survey, Ticket
+from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
 from egovlaw.catalogue import Form
 
@@ -119,6 +120,8 @@ class SurveyReportShown(Shown):
 
 
 @router.post("/tickets", status_code=201, response_model=TicketShown)
+@keyed
+@refuses("service.not_at_centre")
 async def take_ticket(
     request: Request, centre: TheCentre, identity: AtCounter, body: NewTicket, key: Key = None
 ) -> Response:
@@ -129,6 +132,7 @@ async def take_ticket(
 
 
 @router.get("/tickets")
+@refuses("request.cursor_invalid")
 async def list_tickets(
     centre: TheCentre,
     identity: AtCounter,
@@ -161,18 +165,21 @@ async def ticket_report(
 
 
 @router.post("/tickets/{ticket_id}/call", response_model=TicketShown)
+@refuses("case.changed_meanwhile", "ticket.not_found", "ticket.wrong_state")
 async def call(request: Request, centre: TheCentre, identity: AtCounter, ticket_id: str, key: Key = None) -> Response:
     """Calls the ticket to the operator's window; once more, if nobody came at first."""
     return await _move(request, centre, identity, (ticket_id, TicketEvent.CALL))
 
 
 @router.post("/tickets/{ticket_id}/start", response_model=TicketShown)
+@refuses("case.changed_meanwhile", "ticket.not_found", "ticket.wrong_state")
 async def start(request: Request, centre: TheCentre, identity: AtCounter, ticket_id: str, key: Key = None) -> Response:
     """The person is at the window: waiting ends, service begins."""
     return await _move(request, centre, identity, (ticket_id, TicketEvent.START))
 
 
 @router.post("/tickets/{ticket_id}/finish", response_model=TicketShown)
+@refuses("case.changed_meanwhile", "ticket.not_found", "ticket.wrong_state")
 async def finish(
     *,
     request: Request,
@@ -197,6 +204,7 @@ async def _move(request: Request, centre: Centre, identity: Identity, what: tupl
 
 
 @router.get("/cases/{case_id}/survey")
+@refuses("case.not_found", "survey.not_found")
 async def survey(centre: TheCentre, identity: AtCounter, case_id: str) -> SurveyShown:
     """The act's own questions, and the answers if they were given."""
     form, service, given = await counter.survey(centre, identity.operator, case_id)
@@ -204,6 +212,8 @@ async def survey(centre: TheCentre, identity: AtCounter, case_id: str) -> Survey
 
 
 @router.post("/cases/{case_id}/survey", status_code=201, response_model=SurveyKept)
+@keyed
+@refuses("case.not_found", "form.invalid", "survey.answered_already", "survey.not_found")
 async def answer_survey(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: Answers, key: Key = None
 ) -> Response:
@@ -214,6 +224,7 @@ async def answer_survey(
 
 
 @router.get("/surveys/report")
+@refuses("survey.not_found")
 async def survey_report(
     centre: TheCentre, identity: Overseeing, regulation: Annotated[str, Query(max_length=80)]
 ) -> SurveyReportShown:

@@ -9,11 +9,14 @@ from con_arm.api.shown import CourierShown, courier_shown
 from con_arm.service import couriers
 from con_arm.service.couriers import CourierSeen
 from con_arm.service.parts import Keep
+from egovkit.declared import keyed, refuses
 
 router = APIRouter(prefix="/v1/cases", tags=["courier"])
 
 
 @router.post("/{case_id}/courier/dispatch", response_model=CourierShown)
+@keyed
+@refuses("case.not_found", "case.wrong_state", "courier.no_term", "courier.not_a_branch", "courier.wrong_state")
 async def dispatch(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, key: Key = None
 ) -> Response:
@@ -26,6 +29,8 @@ async def dispatch(
 
 
 @router.post("/{case_id}/courier/arrive", response_model=CourierShown)
+@keyed
+@refuses("case.changed_meanwhile", "case.not_found", "courier.no_term", "courier.wrong_state")
 async def arrive(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, key: Key = None
 ) -> Response:

@@ -14,6 +14,7 @@ from con_arm.domain.document import read_document
 from con_arm.service import ending
 from con_arm.service.parts import Keep
 from con_arm.store.counter import Receipt
+from egovkit.declared import keyed, refuses
 
 router = APIRouter(prefix="/v1/cases", tags=["acceptance"])
 
@@ -42,6 +43,10 @@ class ReceiptShown(Shown):
 
 
 @router.post("/{case_id}/refuse-acceptance", response_model=ReceiptShown)
+@keyed
+@refuses(
+    "acceptance.no_receipt", "case.changed_meanwhile", "case.not_found", "case.wrong_state", "receipt.not_found",
+)  # fmt: skip
 async def refuse(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: Refusal, key: Key = None
 ) -> Response:
@@ -55,6 +60,7 @@ async def refuse(
 
 
 @router.get("/{case_id}/receipt")
+@refuses("case.not_found", "receipt.not_found")
 async def receipt(centre: TheCentre, identity: AtCounter, case_id: str) -> ReceiptShown:
     return _shown(await ending.receipt_of(centre, identity.operator, case_id))
 

@@ -33,6 +33,7 @@ from con_arm.service import intakes
 from con_arm.service.intakes import IntakeWish
 from con_arm.service.parts import Keep
 from con_arm.store.intakes import Intake
+from egovkit.declared import keyed, refuses
 
 router = APIRouter(prefix="/v1/intakes", tags=["intake"])
 
@@ -66,6 +67,8 @@ class IntakeList(Shown):
 
 
 @router.post("", status_code=201, response_model=IntakeShown)
+@keyed
+@refuses("intake.not_for_service", "service.not_in_force", "service.of_another_region")
 async def take_in(
     request: Request, centre: TheCentre, identity: AtCounter, body: NewIntake, key: Key = None
 ) -> Response:
@@ -80,6 +83,7 @@ async def take_in(
 
 
 @router.get("")
+@refuses("request.cursor_invalid")
 async def list_intakes(
     centre: TheCentre, identity: AtCounter, cursor: Cursor = None, limit: Limit = PAGE
 ) -> IntakeList:
@@ -88,6 +92,7 @@ async def list_intakes(
 
 
 @router.get("/{intake_id}")
+@refuses("intake.not_found")
 async def show_intake(centre: TheCentre, identity: AtCounter, intake_id: str) -> IntakeShown:
     return _shown(await intakes.intake(centre, identity.operator, intake_id))
 

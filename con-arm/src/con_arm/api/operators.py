@@ -28,6 +28,7 @@ from con_arm.api.base import (
 from con_arm.domain.people import LOGIN, MAX_PASSWORD, MIN_PASSWORD, Operator, Role
 from con_arm.service import operators
 from con_arm.service.operators import OperatorWish
+from egovkit.declared import refuses
 
 admin = APIRouter(prefix="/v1/operators", tags=["administration"], dependencies=[Depends(administrator)])
 sessions = APIRouter(prefix="/v1/sessions", tags=["sessions"])
@@ -103,6 +104,7 @@ class SessionShown(Shown):
 
 
 @admin.post("", status_code=201)
+@refuses("operator.exists")
 async def create(centre: TheCentre, wish: OperatorNew) -> OperatorShown:
     made = OperatorWish(
         login=wish.login,
@@ -118,6 +120,7 @@ async def create(centre: TheCentre, wish: OperatorNew) -> OperatorShown:
 
 
 @admin.get("")
+@refuses("request.cursor_invalid")
 async def list_operators(centre: TheCentre, cursor: Cursor = None, limit: Limit = PAGE) -> OperatorPage:
     found, more = await operators.everyone(centre, key_of(cursor), limit)
     items = [operator_shown(one) for one in found]
@@ -125,6 +128,7 @@ async def list_operators(centre: TheCentre, cursor: Cursor = None, limit: Limit 
 
 
 @admin.patch("/{operator_id}")
+@refuses("operator.unknown")
 async def change(centre: TheCentre, operator_id: str, wish: OperatorChange) -> OperatorShown:
     """Changes what is named; sessions end with a new password and when the account is closed."""
     named = wish.model_dump(exclude_none=True, exclude={"password"})
@@ -134,6 +138,7 @@ async def change(centre: TheCentre, operator_id: str, wish: OperatorChange) -> O
 
 
 @sessions.post("", status_code=201)
+@refuses("operator.login_refused", "request.throttled")
 async def log_in(request: Request, centre: TheCentre, wish: Login) -> SessionShown:
     """Login and password for a token."""
     done = await operators.log_in(centre, wish.login, wish.password, address_of(request))

@@ -26,6 +26,7 @@ from con_arm.api.shown import QueryWithAnswer, query_with_answer
 from con_arm.service import queries, reading
 from con_arm.service.parts import Keep
 from con_arm.store.cases import Case
+from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
 
 router = APIRouter(prefix="/v1", tags=["registers"])
@@ -53,6 +54,11 @@ class ReadList(Shown):
 
 
 @router.post("/cases/{case_id}/queries", status_code=202, response_model=Asked)
+@keyed
+@refuses(
+    "case.changed_meanwhile", "case.not_found", "case.wrong_state", "query.register_unknown",
+    "query.still_waiting",
+)  # fmt: skip
 async def ask(request: Request, centre: TheCentre, identity: AtCounter, case_id: str, key: Key = None) -> Response:
     """Asks every register the case still needs an answer of: the first time, and again where one was silent, late or
     answered what is no answer. 202: the answers come by the bus."""
@@ -64,6 +70,7 @@ async def ask(request: Request, centre: TheCentre, identity: AtCounter, case_id:
 
 
 @router.get("/cases/{case_id}/queries")
+@refuses("case.not_found")
 async def list_queries(centre: TheCentre, identity: AtCounter, case_id: str) -> QueryList:
     """Every question, in the order they were asked, with its state, clock, clause and answer. Looking is recorded."""
     found = await reading.answers(centre, identity.operator, case_id)
@@ -71,6 +78,7 @@ async def list_queries(centre: TheCentre, identity: AtCounter, case_id: str) -> 
 
 
 @router.get("/reads")
+@refuses("request.cursor_invalid")
 async def list_reads(
     centre: TheCentre,
     identity: Overseeing,

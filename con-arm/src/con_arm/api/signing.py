@@ -14,7 +14,9 @@ from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, decoded, 
 from con_arm.service.handing import Receiver, hand_over, prepare_hand_over
 from con_arm.service.parts import Keep
 from con_arm.service.signing import Prepared, Sent, prepare, submit
+from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
+from egovkit.signatures.certificates import OF_A_PERSON
 
 router = APIRouter(prefix="/v1/cases", tags=["signing"])
 
@@ -63,6 +65,11 @@ class SentShown(Shown):
 
 
 @router.post("/{case_id}/prepare", response_model=PreparedShown)
+@keyed
+@refuses(
+    "attorney.ran_out", "case.changed_meanwhile", "case.not_found", "case.wrong_state", "certificate.malformed",
+    "operator.certificate_not_of_centre", *OF_A_PERSON,
+)  # fmt: skip
 async def prepare_case(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: ToPrepare, key: Key = None
 ) -> Response:
@@ -76,6 +83,13 @@ async def prepare_case(
 
 
 @router.post("/{case_id}/submit", status_code=202, response_model=SentShown)
+@keyed
+@refuses(
+    "attachment.store_unavailable", "attorney.ran_out", "case.changed_meanwhile", "case.not_found",
+    "case.regulation_changed", "case.wrong_state", "provider.not_found", "service.unavailable",
+    "signature.cms_malformed", "signature.invalid", "signature.of_other_data", "signature.other_certificate",
+    *OF_A_PERSON,
+)  # fmt: skip
 async def submit_case(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: Signed, key: Key = None
 ) -> Response:
@@ -89,6 +103,11 @@ async def submit_case(
 
 
 @router.post("/{case_id}/hand-over/prepare", response_model=PreparedShown)
+@keyed
+@refuses(
+    "case.not_found", "case.wrong_state", "certificate.malformed", "hand_over.not_a_party",
+    "operator.certificate_not_of_centre", "result.not_ready",
+)  # fmt: skip
 async def prepare_record(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: ToHandOver, key: Key = None
 ) -> Response:
@@ -103,6 +122,12 @@ async def prepare_record(
 
 
 @router.post("/{case_id}/hand-over", status_code=202, response_model=SentShown)
+@keyed
+@refuses(
+    "case.changed_meanwhile", "case.not_found", "case.wrong_state", "hand_over.not_prepared",
+    "service.unavailable", "signature.cms_malformed", "signature.invalid", "signature.of_other_data",
+    "signature.other_certificate", *OF_A_PERSON,
+)  # fmt: skip
 async def hand_over_result(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: Signed, key: Key = None
 ) -> Response:

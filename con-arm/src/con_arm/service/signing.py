@@ -31,7 +31,7 @@ from con_arm.store.records import Record
 from egovkit.envelope import Envelope
 from egovkit.errors import TRANSIENT, EgovError
 from egovkit.outbox import Draft
-from egovkit.signatures.certificates import CertificateFacts, load_certificate
+from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovkit.signatures.cms import verify_cms
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
@@ -109,10 +109,7 @@ def facts_of_case(case: Case, regulation: Regulation, flow: CentreFlow) -> CaseF
 
 def operators_certificate(centre: Centre, operator: Operator, certificate: bytes) -> CertificateFacts:
     """A7: the operator's own, good now, and an employee's of the centre: with the БИН under which it is on the bus."""
-    try:
-        chosen = load_certificate(certificate)
-    except ValueError:
-        raise EgovError("certificate.malformed") from None
+    chosen = sent_certificate(certificate)
     facts = centre.trust.check_person(chosen, centre.clock.now(), operator.iin, "sign")
     if facts.refusal is not None:
         raise EgovError(facts.refusal, thumbprint=facts.thumbprint)

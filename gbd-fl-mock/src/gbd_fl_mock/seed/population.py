@@ -1,6 +1,6 @@
 """The population: people whom tests and demos know by name, and forty families of every age.
 
-Person number n has the ИИН `egovlaw.identifiers.synthetic_iin(n)`: 0 to 34 are the examples, 40 to 247 the families.
+Person number n has the ИИН `egovlaw.identifiers.synthetic_iin(n)`: 0 to 39 are the examples, 40 to 247 the families.
 Birth dates of the record have nothing to do with those in the numbers, which all say 2099.
 """
 
@@ -56,6 +56,12 @@ _NUMBERS: Mapping[str, int] = {
     "expired_document": 30,
     "without_documents": 31,
     "moved": 32,
+    # Plain adults; what happens to questions about them is in contracts/identities.yaml.
+    "never_answered": 35,
+    "answered_late": 36,
+    "answered_with_garbage": 37,
+    "never_taken": 38,
+    "answered_with_another": 39,
     "not_in_register": 5000,
 }
 EXAMPLES: Mapping[str, str] = {name: synthetic_iin(n) for name, n in _NUMBERS.items()}
@@ -72,7 +78,7 @@ def lives() -> list[Life]:
 
 def _examples() -> list[Life]:
     """Plain adults first; then what makes each of them an example happens to them."""
-    people = {n: _plain(n) for n in range(35)}
+    people = {n: _plain(n) for n in range(40)}
     for happens in (_family, _deaths_and_losses, _foreigners, _capacity, _papers, _names):
         happens(people)
     return list(people.values())

@@ -9,10 +9,18 @@ from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.membership import Member, Membership, verify_envelope, verify_receipts
 from egovkit.messages import MessageRegister
-from egovkit.signatures.certificates import TrustStore
+from egovkit.signatures.certificates import OF_A_SYSTEM, TrustStore
 from egovkit.signatures.jws import read_header, verify_detached
 from egovkit.signatures.receipt import Receipt
 
+# What POST /v1/envelopes may answer with before a gateway's own judgement.
+REFUSALS = (
+    *("envelope.too_large", "envelope.malformed", "envelope.unknown_attribute", "envelope.attribute_invalid"),
+    *("signature.missing", "signature.malformed", "signature.algorithm_not_of_key", "signature.invalid"),
+    *("signature.unknown_certificate", "signature.not_of_source", *OF_A_SYSTEM),
+    *("participant.suspended", "participant.list_unknown", "receipt.invalid", "data.invalid"),
+    *("replay.other_body", "envelope.refused_before", "service.unavailable"),
+)
 CURED_BY_REFRESH = frozenset({"signature.unknown_certificate", "participant.suspended"})
 
 

@@ -20,7 +20,8 @@ REDRIVEN_TO = "x-egov-redriven-to"  # header of such a letter: the queue it died
 
 
 class EnvelopeState(StrEnum):
-    """Where an envelope stands at this gateway. A row never goes back."""
+    """Where an envelope stands at this gateway. A row never goes back, but from WAITING to ACCEPTED when its recipient
+    takes from the broker after all."""
 
     PARKED = "parked"  # came before its predecessor; waits for it or for its expiry
     ACCEPTED = "accepted"  # committed; the gateway answers for it and will publish it until it is confirmed

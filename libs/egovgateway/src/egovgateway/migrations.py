@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, MetaData, text
 
-from egovgateway.tables import REVISION, due, gateway_tables, measured
+from egovgateway.tables import REVISION, due, gateway_tables, measured, webhook_tables
 
 
 def create_gateway_tables(*, revision: int) -> None:
@@ -29,6 +29,15 @@ def upgrade_gateway_tables(*, revision: int) -> None:
     only = text("limit_s IS NOT NULL")
     op.create_index("envelopes_measured", "envelopes", ["received_at"], sqlite_where=only, postgresql_where=only)
     op.create_index("cases_due", "cases", ["due_at"])
+
+
+def create_webhook_tables() -> None:
+    """Creates the tables of webhooks in the running migration."""
+    from alembic import op
+
+    metadata = MetaData()
+    webhook_tables(metadata)
+    metadata.create_all(op.get_bind(), checkfirst=False)
 
 
 def _known(revision: int, first: int) -> None:

@@ -246,6 +246,21 @@ class GatewayStore:
         )
         return result.rowcount
 
+    async def waited_for(self, conn: AsyncConnection) -> set[str]:
+        """Participants for whom something lies in the HTTP inbox."""
+        t = self._t.envelopes
+        query = select(t.c.recipient).where(t.c.state == EnvelopeState.WAITING).distinct()
+        return set((await conn.execute(query)).scalars())
+
+    async def send_after_all(self, conn: AsyncConnection, recipient: str, queue: str, now: datetime) -> None:
+        """What waits for a participant in its HTTP inbox goes to its queue; the relay takes it up."""
+        t = self._t.envelopes
+        await conn.execute(
+            update(t)
+            .where(t.c.recipient == recipient, t.c.state == EnvelopeState.WAITING)
+            .values(state=EnvelopeState.ACCEPTED, queue=queue, due_at=now, settled_at=None)
+        )
+
 
 @cache
 def _write_case(t: Table, dialect: str) -> Any:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -31,6 +32,15 @@ class GatewayTables:
     turned_away: Table
     cases: Table
     journal: JournalTables
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTables:
+    """What a gateway keeps of the participants it calls, of the calls, and of each attempt."""
+
+    hooks: Table
+    deliveries: Table
+    attempts: Table
 
 
 REVISION = 2  # of the shapes below; `egovgateway.migrations` knows the way from each to the next
@@ -127,4 +137,61 @@ def _cases(metadata: MetaData, *added: Column[Any] | Index) -> Table:
         Column("questions", JSON, nullable=False),
         Column("updated_at", UtcDateTime, nullable=False),
         *added,
+    )
+
+
+def webhook_tables(metadata: MetaData) -> WebhookTables:
+    """Declare the tables of webhooks in `metadata`."""
+    return WebhookTables(_hooks(metadata), _deliveries(metadata), _attempts(metadata))
+
+
+def _hooks(metadata: MetaData) -> Table:
+    return Table(
+        "webhooks",
+        metadata,
+        Column("member", String(64), primary_key=True),
+        Column("url", Text, nullable=False),
+        Column("state", String(12), nullable=False),
+        Column("reason", String(12)),  # why it is paused
+        Column("updated_at", UtcDateTime, nullable=False),
+        Column("updated_by", String(80), nullable=False),
+    )
+
+
+def _deliveries(metadata: MetaData) -> Table:
+    return Table(
+        "webhook_deliveries",
+        metadata,
+        Column("id", String(36), primary_key=True),  # UUIDv7, the receiver's `webhook-id`: the same at every attempt
+        Column("member", String(64), nullable=False),
+        Column("source", String(80), nullable=False),  # this and the next: the key of the envelope's row
+        Column("envelope_id", String(36), nullable=False),
+        Column("type", String(128), nullable=False),
+        Column("case_id", String(36), nullable=False),
+        Column("caseseq", Integer, nullable=False),
+        Column("waiting_since", UtcDateTime, nullable=False),
+        Column("state", String(12), nullable=False),
+        Column("manual", Boolean, nullable=False),  # delivered again by hand: beside the order of its case
+        Column("attempts", Integer, nullable=False),
+        Column("round_from", Integer, nullable=False),  # attempts made before this round of them
+        Column("next_at", UtcDateTime, nullable=False),
+        Column("claimed_until", UtcDateTime),  # a process has it in its hands
+        Column("settled_at", UtcDateTime),
+        UniqueConstraint("source", "envelope_id", name="webhook_deliveries_envelope"),
+        Index("webhook_deliveries_due", "member", "state", "next_at"),
+        Index("webhook_deliveries_case", "case_id", "member", "state"),
+        Index("webhook_deliveries_settled", "state", "settled_at"),
+    )
+
+
+def _attempts(metadata: MetaData) -> Table:
+    return Table(
+        "webhook_attempts",
+        metadata,
+        Column("delivery_id", String(36), primary_key=True),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("at", UtcDateTime, nullable=False),
+        Column("status", Integer),  # of the answer; with `error` null too: its process did not live to see one
+        Column("ms", Integer),
+        Column("error", String(200)),
     )

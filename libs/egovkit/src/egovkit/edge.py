@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from egovkit.clock import Clock
+from egovkit.declared import answered, route_of
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.log import bound_trace, get_logger
@@ -79,14 +80,19 @@ def language_of(request: Request) -> Language:
     return negotiate(request.headers.get("accept-language"))
 
 
+def rendered(problems: Problems, error: EgovError, request: Request) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Status, document and headers of a problem in the caller's language: all that answers with one goes this way."""
+    answered(request.scope, error.code)
+    lang = language_of(request)
+    document = problems.render(error, lang, instance=request.url.path[:300])
+    return problems.status(error.code), document, {"content-language": lang, "vary": "Accept-Language"}
+
+
 def problem_response(problems: Problems, error: EgovError, request: Request) -> JSONResponse:
     """The problem document for an error, in the caller's language."""
-    lang = language_of(request)
-    status = problems.status(error.code)
-    headers = {"content-language": lang, "vary": "Accept-Language"}
+    status, document, headers = rendered(problems, error, request)
     if status in (429, 503):
         headers["retry-after"] = str(error.params.get("retry_after", 5))
-    document = problems.render(error, lang, instance=request.url.path[:300])
     return JSONResponse(document, status, headers, media_type=MEDIA_TYPE)
 
 
@@ -197,14 +203,3 @@ def too_large_behind(error: BaseException) -> BodyTooLarge | None:
             return cause
         cause = cause.__cause__ or cause.__context__
     return None
-
-
-def effective_route(scope: Scope) -> Any:
-    """The route as mounted (FastAPI keeps an included router's routes apart from their prefixed form)."""
-    context = scope.get("fastapi", {}).get("effective_route_context")
-    return context if context is not None else scope.get("route")
-
-
-def route_of(scope: Scope) -> str:
-    """The template of the matched route, e.g. /v1/cases/{id}; "unmatched" for everything else."""
-    return str(getattr(effective_route(scope), "path", None) or "unmatched")

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
 from egovkit import strictjson
 from egovkit.errors import EgovError, FieldError
-from egovkit.ids import is_uuid7
+from egovkit.ids import UUID7, is_uuid7
 
-__all__ = ["MAX_ENVELOPE", "MAX_RECEIPTS", "NOT_APPLICABLE", "Envelope", "WireEnvelope"]
+__all__ = ["MAX_ENVELOPE", "MAX_RECEIPTS", "NOT_APPLICABLE", "Envelope", "WireEnvelope", "json_schema"]
 
 # 256 KiB of exact raw bytes: an application carries its document and the person's CMS signature with
 # certificates in base64 (30-60 KB in life); attachments travel outside the broker. RabbitMQ keeps a quorum
@@ -200,6 +200,36 @@ class WireEnvelope:
     def sha256(self) -> str:
         """SHA-256 of the exact bytes, lower-case hexadecimal: what receipts and the journal name."""
         return hashlib.sha256(self.raw).hexdigest()
+
+
+def json_schema() -> dict[str, Any]:
+    """The form of an envelope for those who have no parser of ours. What it cannot say stands in its description;
+    whether a day exists is told by `format`, which a validator has to be asked to check."""
+    texts: dict[str, Any] = {name: {"const": value} for name, value in _FIXED.items()}
+    texts |= {name: {"pattern": _whole(UUID7)} for name in _UUIDS}
+    texts |= {name: {"pattern": _whole(form), "maxLength": longest} for name, (form, longest) in _PATTERNS.items()}
+    texts |= {name: {"format": "date-time", "pattern": _whole(_MOMENT)} for name in ("time", "expirytime")}
+    properties: dict[str, Any] = {name: {"type": "string", **rule} for name, rule in texts.items()}
+    properties["caseseq"] = {"type": "integer", "minimum": 0, "maximum": MAX_CASESEQ}
+    properties["data"] = {"type": "object"}
+    order = [one.name for one in fields(Envelope)]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:egov:schema:envelope.v1",
+        "title": "Envelope",
+        "description": f"A CloudEvents 1.0 document in structured JSON mode: at most {MAX_ENVELOPE} bytes of UTF-8, "
+        f"{strictjson.MAX_DEPTH} levels, no name twice, no NUL, caseseq without a fraction.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": [*_FIXED, *(name for name in order if name in _REQUIRED)],
+        "properties": {name: properties[name] for name in (*_FIXED, *order)},
+        "x-limits": {"bytes": MAX_ENVELOPE, "receipts": MAX_RECEIPTS},
+    }
+
+
+def _whole(pattern: re.Pattern[str]) -> str:
+    """As ECMA-262 has it: of the whole text, and digits written out, because \\d means more to some."""
+    return f"^(?:{pattern.pattern})$".replace(r"\d", "[0-9]")
 
 
 def _refuse_bad_attributes(document: Mapping[str, Any]) -> None:

@@ -16,12 +16,12 @@ from egovkit.clock import Clock
 
 __all__ = ["Ids", "SystemIds", "is_uuid7"]
 
-_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 def is_uuid7(text: str) -> bool:
     """Whether `text` is a UUIDv7 in canonical form: lower case, hyphens, variant 10 (RFC 9562, 4 and 5.7)."""
-    return _UUID7.fullmatch(text) is not None
+    return UUID7.fullmatch(text) is not None
 
 
 class Ids(Protocol):

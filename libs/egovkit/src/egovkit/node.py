@@ -62,12 +62,15 @@ from egovkit.journal import Journal
 from egovkit.log import get_logger
 from egovkit.membership import Membership
 from egovkit.messages import MessageRegister
+from egovkit.openapi import Papers
 from egovkit.outbox import Outbox
 from egovkit.parts import NotStarted, Parts, present
 from egovkit.problems import Problems
 from egovkit.relay import Relay
 from egovkit.sandbox.clock import sandbox_clock, sandbox_control, watch_deadlines, watch_outbox
 from egovkit.sandbox.door import sandbox_router
+from egovkit.sandbox.faulty_http import bend_http
+from egovkit.sandbox.taps import tap_client, tap_service
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
@@ -104,8 +107,9 @@ class Node:
     ) -> None:
         self.settings = settings
         self.code = settings.code
-        self.clock: Clock = clock or sandbox_clock(settings)
-        self.control = sandbox_control(settings, self.clock)
+        clock = clock or sandbox_clock(settings)
+        self.control = sandbox_control(settings, clock)
+        self.clock: Clock = clock if self.control is None else self.control.clock
         self.ids: Ids = ids or SystemIds(self.clock)
         self.contracts: Path = contracts_dir(settings.contracts)
         self.problems = read_once(Problems.load, self.contracts)
@@ -216,7 +220,11 @@ class Node:
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
         bus = self._given_bus or make_bus(settings, self.clock)
         if self.control is not None:
+            self.control.faults.key = key
+            stack.push_async_callback(self.control.exchanges.flush)
+            stack.callback(tap_client(http, self.control))
             bus = self.control.take_bus(bus)
+            stack.push_async_callback(self.control.leave_bus)
             self.control.prepares.append(lambda _: self.refresh())
         await bus.start()
         if self._given_bus is None:
@@ -386,10 +394,13 @@ class Node:
             ids=self.ids,
             title=title,
             more_metrics=self._metrics_text,
+            papers=Papers(self.contracts, self.settings.port),
         )
         app.state.node = self
         if self.control is not None:
+            bend_http(app, self.control.faults)
             app.include_router(sandbox_router(self.control))
+            tap_service(app, self.control)
         return app
 
     async def _metrics_text(self) -> bytes:

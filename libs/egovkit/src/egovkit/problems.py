@@ -54,6 +54,12 @@ class ProblemSpec:
     side: str
     texts: Mapping[str, Text]
 
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """The parameters its texts are filled with: the same in all languages."""
+        text = self.texts[DEFAULT_LANGUAGE]
+        return frozenset(_PLACEHOLDER.findall(" ".join((text.title, text.detail, text.remedy))))
+
 
 class Problems:
     def __init__(self, specs: Mapping[str, ProblemSpec]) -> None:

@@ -15,14 +15,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from egovkit import strictjson
 from egovkit.clock import Clock
+from egovkit.declared import effective_route
 from egovkit.edge import (
+    METHODS,
     BodyLimits,
     Edge,
     HttpMetrics,
-    effective_route,
     language_of,
     problem_response,
     too_large_behind,
@@ -30,7 +32,8 @@ from egovkit.edge import (
 from egovkit.errors import EgovError, FieldError
 from egovkit.ids import Ids, SystemIds
 from egovkit.log import get_logger
-from egovkit.problems import MEDIA_TYPE, Problems
+from egovkit.openapi import PROBLEM_RESPONSES, Documented, Papers
+from egovkit.problems import Problems
 
 __all__ = ["MAX_BODY", "Check", "Lifespan", "PathCheck", "create_service", "language_of", "problem_response"]
 
@@ -60,14 +63,17 @@ def create_service(
     ids: Ids | None = None,
     title: str | None = None,
     more_metrics: Metrics | None = None,
+    papers: Papers | None = None,
 ) -> FastAPI:
     """The application of service `name`.
 
     `checks` decide /health/ready; own dependencies only (a neighbour's illness must not spread). `body_limits` are
-    (regular expression over the whole path, bytes) for routes that take more or less than `max_body`.
-    `app.state.problems` and `app.state.metrics` (its `.registry`) are there for the service's own use.
+    (regular expression over the whole path, bytes) for routes that take more or less than `max_body`. `papers`: where
+    texts and examples of its OpenAPI document are. `app.state.problems` and `app.state.metrics` (its `.registry`) are
+    there for the service's own use.
     """
     app = _application(title or name, lifespan)
+    app.code, app.papers, app.limits = name, papers, BodyLimits(max_body, tuple(body_limits))
     metrics = HttpMetrics(name)
     app.state.problems = problems
     app.state.metrics = metrics
@@ -76,7 +82,7 @@ def create_service(
         problems=problems,
         clock=clock,
         ids=ids or SystemIds(clock),
-        limits=BodyLimits(max_body, tuple(body_limits)),
+        limits=app.limits,
         metrics=metrics,
     )
     _add_problem_handlers(app, problems)
@@ -86,39 +92,7 @@ def create_service(
     return app
 
 
-PROBLEM_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail", "code", "side", "remedy"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "instance": {"type": "string"},
-        "code": {"type": "string"},
-        "side": {"enum": ["sender", "receiver", "gateway", "platform"]},
-        "remedy": {"type": "string"},
-        "clause": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "object"}},
-    },
-}
-_PROBLEM: dict[str, Any] = {
-    "description": "A problem document (RFC 9457); `code` is stable",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}
-PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM, 422: _PROBLEM}
-
-
-class Documented(FastAPI):
-    """Its document has the shape of problems once, for every call that refers to it."""
-
-    def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
-        return document
-
-
-def _application(title: str, lifespan: Lifespan | None) -> FastAPI:
+def _application(title: str, lifespan: Lifespan | None) -> Documented:
     return Documented(
         title=title,
         lifespan=lifespan,
@@ -157,8 +131,8 @@ def _add_problem_handlers(app: FastAPI, problems: Problems) -> None:
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         response = problem_response(problems, _of_http_error(error), request)
-        if allow := (error.headers or {}).get("Allow"):
-            response.headers["Allow"] = allow
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_allowed(request))
         return response
 
     async def invalid(request: Request, error: Exception) -> Response:
@@ -168,6 +142,16 @@ def _add_problem_handlers(app: FastAPI, problems: Problems) -> None:
     app.add_exception_handler(EgovError, refused)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that a path takes, of all routes it fits: the framework names those of the first alone."""
+    routes = request.app.routes
+    return [
+        method
+        for method in sorted(METHODS)
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _of_http_error(error: HTTPException) -> EgovError:

@@ -53,6 +53,7 @@ class ServiceSettings(BaseSettings):
 
     sandbox: bool = False  # what testers need, for who holds the token: egovkit.sandbox
     sandbox_token_file: Path | None = None
+    sandbox_log_mb: int = Field(default=64, ge=0, le=4096)  # what the request log may hold; 0: there is none
 
     nuc_url: str = "http://127.0.0.1:8010"
     shep_url: str = "http://127.0.0.1:8020"

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.contracts import read_once
 from egovkit.db import KitTables
 from egovkit.envelope import NOT_APPLICABLE, Envelope, WireEnvelope
 from egovkit.errors import EgovError
@@ -18,9 +19,11 @@ from egovkit.journal import JournalEntry
 from egovkit.log import get_logger
 from egovkit.node import Node
 from egovkit.outbox import UNORDERED, Draft, OutboxItem, enqueue
+from egovkit.sandbox.identities import load_identities
 from egovkit.signatures.jws import sign_detached
 from egovlaw.kinds import message_type
 from egovregister.domain import (
+    BY_NAME,
     Fault,
     FaultKind,
     Found,
@@ -57,6 +60,7 @@ class Answering:
         self.store = RegisterStore(tables)
         self._register = register
         self._outbox_table = kit.outbox.outbox
+        self._always = _always(node)
 
     async def answer(self, conn: AsyncConnection, received: Received) -> None:
         """The handler of questions.
@@ -64,26 +68,29 @@ class Answering:
         1. answered before: nothing
         2. the register is "down": the question goes back to the queue
         3. too old: recorded, nothing looked up, nothing answered
-        4. found, recorded, answered - or bent by the fault of the control API
+        4. found, recorded, answered - or bent by the fault of the control API, or by whom it is about
         """
         envelope = received.envelope
         if await self.store.is_read(conn, envelope.source, envelope.id):
             return
-        fault = await self.store.fault(conn, lock=True)
-        if fault is not None and fault.kind is FaultKind.DOWN:
+        question = self._register.question(envelope)
+        stored, magic = await self.store.fault(conn, lock=True), self._always.get(question.iin or "")
+        if any(one is not None and one.kind is FaultKind.DOWN for one in (stored, magic)):
             raise EgovError("service.unavailable", waiting_for="the end of fault down")
         if is_expired(envelope.expirytime, received.at):
             await self._record(conn, received, None, Outcome.EXPIRED)
             await self._note(conn, envelope, envelope.data["clause"], "expired")
             return
-        question = self._register.question(envelope)
         found = await self._register.find(conn, question, _day(received))
-        if fault is None or not fault.bends(_about(question, found)):
+        about = _about(question, found)
+        fault = stored if stored is not None and stored.bends(about) else self._magic(about)
+        if fault is None:
             outcome = Outcome.ANSWERED if found.result is None else Outcome.REFUSED
             read_id = await self._record(conn, received, found, outcome)
             await self._send(conn, self._answer(envelope, read_id, found), outcome.value)
             return
-        await self.store.count_down(conn, fault)
+        if fault is stored:
+            await self.store.count_down(conn, fault)
         await self._bend(conn, received, found, fault)
 
     async def record_refusal(self, conn: AsyncConnection, received: Received) -> None:
@@ -142,9 +149,15 @@ class Answering:
 
     # --- bent on purpose
 
+    def _magic(self, about: Collection[str]) -> Fault | None:
+        """What always happens to a question about one of these people."""
+        return next((fault for iin, fault in self._always.items() if iin in about), None)
+
     async def _bend(self, conn: AsyncConnection, received: Received, found: Found, fault: Fault) -> None:
         envelope = received.envelope
-        if fault.kind is FaultKind.WRONG_PERSON:
+        if fault.kind is FaultKind.NO_DATA:
+            found = replace(found, items=[], iins=frozenset(), result=None)
+        elif fault.kind is FaultKind.WRONG_PERSON:
             question = self._register.question(envelope)
             found = await self._register.stranger(conn, question, _about(question, found), _day(received))
         read_id = await self._record(conn, received, found, Outcome.BENT, fault.kind)
@@ -276,6 +289,16 @@ class Answering:
             "caseseq": envelope.caseseq,
         }
         await self.node.journal.note(conn, [JournalEntry("envelope", self.node.clock.now(), envelope.subject, body)])
+
+
+def _always(node: Node) -> Mapping[str, Fault]:
+    """Of contracts/identities.yaml: whose questions are bent in this register without any control call."""
+    known = read_once(load_identities, node.contracts).values()
+    return {
+        one.iin: Fault(BY_NAME[one.fault], one.seconds, None, one.iin, node.clock.now())
+        for one in known
+        if one.system == node.code and one.fault is not None and one.iin is not None
+    }
 
 
 def _day(received: Received) -> date:

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from egovkit.declared import bearer, guards
 from egovkit.errors import EgovError
 from egovregister.answering import Answering
 from egovregister.domain import FaultKind, Outcome
@@ -26,6 +27,16 @@ class Desk:
     admin_token: str | None
 
 
+ADMINISTRATOR = bearer(
+    "administrator",
+    "opaque",
+    en="The administrators' token: a secret of the deployment. Other systems ask the register over the bus.",
+    ru="Токен администраторов: секрет развёртывания. Другие системы обращаются к регистру через шину.",
+    kk="Әкімшілердің токені: орналастырудың құпиясы. Басқа жүйелер тізілімге шина арқылы сұрау салады.",
+)
+
+
+@guards(ADMINISTRATOR, "register.admin_closed", "register.admin_refused")
 def administrator(request: Request) -> Desk:
     """A register is read over the bus; HTTP is the administrators', by the deployment's token."""
     desk: Desk = request.app.state.desk

@@ -23,6 +23,7 @@ TOO_MANY = {
 
 
 class FaultKind(StrEnum):
+    NO_DATA = "no_data"  # nothing is found
     SILENT = "silent"  # taken and never answered
     LATE = "late"  # the answer leaves so many seconds later
     GARBAGE = "garbage"  # data that break their schema
@@ -30,6 +31,19 @@ class FaultKind(StrEnum):
     WRONG_SIGNATURE = "wrong_signature"  # a signature over other bytes
     TWICE = "twice"  # the same answer again, in another envelope
     DOWN = "down"  # nothing is taken: questions wait in the queue
+
+
+# The same faults by the names every service of a sandbox knows them by (contracts/faults.yaml). A wrong signature is
+# one of the bus there, bad-signature.
+BY_NAME: Mapping[str, FaultKind] = {
+    "no-data": FaultKind.NO_DATA,
+    "no-answer": FaultKind.SILENT,
+    "late-answer": FaultKind.LATE,
+    "garbage": FaultKind.GARBAGE,
+    "wrong-person": FaultKind.WRONG_PERSON,
+    "answer-twice": FaultKind.TWICE,
+    "register-down": FaultKind.DOWN,
+}
 
 
 class Outcome(StrEnum):

@@ -10,7 +10,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.signatures.certificates import OF_A_PERSON
 from portal_pep.api.base import (
     Key,
     Shown,
@@ -77,6 +79,7 @@ class Confirmed(Shown):
 # No Idempotency-Key on the two calls that carry a password: what is kept of a call under its key includes a plain
 # hash of its body, and a password must leave no trace that can be guessed at speed. Both may be repeated as they are.
 @router.post("/accounts", status_code=201)
+@refuses("account.exists", "request.throttled")
 async def register(request: Request, portal: ThePortal, body: Registration) -> AccountShown:
     """Registers an account by ИИН and password. It shows nothing personal until the person's ЭЦП confirmed it."""
     id_ = await accounts.register(portal, body.iin, body.password, address_of(request), body.regulation)
@@ -95,6 +98,8 @@ async def me(identity: SignedIn) -> AccountShown:
 
 
 @router.post("/accounts/confirmation/prepare", response_model=ToConfirm)
+@keyed
+@refuses("account.confirmed_already")
 async def prepare_confirmation(request: Request, portal: ThePortal, identity: SignedIn, key: Key = None) -> Response:
     """The bytes to sign once with the person's ЭЦП."""
 
@@ -114,6 +119,11 @@ async def prepare_confirmation(request: Request, portal: ThePortal, identity: Si
 
 
 @router.post("/accounts/confirmation", response_model=Confirmed)
+@keyed
+@refuses(
+    "account.confirmed_already", "account.nothing_to_confirm", "signature.cms_malformed", "signature.invalid",
+    "signature.of_other_data", "signature.other_certificate", *OF_A_PERSON,
+)  # fmt: skip
 async def confirm(
     request: Request, portal: ThePortal, identity: SignedIn, body: Confirmation, key: Key = None
 ) -> Response:
@@ -131,6 +141,7 @@ async def confirm(
 
 
 @router.post("/sessions", status_code=201)
+@refuses("login.refused", "request.throttled")
 async def log_in(request: Request, portal: ThePortal, body: Login) -> SessionShown:
     """Logs in by ИИН and password; the answer to a refusal says which clause refuses it."""
     done = await accounts.log_in(portal, body.iin, body.password, address_of(request), body.regulation)

@@ -10,13 +10,23 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
-from egovkit.edge import language_of
+from egovkit.declared import bearer, guards, refuses
+from egovkit.edge import rendered
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Answer, Attempt
 from egovkit.problems import MEDIA_TYPE
 from portal_pep.service.accounts import Identity, identify
 from portal_pep.service.parts import Portal
 
+SESSION = bearer(
+    "session",
+    "opaque",
+    en="A person's session: the token of POST /v1/sessions. Signing is done with his ЭЦП, call by call.",
+    ru="Сеанс человека: токен из POST /v1/sessions. Подписание — ключом ЭЦП, отдельными вызовами.",
+    kk="Адамның сеансы: POST /v1/sessions берген токен. Қол қою — ЭЦҚ кілтімен, бөлек шақырулармен.",
+)
+# The document tells of it as a security scheme.
+Authorization = Annotated[str | None, Header(include_in_schema=False)]
 PAGE = 20
 MAX_PAGE = 100
 _PEM = "-----BEGIN"
@@ -45,8 +55,10 @@ def portal_of(request: Request) -> Portal:
     return portal
 
 
+@guards(SESSION, "session.invalid", "session.expired")
 async def signed_in(
-    portal: Annotated[Portal, Depends(portal_of)], authorization: Annotated[str | None, Header()] = None
+    portal: Annotated[Portal, Depends(portal_of)],
+    authorization: Authorization = None,
 ) -> Identity:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -54,6 +66,7 @@ async def signed_in(
     return await identify(portal, token.strip())
 
 
+@refuses("account.not_confirmed")
 async def confirmed(identity: Annotated[Identity, Depends(signed_in)]) -> Identity:
     """E5: before his ЭЦП confirmed the account, nobody sees or says anything personal through it."""
     if not identity.account.confirmed:
@@ -86,10 +99,7 @@ def model_answer(status: int, model: BaseModel, **headers: str) -> Answer:
 
 def problem_answer(request: Request, error: EgovError) -> Answer:
     """A refusal that has taken effect: stored and repeated like any other answer."""
-    problems, language = request.app.state.problems, language_of(request)
-    document = problems.render(error, language, instance=request.url.path[:300])
-    headers = {"content-language": language, "vary": "Accept-Language"}
-    return Answer(problems.status(error.code), document, headers, MEDIA_TYPE)
+    return Answer(*rendered(request.app.state.problems, error, request), MEDIA_TYPE)
 
 
 def decoded(field: str, text: str) -> bytes:

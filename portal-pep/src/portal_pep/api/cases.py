@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import keyed, refuses
 from egovkit.edge import language_of
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
@@ -124,6 +125,10 @@ class ReadList(Shown):
 
 
 @router.post("", status_code=201, response_model=CaseShown)
+@keyed
+@refuses(
+    "case.not_found", "case.of_another_service", "result.not_ready", "service.not_found", "service.not_in_force",
+)  # fmt: skip
 async def open_case(
     request: Request, portal: ThePortal, identity: Confirmed, body: NewCase, key: Key = None
 ) -> Response:
@@ -149,6 +154,7 @@ Number = Annotated[
 
 
 @router.get("")
+@refuses("request.cursor_invalid")
 async def list_cases(
     portal: ThePortal, identity: Confirmed, cursor: Cursor = None, limit: Limit = PAGE, number: Number = None
 ) -> CaseList:
@@ -160,6 +166,7 @@ async def list_cases(
 
 
 @router.get("/{case_id}")
+@refuses("case.not_found", "result.not_ready")
 async def show_case(portal: ThePortal, identity: Confirmed, case_id: str, response: Response) -> CaseShown:
     """The request page: ИИН, number, kind of service, status, term; with progress and limits used."""
     page = await reading.page(portal, identity.account, case_id)
@@ -168,6 +175,10 @@ async def show_case(portal: ThePortal, identity: Confirmed, case_id: str, respon
 
 
 @router.put("/{case_id}/form")
+@refuses(
+    "case.changed_meanwhile", "case.not_found", "case.wrong_state", "form.changed_meanwhile", "form.invalid",
+    "form.version_missing", "result.not_ready",
+)  # fmt: skip
 async def save_form(
     *,
     portal: ThePortal,
@@ -195,6 +206,11 @@ _FILE_BODY = {
 
 
 @router.put("/{case_id}/attachments/{name}", openapi_extra=_FILE_BODY)
+@refuses(
+    "attachment.case_full", "attachment.name_invalid", "attachment.not_what_it_says", "attachment.too_large",
+    "attachment.too_many", "attachment.type_not_allowed", "case.changed_meanwhile", "case.not_found",
+    "case.wrong_state",
+)  # fmt: skip
 async def attach(request: Request, portal: ThePortal, identity: Confirmed, case_id: str, name: str) -> AttachmentShown:
     """Attaches a copy of a document: PDF, JPEG or PNG, 10 MB at most, 50 MB in one application."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -204,12 +220,14 @@ async def attach(request: Request, portal: ThePortal, identity: Confirmed, case_
 
 
 @router.delete("/{case_id}/attachments/{name}", status_code=204)
+@refuses("attachment.not_found", "case.changed_meanwhile", "case.not_found", "case.wrong_state")
 async def detach(portal: ThePortal, identity: Confirmed, case_id: str, name: str) -> Response:
     await cases.detach(portal, identity.account, case_id, name)
     return Response(status_code=204)
 
 
 @router.get("/{case_id}/history")
+@refuses("case.not_found", "request.cursor_invalid")
 async def history(
     portal: ThePortal, identity: Confirmed, case_id: str, cursor: Cursor = None, limit: Limit = PAGE
 ) -> History:
@@ -220,6 +238,7 @@ async def history(
 
 
 @router.get("/{case_id}/result")
+@refuses("case.not_found", "result.not_ready")
 async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> ResultShown:
     """The result, or the reasoned refusal, as the provider's system made it."""
     _, found = await reading.result(portal, identity.account, case_id)
@@ -240,6 +259,7 @@ async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> Result
 
 
 @router.post("/{case_id}/status-check")
+@refuses("case.not_found", "result.not_ready")
 async def check_status(portal: ThePortal, identity: Confirmed, case_id: str) -> StatusChecked:
     """The button "обновить статус". Every look is recorded and answered anew: with a key a repetition would get the
     old answer, so none is taken."""
@@ -247,6 +267,7 @@ async def check_status(portal: ThePortal, identity: Confirmed, case_id: str) -> 
 
 
 @router.get("/{case_id}/reads")
+@refuses("case.not_found", "request.cursor_invalid")
 async def list_reads(
     portal: ThePortal, identity: Confirmed, case_id: str, cursor: Cursor = None, limit: Limit = PAGE
 ) -> ReadList:
@@ -267,6 +288,7 @@ _PDF: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/{case_id}/result.pdf", response_class=Response, responses=_PDF)
+@refuses("case.not_found", "result.not_ready")
 async def result_pdf(
     *,
     request: Request,

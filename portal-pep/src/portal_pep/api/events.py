@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
+from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from portal_pep.api.base import Confirmed, ThePortal
 from portal_pep.api.shown import record_shown
@@ -24,6 +25,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/{case_id}/events", response_class=Response, responses=_STREAM)
+@refuses("case.not_found", "request.cursor_invalid")
 async def events(
     portal: ThePortal,
     identity: Confirmed,

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
+from egovkit.declared import refuses
 from portal_pep.api.base import PAGE, Confirmed, Cursor, Limit, Shown, Strict, Text, ThePortal, cursor_of, key_of
 from portal_pep.service import reading
 from portal_pep.store.records import Notice
@@ -42,6 +43,7 @@ class AllRead(Shown):
 
 
 @router.get("")
+@refuses("request.cursor_invalid")
 async def list_notifications(
     portal: ThePortal,
     identity: Confirmed,
@@ -64,6 +66,7 @@ async def mark_all_read(portal: ThePortal, identity: Confirmed, body: UpTo) -> A
 
 
 @router.post("/{notification_id}/read")
+@refuses("notification.not_found")
 async def mark_read(portal: ThePortal, identity: Confirmed, notification_id: str) -> NoticeShown:
     """Marks it as read; marking it again changes nothing, so no key is asked for."""
     return _shown(await reading.mark_read(portal, identity.account, notification_id))

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from portal_pep.api.base import Confirmed, Key, Shown, ThePortal, model_answer, once
 from portal_pep.service import queue_positions
@@ -57,12 +58,15 @@ class QueuePositionShown(Shown):
 
 
 @router.get("/{case_id}/queue-position")
+@refuses("case.not_found", "queue_position.none", "queue_position.too_early")
 async def show_queue_position(portal: ThePortal, identity: Confirmed, case_id: str) -> QueuePositionShown:
     """The place as it was told last. POST asks the register anew."""
     return _shown(await queue_positions.shown(portal, identity.account, case_id))
 
 
 @router.post("/{case_id}/queue-position", status_code=202, response_model=QueuePositionShown)
+@keyed
+@refuses("case.not_found", "queue_position.none", "queue_position.too_early", "register_query.register_absent")
 async def ask_queue_position(
     *, request: Request, portal: ThePortal, identity: Confirmed, case_id: str, key: Key = None
 ) -> Response:

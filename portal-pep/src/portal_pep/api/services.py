@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
@@ -100,6 +101,7 @@ async def list_services(portal: ThePortal) -> ServiceList:
 
 
 @router.get("/{regulation}")
+@refuses("service.not_found")
 async def service(portal: ThePortal, regulation: str) -> ServiceCard:
     found = portal.catalogue.regulation(regulation)
     flow = None if found is None else portal_flow(found)

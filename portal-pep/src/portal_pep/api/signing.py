@@ -10,8 +10,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import keyed, refuses
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
+from egovkit.signatures.certificates import OF_A_PERSON
 from portal_pep.api.base import (
     Confirmed,
     Key,
@@ -64,6 +66,8 @@ class SubmittedShown(Shown):
 
 
 @router.post("/{case_id}/prepare", response_model=PreparedShown)
+@keyed
+@refuses("case.changed_meanwhile", "case.not_found", "case.wrong_state", "certificate.malformed", *OF_A_PERSON)
 async def prepare_case(
     *, request: Request, portal: ThePortal, identity: Confirmed, case_id: str, body: ToPrepare, key: Key = None
 ) -> Response:
@@ -84,6 +88,12 @@ async def prepare_case(
 
 
 @router.post("/{case_id}/submit", status_code=202, response_model=SubmittedShown)
+@keyed
+@refuses(
+    "attachment.store_unavailable", "case.changed_meanwhile", "case.not_found", "case.regulation_changed",
+    "case.wrong_state", "provider.not_found", "signature.cms_malformed", "signature.invalid",
+    "signature.of_other_data", "signature.other_certificate", *OF_A_PERSON,
+)  # fmt: skip
 async def submit_case(
     *, request: Request, portal: ThePortal, identity: Confirmed, case_id: str, body: ToSubmit, key: Key = None
 ) -> Response:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovlaw.catalogue import FormField, Kazakh
 from portal_pep.api.base import Confirmed, Key, Shown, Strict, ThePortal, model_answer, once
@@ -87,12 +88,15 @@ class SurveyCounts(Shown):
 
 
 @router.get("/cases/{case_id}/survey")
+@refuses("case.not_found", "survey.not_found")
 async def show_survey(portal: ThePortal, identity: Confirmed, case_id: str) -> SurveyShown:
     """The act's form as data, and what was answered."""
     return _shown(await surveys.questionnaire(portal, identity.account, case_id))
 
 
 @router.post("/cases/{case_id}/survey", response_model=SurveyShown)
+@keyed
+@refuses("case.not_found", "survey.invalid", "survey.not_found", "survey.settled", "survey.too_early")
 async def answer_survey(
     *, request: Request, portal: ThePortal, identity: Confirmed, case_id: str, body: Answers, key: Key = None
 ) -> Response:
@@ -111,6 +115,7 @@ async def answer_survey(
 
 
 @router.get("/surveys/{regulation}")
+@refuses("service.not_found", "survey.not_found")
 async def count_answers(portal: ThePortal, regulation: str) -> SurveyCounts:
     """How people judged the quality and availability of a service: numbers, no persons."""
     return _counted(await surveys.counts(portal, regulation))

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
-from egovkit.signatures.certificates import Certificate, CertificateFacts, load_certificate
+from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import Regulation
 from portal_pep.domain.document import ApplicationFacts, application_bytes
 from portal_pep.domain.provider import provider_code
@@ -53,7 +53,7 @@ async def prepare(
 ) -> Prepared | SignatureRefused:
     """Checks the certificate the citizen chose (term, revocation, ИИН, use) and fixes the bytes he will sign. Where the
     act signs first (A1) nothing is refused here: its check comes after the signature, in `submit`."""
-    chosen = _load(certificate)
+    chosen = sent_certificate(certificate)
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id, lock=True)
         regulation, flow = law_of(portal, case)
@@ -71,13 +71,6 @@ async def prepare(
             outcome = Prepared(await _fix_document(conn, portal, case, regulation, facts), facts)
         await keep(conn, outcome)
     return outcome
-
-
-def _load(certificate: bytes) -> Certificate:
-    try:
-        return load_certificate(certificate)
-    except ValueError:
-        raise EgovError("certificate.malformed") from None
 
 
 async def _filled(conn: AsyncConnection, portal: Portal, case: Case, now: datetime) -> Mapping[Moment, datetime]:

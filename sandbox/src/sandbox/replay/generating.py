@@ -54,7 +54,7 @@ def generate(law: Catalogue) -> list[Scenario]:
     for n, (regulation, channel, way) in enumerate(found):
         portal = channel.origin_kind == "portal"
         number = 0 if portal else next(asked if channel.has_flow else others)
-        made.append(replace(_scenario(regulation, channel, way, number), order=n))
+        made.append(replace(scenario_of_way(regulation, channel, way, number), order=n))
     return made
 
 
@@ -86,15 +86,20 @@ def _onward(channel: Channel, way: tuple[Act, ...], label: str | None) -> Iterat
         yield from _onward(channel, (*way, Act(label, outcome)), follows(item, outcome))
 
 
-def _scenario(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n: int) -> Scenario:
+def asks_itself(regulation: Regulation) -> bool:
+    """Whether the service is automated: the akimat's register is asked by the system."""
+    register = regulation.settings.get("akimat_register")
+    return register is not None and bool(register.value["automated"])
+
+
+def scenario_of_way(regulation: Regulation, channel: Channel, way: tuple[Act, ...], n: int) -> Scenario:
+    """What the act says of one way through a channel; people bring what its forms ask for."""
     end = first_end(channel, way)
     if not channel.has_flow:
         return _by_hand(regulation, channel, way, n)
     acts = tuple(_brought(regulation, channel, act, end) for act in way)
     ended = channel.by_label[end]
-    register = regulation.settings.get("akimat_register")
-    automated = register is not None and bool(register.value["automated"])
-    lines = Reading(channel, acts, asks_itself=automated).read()
+    lines = Reading(channel, acts, asks_itself=asks_itself(regulation)).read()
     return Scenario(
         name=f"{regulation.code}-{channel.code.replace('_', '-')}-{end.lower()}",
         title=f"{regulation.title_ru}: {channel.title_ru}, {end} ({ended.clause})",
@@ -151,7 +156,7 @@ def _signs(channel: Channel) -> str:
 def _brought(regulation: Regulation, channel: Channel, act: Act, end: str) -> Act:
     """What people bring to an item, by its kind."""
     kind = channel.by_label[act.step].kind.name
-    if kind == _filled_at(channel):
+    if kind == filled_at(channel):
         form = next((one for one in regulation.forms if one.kind == "application"), None)
         return replace(act, form=values_of(form.fields) if form else {}, attachments=(COPY,))
     if kind == "check_documents" and act.outcome == "violation":
@@ -161,7 +166,7 @@ def _brought(regulation: Regulation, channel: Channel, act: Act, end: str) -> Ac
     return act
 
 
-def _filled_at(channel: Channel) -> str:
+def filled_at(channel: Channel) -> str:
     """Where a desk signs, it fills in too: the registers are asked first."""
     kinds = {item.kind.name for item in channel.flow}
     return "attach_and_sign" if "attach_and_sign" in kinds else "choose_and_fill"

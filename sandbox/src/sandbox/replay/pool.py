@@ -63,13 +63,18 @@ class Worker:
 class Pool:
     """`play` may be called again and again: the worlds stay as they are between the rounds."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, logged: bool) -> None:
+        """`logged`: the worlds keep request logs, for who looks at what they leave."""
         self._folder = folder
+        self._logged = logged
         self._workers: list[Worker] = []
 
     async def grow(self, size: int) -> None:
         """Until there are `size` worlds, each ready. StartFailed."""
-        new = [await _start(self._folder / f"world-{n}") for n in range(len(self._workers) + 1, size + 1)]
+        new = [
+            await _start(self._folder / f"world-{n}", logged=self._logged)
+            for n in range(len(self._workers) + 1, size + 1)
+        ]
         self._workers += new
         for worker in new:
             await worker.hear()
@@ -122,7 +127,7 @@ class Pool:
 async def pool(keep: Path | None = None) -> AsyncIterator[Pool]:
     """Worlds on free ports in homes of their own (below `keep`); without `keep` nothing of them stays."""
     with tempfile.TemporaryDirectory(prefix="egov-replay-") if keep is None else nullcontext(str(keep)) as folder:
-        worlds = Pool(Path(folder))
+        worlds = Pool(Path(folder), logged=keep is not None)
         try:
             yield worlds
             if keep is not None:
@@ -133,8 +138,8 @@ async def pool(keep: Path | None = None) -> AsyncIterator[Pool]:
             await worlds.stop()
 
 
-async def _start(home: Path) -> Worker:
-    command = [sys.executable, "-m", "sandbox.replay.worker", str(home)]
+async def _start(home: Path, *, logged: bool) -> Worker:
+    command = [sys.executable, "-m", "sandbox.replay.worker", str(home), *(["--log"] if logged else [])]
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,

@@ -1,6 +1,6 @@
 """A world of its own in a process of its own: plays the scenarios it is handed, several at a time.
 
-    python -m sandbox.replay.worker HOME
+    python -m sandbox.replay.worker HOME [--log]
 
 One line in is a scenario, one line out its verdict. It ends when nothing can come any more: whoever started it is gone
 or has closed its hand; what is on its way then still arrives, so that the journals it leaves tell whole cases.
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # A world that lives for one replay keeps nobody's secret: its people's passwords may be hashed cheaply.
 THROWAWAY = {"argon2_time": 1, "argon2_memory_kib": 64, "argon2_at_once": 1, "registrations_per_hour": 1_000_000}
+UNLOGGED = {"sandbox_log_mb": 0}  # nobody can read the request log of a world that is gone
+LOG = "--log"
 RSS = "rss"
 
 
@@ -39,12 +41,12 @@ def unpacked(line: bytes) -> Scenario:
     return scenario
 
 
-async def serve(home: Path) -> None:
+async def serve(home: Path, *, logged: bool) -> None:
     from sandbox.running import logging_to, starting
     from sandbox.world import World
 
     with logging_to(home):
-        world = World(home, ports="auto", tuned=THROWAWAY)
+        world = World(home, ports="auto", tuned=THROWAWAY | ({} if logged else UNLOGGED))
         with starting():
             await world.__aenter__()
         try:
@@ -100,7 +102,7 @@ def main() -> None:
     from sandbox.running import NOT_STARTED, run
 
     try:
-        run(serve(Path(sys.argv[1])))
+        run(serve(Path(sys.argv[1]), logged=LOG in sys.argv))
     except NOT_STARTED as error:
         say({"not_started": str(error)})
         raise SystemExit(1) from error

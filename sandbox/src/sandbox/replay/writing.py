@@ -32,9 +32,9 @@ def run_write(choice: Choice, folder: Path) -> int:
     return 0
 
 
-def as_yaml(scenario: Scenario) -> str:
+def as_yaml(scenario: Scenario, origin: str = "Made from the catalogue by `egov replay --write`.") -> str:
     text = yaml.safe_dump(as_document(scenario), allow_unicode=True, sort_keys=False, width=120)
-    return f"# Made from the catalogue by `egov replay --write`.\n{text}"
+    return f"# {origin}\n{text}"
 
 
 def as_document(scenario: Scenario) -> dict[str, Any]:

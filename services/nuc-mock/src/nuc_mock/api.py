@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import bearer, guards, may_be_keyed, refuses
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt, Idempotent
 from nuc_mock import domain
@@ -166,10 +167,18 @@ def public_bytes(request: Request, content: bytes, media_type: str) -> Response:
 # --- who asks
 
 Guard = Callable[..., Awaitable[None]]
-_bearer = HTTPBearer(auto_error=False, description="the administrator's token")
+_bearer = HTTPBearer(auto_error=False)
+ADMINISTRATOR = bearer(
+    "administrator",
+    "opaque",
+    en="The administrator's token: a secret of the deployment.",
+    ru="Токен администратора: секрет развёртывания.",
+    kk="Әкімшінің токені: орналастырудың құпиясы.",
+)
 
 
 def admin_guard(nuc: Nuc) -> Guard:
+    @guards(ADMINISTRATOR, "nuc.not_authorised")
     async def require_admin(
         given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     ) -> None:
@@ -193,18 +202,22 @@ def public_routes(nuc: Nuc) -> APIRouter:
     router = APIRouter(tags=["public"])
 
     @router.get("/ca/root.cer", response_class=Response)
+    @refuses("service.unavailable")
     async def root_certificate(request: Request) -> Response:
         return public_bytes(request, domain.der_of(nuc.authorities.root.certificate), CERTIFICATE_TYPE)
 
     @router.get("/ca/issuing.cer", response_class=Response)
+    @refuses("service.unavailable")
     async def issuing_certificate(request: Request) -> Response:
         return public_bytes(request, domain.der_of(nuc.authorities.issuing.certificate), CERTIFICATE_TYPE)
 
     @router.get("/crl", response_class=Response)
+    @refuses("service.unavailable")
     async def revocation_list(request: Request) -> Response:
         return public_bytes(request, (await nuc.revocation_list(ISSUING)).der, LIST_TYPE)
 
     @router.get("/crl/root", response_class=Response)
+    @refuses("service.unavailable")
     async def root_revocation_list(request: Request) -> Response:
         return public_bytes(request, (await nuc.revocation_list(ROOT)).der, LIST_TYPE)
 
@@ -237,12 +250,15 @@ def _add_reading(router: APIRouter, nuc: Nuc) -> None:
         return CertificatePage(items=items, next=str(found[limit - 1].position) if len(found) > limit else None)
 
     @router.get("/certificates/{serial}")
+    @refuses("nuc.certificate_unknown", "service.unavailable")
     async def get_certificate(serial: Serial) -> IssuedOut:
         return issued_out(nuc, await nuc.certificate(serial))
 
 
 def _add_issuing(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
     @router.post("/certificates", status_code=201, response_model=IssuedOut)
+    @may_be_keyed
+    @refuses("nuc.key_not_accepted", "nuc.request_unusable", "service.unavailable")
     async def issue_certificate(request: Request, body: NewCertificate) -> Response:
         async def act(attempt: Attempt) -> Answer:
             return await issue_for_request(nuc, attempt, body.wanted(), body.csr)
@@ -250,6 +266,8 @@ def _add_issuing(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
         return await answer_once(idempotent, request, act)
 
     @router.post("/persons", status_code=201, response_model=PersonOut)
+    @may_be_keyed
+    @refuses("service.unavailable")
     async def issue_to_person(request: Request, body: NewPerson) -> Response:
         async def act(attempt: Attempt) -> Answer:
             return await issue_container(nuc, attempt, body.wanted(), body.key, body.password)
@@ -259,6 +277,8 @@ def _add_issuing(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
 
 def _add_revoking(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
     @router.post("/certificates/{serial}/revoke", response_model=CertificateOut)
+    @may_be_keyed
+    @refuses("nuc.certificate_unknown", "nuc.state_forbids", "service.unavailable")
     async def revoke_certificate(request: Request, serial: Serial, body: Revocation) -> Response:
         async def act(attempt: Attempt) -> Answer:
             kept = _Kept(attempt, 200, certificate_out)
@@ -268,6 +288,8 @@ def _add_revoking(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
         return await answer_once(idempotent, request, act)
 
     @router.post("/certificates/{serial}/release", response_model=CertificateOut)
+    @may_be_keyed
+    @refuses("nuc.state_forbids", "service.unavailable")
     async def release_certificate(request: Request, serial: Serial) -> Response:
         async def act(attempt: Attempt) -> Answer:
             kept = _Kept(attempt, 200, certificate_out)

@@ -10,9 +10,12 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, upgrade
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
+from egovkit.openapi import Papers
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
 from egovkit.sandbox.door import sandbox_router
+from egovkit.sandbox.faulty_http import bend_http
+from egovkit.sandbox.taps import tap_service
 from egovkit.service import create_service
 from nuc_mock import tables
 from nuc_mock.api import admin_routes, public_routes
@@ -27,6 +30,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
     """The application; its lifespan migrates the database, opens the authority and keeps its lists fresh."""
     clock = clock or sandbox_clock(settings)
     control = sandbox_control(settings, clock)
+    clock = clock if control is None else control.clock
     ids = ids or SystemIds(clock)
     db = Database(settings.database_url)
     nuc = Nuc(settings, db, clock, ids)
@@ -40,6 +44,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
             yield
         finally:
             await nuc.close()
+            if control is not None:
+                await control.exchanges.flush()
 
     async def database_answers() -> str | None:
         await db.ping()
@@ -53,6 +59,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
         lifespan=lifespan,
         checks={"database": database_answers, "authority": nuc.waiting_for},
         title="nuc-mock: twin of НУЦ (not the National Certification Authority)",
+        papers=Papers(contracts_dir(settings.contracts), settings.port),
     )
     for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):
         app.include_router(router)
@@ -69,4 +76,6 @@ def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
 
     control.moments.append(next_lists)
     control.prepares.append(nuc.outlive)
+    bend_http(app, control.faults)
     app.include_router(sandbox_router(control))
+    tap_service(app, control)

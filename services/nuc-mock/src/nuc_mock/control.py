@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AfterValidator, Field
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Idempotent
 from nuc_mock import domain
 from nuc_mock.api import (
@@ -99,6 +100,8 @@ def control_routes(nuc: Nuc, idempotent: Idempotent) -> APIRouter:
     router = APIRouter(prefix="/v1/control", tags=["control"], dependencies=[Depends(admin_guard(nuc))])
 
     @router.post("/certificates", status_code=201, response_model=IssuedOut)
+    @may_be_keyed
+    @refuses("nuc.key_not_accepted", "nuc.request_unusable", "service.unavailable")
     async def issue_odd_certificate(request: Request, body: OddCertificate) -> Response:
         async def act(attempt: Attempt) -> Answer:
             return await issue_for_request(nuc, attempt, body.wanted(), body.csr, any_key=True)
@@ -106,6 +109,8 @@ def control_routes(nuc: Nuc, idempotent: Idempotent) -> APIRouter:
         return await answer_once(idempotent, request, act)
 
     @router.post("/persons", status_code=201, response_model=PersonOut)
+    @may_be_keyed
+    @refuses("service.unavailable")
     async def issue_odd_person(request: Request, body: OddPerson) -> Response:
         async def act(attempt: Attempt) -> Answer:
             return await issue_container(nuc, attempt, body.wanted(), body.key, body.password)
@@ -113,6 +118,7 @@ def control_routes(nuc: Nuc, idempotent: Idempotent) -> APIRouter:
         return await answer_once(idempotent, request, act)
 
     @router.post("/crl")
+    @refuses("service.unavailable")
     async def renew_lists() -> ListsOut:
         lists = await nuc.renew_lists(force=True)
         return ListsOut(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovregister.api import Administrator, AskedIin, Limit, Model
 from registers_mock.domain import Book, Register, Wish
@@ -73,6 +74,8 @@ async def list_entries(
 
 
 @router.post("", status_code=201)
+@may_be_keyed
+@refuses("entry.standing")
 async def create_entry(request: Request, desk: Administrator, akimats: OfAkimats, wish: NewEntry) -> Response:
     """In a queue: the next number of its register in its region."""
 
@@ -83,6 +86,8 @@ async def create_entry(request: Request, desk: Administrator, akimats: OfAkimats
 
 
 @router.post("/{register}/{region}/{number}/end")
+@may_be_keyed
+@refuses("entry.ended", "entry.unknown")
 async def end_entry(
     request: Request,
     desk: Administrator,

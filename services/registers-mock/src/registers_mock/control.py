@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovregister.api import Administrator, Model
 from egovregister.control import router as fault_router
@@ -50,6 +51,8 @@ async def get_line(
 
 
 @router.post(f"{LIST}/serve")
+@may_be_keyed
+@refuses("queue.empty")
 async def serve_next(
     request: Request, akimats: OfAkimats, _: Administrator, wish: Which, register: Register, *, region: RegionName
 ) -> Response:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from egovkit.bus import BatchHandler, Bus, Delivery, Outcome, Outgoing, PublishError, Subscription
 from egovkit.bus.topology import Topology
+
+
+class Tap(Protocol):
+    """Who is told of every message as the service sent or got it, whatever lies below; and then what came of it."""
+
+    def publishing(self, messages: Sequence[Outgoing]) -> Callable[[Sequence[PublishError | None]], None]: ...
+
+    def delivering(self, deliveries: Sequence[Delivery]) -> Callable[[Sequence[Outcome] | None], None]: ...
 
 
 class HeldSubscription:
@@ -42,6 +51,7 @@ class HoldableBus:
 
     def __init__(self, inner: Bus) -> None:
         self.inner = inner
+        self.tap: Tap | None = None
         self.held = False
         self.open: list[HeldSubscription] = []
         self.taken = 0  # deliveries handled so far
@@ -58,18 +68,28 @@ class HoldableBus:
         await self.inner.close()
 
     async def publish(self, messages: Sequence[Outgoing]) -> list[PublishError | None]:
-        return await self.inner.publish(messages)
+        if (tap := self.tap) is None:
+            return await self.inner.publish(messages)
+        done = tap.publishing(messages)
+        answers = await self.inner.publish(messages)
+        done(answers)
+        return answers
 
     async def consume(
         self, queue: str, handler: BatchHandler, *, prefetch: int = 200, max_batch: int = 100
     ) -> HeldSubscription:
         async def counted(deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
             self.in_work += len(deliveries)
+            done = self.tap.delivering(deliveries) if self.tap is not None else None
+            outcomes = None
             try:
-                return await handler(deliveries)
+                outcomes = await handler(deliveries)
+                return outcomes
             finally:
                 self.in_work -= len(deliveries)
                 self.taken += len(deliveries)
+                if done is not None:
+                    done(outcomes)
 
         inner = await self.inner.consume(queue, counted, prefetch=prefetch, max_batch=max_batch)
         subscription = HeldSubscription(inner, self)

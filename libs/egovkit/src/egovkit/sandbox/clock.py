@@ -16,7 +16,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -29,9 +29,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.bus import Bus, BusError
 from egovkit.bus.holdable import HoldableBus
 from egovkit.clock import Clock, ShiftedClock, SystemClock
+from egovkit.contracts import contracts_dir
 from egovkit.db.engine import Database
 from egovkit.deadlines import DeadlineRunner
+from egovkit.declared import refuses
 from egovkit.errors import EgovError
+from egovkit.sandbox.exchanges import Exchanges
+from egovkit.sandbox.fault_names import CERTIFICATE, DELIVERY, PUBLISH
+from egovkit.sandbox.faults import Faults, Hit
+from egovkit.sandbox.faulty_bus import FaultyBus
+from egovkit.sandbox.skew import SkewedClock
 from egovkit.settings import ServiceSettings
 
 OFFSET_FILE = "clock.json"
@@ -61,7 +68,10 @@ class Control:
 
     def __init__(self, settings: ServiceSettings, clock: ShiftedClock) -> None:
         self.settings = settings
-        self.clock = clock
+        self.clock = SkewedClock(clock)
+        self.faults = Faults(settings.code, contracts_dir(settings.contracts), self.clock)
+        self.exchanges = Exchanges(settings, clock)
+        self.faults.on_hit.append(self._note)
         self.bus: HoldableBus | None = None
         self.moments: list[Moments] = []
         self.work: list[Work] = []
@@ -73,8 +83,23 @@ class Control:
         self.work.clear()
         self.prepares.clear()
         self.bus = bus if isinstance(bus, HoldableBus) else HoldableBus(bus)
+        inner = self.bus.inner
+        self.bus.inner = self.faults.bus = FaultyBus(
+            inner.inner if isinstance(inner, FaultyBus) else inner, self.faults
+        )
+        self.bus.tap = self.exchanges if self.exchanges.on else None
         self.work.append(self._deliveries)
+        self.moments.append(self._held_back)
         return self.bus
+
+    def _note(self, hit: Hit) -> None:
+        message = hit.what if hit.place in (PUBLISH, DELIVERY, CERTIFICATE) else None
+        self.exchanges.note(f"fault {hit.fault}, rule {hit.rule}", message_id=message)
+
+    async def leave_bus(self) -> None:
+        """At the end of its service: nothing a fault held back leaves after it."""
+        if self.faults.bus is not None:
+            await self.faults.bus.stop()
 
     async def hold(self) -> None:
         if self.bus is not None:
@@ -98,13 +123,21 @@ class Control:
             self.clock.advance(offset - self.clock.offset)
 
     async def following(self) -> list[Moment]:
-        """What comes, the earliest first."""
-        now = self.clock.now()
+        """What comes, the earliest first; by the deployment's time, whatever this service believes."""
+        now, ahead = self.clock.now(), self.clock.ahead
         found = [moment for ask in self.moments for moment in await ask()]
-        return sorted((one for one in found if one.at > now), key=lambda one: one.at)
+        coming = (replace(one, at=one.at - ahead) for one in found if one.at > now)
+        return sorted(coming, key=lambda one: one.at)
 
     async def busy(self) -> list[str]:
         return [answer for ask in self.work if (answer := await ask()) is not None]
+
+    async def _held_back(self) -> list[Moment]:
+        return (
+            []
+            if self.faults.bus is None
+            else [Moment("message a fault holds back", at) for at in self.faults.bus.waiting()]
+        )
 
     async def _deliveries(self) -> str | None:
         assert self.bus is not None
@@ -215,6 +248,7 @@ class ClockView(BaseModel):
     service: str
     instance: str
     now: datetime
+    skew_s: float = Field(description="how far ahead of that this service believes to be: the fault clock-skew")
     offset_s: float
     held: bool
     taken: int = Field(description="deliveries handled since the start")
@@ -233,7 +267,8 @@ async def _view(control: Control) -> ClockView:
     return ClockView(
         service=control.settings.code,
         instance=control.settings.instance,
-        now=control.clock.now(),
+        now=control.clock.shared.now(),
+        skew_s=control.clock.ahead.total_seconds(),
         offset_s=control.clock.offset.total_seconds(),
         held=bus is not None and bus.held,
         taken=0 if bus is None else bus.taken,
@@ -266,6 +301,7 @@ def clock_router(control: Control) -> APIRouter:
         return {"prepared_s": wish.offset_s}
 
     @router.post("/offset")
+    @refuses("clock.backwards")
     async def move(wish: Offset) -> dict[str, float]:
         await control.move(timedelta(seconds=wish.offset_s))
         return {"offset_s": control.clock.offset.total_seconds()}

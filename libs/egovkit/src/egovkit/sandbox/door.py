@@ -7,16 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from egovkit.contracts import contracts_dir, contracts_version
+from egovkit.declared import bearer, guards
 from egovkit.errors import EgovError
 from egovkit.sandbox.clock import Control, clock_router
+from egovkit.sandbox.exchanges import exchanges_router
+from egovkit.sandbox.faults_api import faults_router
 from egovkit.settings import ServiceSettings, read_secret
 
 PATH = "/v1/sandbox"
+HOLDER = bearer(
+    "sandbox",
+    "opaque",
+    en="The sandbox's token: a secret of the deployment.",
+    ru="Токен песочницы: секрет развёртывания.",
+    kk="Құмсалғыштың токені: орналастырудың құпиясы.",
+)
 
 
 class SandboxView(BaseModel):
@@ -35,11 +46,19 @@ def sandbox_router(control: Control) -> APIRouter:
         version = contracts_version(contracts_dir(settings.contracts))
         return SandboxView(service=settings.code, instance=settings.instance, contracts=version)
 
+    for part in (clock_router(control), faults_router(control.faults), exchanges_router(control.exchanges)):
+        router.include_router(part, dependencies=[Depends(token_guard(settings))])
+    return router
+
+
+def token_guard(settings: ServiceSettings) -> Callable[[Request], Awaitable[None]]:
+    """FastAPI dependency that lets in who holds the sandbox's token; sandbox.refused"""
+
+    @guards(HOLDER, "sandbox.refused")
     async def holder(request: Request) -> None:
         await _require_token(settings, request)
 
-    router.include_router(clock_router(control), dependencies=[Depends(holder)])
-    return router
+    return holder
 
 
 async def _require_token(settings: ServiceSettings, request: Request) -> None:

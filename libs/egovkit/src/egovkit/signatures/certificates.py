@@ -29,6 +29,7 @@ from egovkit.signatures.profiles import (
     load_certificate,
     load_certificates,
     profile_of,
+    sent_certificate,
     thumbprint,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "Use",
     "load_certificate",
     "load_certificates",
+    "sent_certificate",
     "thumbprint",
 ]
 
@@ -93,6 +95,14 @@ class CertificateFacts:
         if self.iin_matches is False:
             return "certificate.of_another_person"
         return None
+
+
+# Every code `refusal` may name, of a system's certificate and of a person's.
+OF_A_SYSTEM = (
+    *("certificate.untrusted", "certificate.not_yet_valid", "certificate.expired"),
+    *("certificate.revocation_unknown", "certificate.revoked", "certificate.wrong_usage"),
+)
+OF_A_PERSON = (*OF_A_SYSTEM, "certificate.of_another_person")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,22 +55,22 @@ class JwsHeader:
     thumbprint: str
 
 
-def sign_detached(raw: bytes, key: SigningKey) -> str:
+def sign_detached(raw: bytes, key: SigningKey, typ: str = ENVELOPE_TYP) -> str:
     """Sign exact bytes: `<header>..<signature>`, the payload left out and unencoded (RFC 7797, 5.2)."""
-    header = _encode_header(key, {"b64": False, "crit": ["b64"], "typ": ENVELOPE_TYP})
+    header = _encode_header(key, {"b64": False, "crit": ["b64"], "typ": typ})
     return f"{header}..{b64url(_sign(header.encode('ascii') + b'.' + raw, key))}"
 
 
-def read_header(signature: str) -> JwsHeader:
+def read_header(signature: str, typ: str = ENVELOPE_TYP) -> JwsHeader:
     """The header of a detached signature, before anything is verified.
 
     EgovError("signature.malformed") unless it has exactly `alg` (ES256, PS256 or RS256), `b64: false`,
-    `crit: ["b64"]`, `typ: egov-envelope+jws` and `x5t#S256`, each once.
+    `crit: ["b64"]`, `typ` and `x5t#S256`, each once.
     """
-    return _detached_header(_split_detached(signature)[0])
+    return _detached_header(_split_detached(signature)[0], typ)
 
 
-def verify_detached(raw: bytes, signature: str, certificate: Certificate) -> None:
+def verify_detached(raw: bytes, signature: str, certificate: Certificate, typ: str = ENVELOPE_TYP) -> None:
     """Return when `signature` is this certificate's signature over exactly `raw`; otherwise EgovError:
 
     "signature.malformed" (as `read_header`), "signature.algorithm_not_of_key" (the header's algorithm is not
@@ -78,7 +78,7 @@ def verify_detached(raw: bytes, signature: str, certificate: Certificate) -> Non
     trusted.
     """
     header_segment, signature_segment = _split_detached(signature)
-    header = _detached_header(header_segment)
+    header = _detached_header(header_segment, typ)
     if header.thumbprint != thumbprint(certificate):
         raise EgovError("signature.invalid")
     _verify(header_segment.encode("ascii") + b"." + raw, _decode(signature_segment), header.alg, certificate)
@@ -174,11 +174,11 @@ def _decode(segment: str) -> bytes:
 
 
 @lru_cache(maxsize=2048)  # every envelope of one signer has the same header text
-def _detached_header(segment: str) -> JwsHeader:
+def _detached_header(segment: str, typ: str) -> JwsHeader:
     members = _members(segment)
     if members.pop("b64", None) is not False or members.pop("crit", None) != ["b64"]:
         raise _malformed('"b64": false with "crit": ["b64"] is required')  # RFC 7797, 6
-    return _plain_header(members, ENVELOPE_TYP)
+    return _plain_header(members, typ)
 
 
 @lru_cache(maxsize=2048)

@@ -24,7 +24,9 @@ __all__ = [
     "b64url",
     "csr",
     "der",
+    "load_private_key",
     "new_private_key",
+    "private_pem",
     "public_key_of",
     "thumbprint",
 ]
@@ -124,6 +126,23 @@ def new_private_key(kind: Literal["p256", "rsa2048"] = "p256") -> PrivateKey:
     if kind == "p256":
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def private_pem(private_key: PrivateKey) -> bytes:
+    """PKCS#8, PEM, open: for keys kept by file rights alone."""
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return private_key.private_bytes(*form)
+
+
+def load_private_key(pem: bytes) -> PrivateKey:
+    """From PEM without a password. ValueError when it holds no key of ours."""
+    try:
+        key = serialization.load_pem_private_key(pem, None)
+    except TypeError:
+        raise ValueError("the key is under a password") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise ValueError("the key is neither P-256 nor RSA of 2048 bits or more")
+    return key
 
 
 def csr(private_key: PrivateKey, common_name: str) -> bytes:

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.x509 import Certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
+from egovkit.errors import EgovError
 from egovkit.signatures.keys import public_key_of, thumbprint
 
 __all__ = [
@@ -65,6 +66,14 @@ def load_certificate(pem_or_der: bytes) -> Certificate:
     if pem_or_der.lstrip().startswith(_PEM):
         return x509.load_pem_x509_certificate(pem_or_der)
     return x509.load_der_x509_certificate(pem_or_der)
+
+
+def sent_certificate(pem_or_der: bytes) -> Certificate:
+    """One that somebody sent; EgovError("certificate.malformed") when the bytes aren't one."""
+    try:
+        return load_certificate(pem_or_der)
+    except ValueError:
+        raise EgovError("certificate.malformed") from None
 
 
 def load_certificates(pem: bytes) -> tuple[Certificate, ...]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for tier in TIERS:
         if tier not in known:
             config.addinivalue_line("markers", f"{tier}: tier of the test, see egovkit.testing.plugin")
+    config.addinivalue_line("markers", "undeclared: calls of the test may answer with problems they do not declare")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,6 +57,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest_socket.enable_socket()
     else:
         pytest_socket.disable_socket(allow_unix_socket=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A problem that a call answered with and does not declare fails the test that provoked it: so the OpenAPI
+    documents are held to the code by all tests together. A test of the mechanism says `@pytest.mark.undeclared`."""
+    declared = sys.modules.get("egovkit.declared")
+    if declared is None:
+        return (yield)
+    heard: dict[str, None] = {}
+
+    def hear(found: object) -> None:
+        heard[str(found)] = None
+
+    declared.on_undeclared.append(hear)
+    try:
+        result = yield
+    finally:
+        declared.on_undeclared.remove(hear)
+    if heard and not item.get_closest_marker("undeclared"):
+        pytest.fail("\n".join(heard), pytrace=False)
+    return result
 
 
 @pytest.hookimpl(trylast=True)

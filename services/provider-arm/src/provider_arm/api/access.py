@@ -7,8 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 
+from egovkit import declared
+from egovkit.declared import guards
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Idempotent
 from provider_arm.domain.cases import Staff
@@ -16,6 +18,21 @@ from provider_arm.service import staff
 from provider_arm.service.context import Workstation
 from provider_arm.service.staff import Door
 
+SESSION = declared.bearer(
+    "session",
+    "opaque",
+    en="A session of the provider's staff: the token of POST /v1/sessions.",
+    ru="Сеанс работника услугодателя: токен из POST /v1/sessions.",
+    kk="Көрсетілетін қызметті беруші қызметкерінің сеансы: POST /v1/sessions берген токен.",
+)
+ADMINISTRATOR = declared.bearer(
+    "administrator",
+    "opaque",
+    en="The administrators' token: a secret of the deployment.",
+    ru="Токен администраторов: секрет развёртывания.",
+    kk="Әкімшілердің токені: орналастырудың құпиясы.",
+)
+of_a_session = guards(SESSION, "session.invalid", "session.expired")
 _ETAG = re.compile(r'"(\d{1,9})"')
 
 
@@ -41,11 +58,13 @@ def bearer(request: Request) -> str:
     return token.strip()
 
 
+@of_a_session
 async def person_of(request: Request) -> Staff:
     desk = desk_of(request)
     return await staff.who(desk.ws, desk.door, bearer(request))
 
 
+@guards(ADMINISTRATOR, "staff.admin_closed", "staff.admin_refused")
 def administrator(request: Request) -> Desk:
     """The control API is the operators', not the staff's: its token is a secret of the deployment."""
     desk = desk_of(request)
@@ -58,12 +77,13 @@ def administrator(request: Request) -> Desk:
     return desk
 
 
-def expected_version(request: Request) -> int | None:
+def expected_version(
+    if_match: Annotated[str | None, Header(alias="If-Match", description="the ETag of the version you saw")] = None,
+) -> int | None:
     """If-Match: the ETag the caller saw; None when he does not say (RFC 9110, 13.1.1; strong tags only)."""
-    given = request.headers.get("if-match")
-    if given is None or given.strip() == "*":
+    if if_match is None or if_match.strip() == "*":
         return None
-    match = _ETAG.fullmatch(given.strip())
+    match = _ETAG.fullmatch(if_match.strip())
     if match is None:
         raise EgovError("request.invalid", errors=[FieldError("header.if-match", "wrong_form", "one ETag of ours")])
     return int(match[1])

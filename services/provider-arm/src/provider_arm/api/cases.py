@@ -9,7 +9,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ConfigDict
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Call
+from egovkit.signatures.certificates import OF_A_PERSON
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, etag
 from provider_arm.api.models import (
     CasePage,
@@ -60,6 +62,7 @@ async def list_cases(desk: OfDesk, person: Person, query: Annotated[CaseQuery, Q
 
 
 @router.get("/{case_id}")
+@refuses("provider.case_unknown")
 async def open_case(desk: OfDesk, person: Person, case_id: str, response: Response, reason: Why = None) -> CaseFileView:
     """One case. Seeing its applicant is recorded: who, when, and the `reason` given or the task held."""
     opened = await views.open_case(desk.ws, person, case_id, reason)
@@ -73,6 +76,10 @@ async def open_case(desk: OfDesk, person: Person, case_id: str, response: Respon
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {}}, "description": "the exact bytes attached"}},
 )
+@refuses(
+    "attachment.altered", "attachment.gone", "attachment.not_of_case", "attachment.unavailable",
+    "provider.case_unknown", "staff.role_not_enough",
+)  # fmt: skip
 async def attachment(desk: OfDesk, person: Person, case_id: str, sha256: Sha256, reason: Why = None) -> Response:
     facts, content = await views.attachment(desk.ws, person, case_id, sha256, reason)
     headers = {
@@ -85,6 +92,7 @@ async def attachment(desk: OfDesk, person: Person, case_id: str, sha256: Sha256,
 
 
 @router.get("/{case_id}/history")
+@refuses("provider.case_unknown")
 async def history(desk: OfDesk, person: Person, case_id: str) -> History:
     """Every row of our own journal about the case, each with its place in the chain."""
     rows, names = await views.history(desk.ws, person, case_id)
@@ -92,6 +100,7 @@ async def history(desk: OfDesk, person: Person, case_id: str) -> History:
 
 
 @router.get("/{case_id}/procedure")
+@refuses("case.not_served", "internal.none", "provider.case_unknown")
 async def procedure(desk: OfDesk, person: Person, case_id: str) -> ProcedureView:
     """The internal procedure of the case: each step with its actor, term and who did it when."""
     running, steps, names = await internal.shown(desk.ws, person, case_id)
@@ -99,6 +108,12 @@ async def procedure(desk: OfDesk, person: Person, case_id: str) -> ProcedureView
 
 
 @router.post("/{case_id}/check", response_model=CaseStanding)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "decision.not_verified", "decision.opinion_missing",
+    "decision.too_early", "provider.case_unknown", "staff.role_not_enough", "task.done", "task.not_taken",
+    "task.taken",
+)  # fmt: skip
 async def check_documents(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: CheckWish
 ) -> Response:
@@ -112,6 +127,11 @@ async def check_documents(
 
 
 @router.post("/{case_id}/commission", response_model=CaseStanding)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "decision.no_commission", "decision.opinion_given",
+    "provider.case_unknown", "staff.role_not_enough",
+)  # fmt: skip
 async def give_opinion(request: Request, desk: OfDesk, person: Person, case_id: str, wish: OpinionWish) -> Response:
     """The commission's opinion, once and before the decision, where the act speaks of one."""
     opinion = opinions.Opinion(wish.positive, wish.text_ru, wish.text_kk)
@@ -123,6 +143,13 @@ async def give_opinion(request: Request, desk: OfDesk, person: Person, case_id: 
 
 
 @router.post("/{case_id}/result/prepare", response_model=PreparedView)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "decision.too_early", "internal.other_desk", "internal.other_executor",
+    "provider.case_unknown", "result.certificate_not_official", "result.other_than_decided", "result.too_large",
+    "result.variant_missing", "result.variant_unknown", "staff.role_not_enough", "task.done", "task.taken",
+    *OF_A_PERSON,
+)  # fmt: skip
 async def prepare_result(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PrepareWish
 ) -> Response:
@@ -138,6 +165,14 @@ async def prepare_result(
 
 
 @router.post("/{case_id}/result", response_model=CaseStanding)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "decision.too_early", "internal.nothing_to_send_back",
+    "internal.other_desk", "internal.other_executor", "provider.case_unknown", "result.certificate_not_official",
+    "result.not_prepared", "result.other_certificate", "signature.cms_malformed", "signature.invalid",
+    "signature.of_other_data", "signature.other_certificate", "staff.role_not_enough", "task.done",
+    "task.not_taken", "task.taken", *OF_A_PERSON,
+)  # fmt: skip
 async def issue_result(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: ResultWish
 ) -> Response:

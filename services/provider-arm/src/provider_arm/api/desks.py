@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from provider_arm.api.access import Cursor, Limit, OfDesk, Person, etag
 from provider_arm.api.models import Base64, CaseStanding, Code, Iin, Model, PersonRef, ValueName, Wish
@@ -103,6 +104,11 @@ class GiveOutPrepared(CaseStanding):
 
 
 @router.post("/intakes", status_code=201, response_model=ReceiptView)
+@may_be_keyed
+@refuses(
+    "case.not_served", "intake.channel_unknown", "intake.has_flow", "intake.other_desk", "intake.paper_unknown",
+    "service.not_in_force", "staff.role_not_enough",
+)  # fmt: skip
 async def take_in(request: Request, desk: OfDesk, person: Person, wish: IntakeNew) -> Response:
     """Takes an application in by hand, where the act names the channel and describes no steps of it."""
     brought = _brought(wish, wish.papers, wish.form)
@@ -119,6 +125,11 @@ async def take_in(request: Request, desk: OfDesk, person: Person, wish: IntakeNe
 
 
 @router.post("/intakes/refusals", status_code=201, response_model=ReceiptView)
+@may_be_keyed
+@refuses(
+    "intake.channel_unknown", "intake.has_flow", "intake.no_refusal", "intake.other_desk", "intake.paper_unknown",
+    "staff.role_not_enough",
+)  # fmt: skip
 async def refuse_to_accept(request: Request, desk: OfDesk, person: Person, wish: IntakeRefused) -> Response:
     """A receipt of refusal to accept an incomplete package, where the act has one."""
     brought = _brought(wish, wish.missing, {})
@@ -153,11 +164,18 @@ async def list_intakes(
 
 
 @router.get("/intakes/{receipt_id}")
+@refuses("intake.unknown")
 async def show_intake(desk: OfDesk, person: Person, receipt_id: str) -> ReceiptView:
     return _view(desk.ws, *await intakes.shown(desk.ws, person, receipt_id))
 
 
 @router.post("/cases/{case_id}/give-out/prepare", response_model=GiveOutPrepared)
+@may_be_keyed
+@refuses(
+    "decision.too_early", "give_out.no_address", "give_out.not_here", "give_out.not_prepared",
+    "give_out.other_person", "give_out.way_not_allowed", "intake.channel_unknown", "intake.has_flow",
+    "intake.other_desk", "provider.case_unknown", "result.certificate_not_official", "staff.role_not_enough",
+)  # fmt: skip
 async def prepare_give_out(
     request: Request, desk: OfDesk, person: Person, case_id: str, wish: GiveOutPrepare
 ) -> Response:
@@ -174,6 +192,13 @@ async def prepare_give_out(
 
 
 @router.post("/cases/{case_id}/give-out", response_model=CaseStanding)
+@may_be_keyed
+@refuses(
+    "decision.too_early", "give_out.no_address", "give_out.not_here", "give_out.not_prepared",
+    "give_out.other_person", "give_out.way_not_allowed", "intake.channel_unknown", "intake.has_flow",
+    "intake.other_desk", "provider.case_unknown", "signature.cms_malformed", "signature.invalid",
+    "signature.of_other_data", "signature.other_certificate", "staff.role_not_enough",
+)  # fmt: skip
 async def give_out(request: Request, desk: OfDesk, person: Person, case_id: str, wish: GiveOutWish) -> Response:
     """Gives the result out and ends the case; again, it changes nothing."""
     giving = None if wish.way is None else giving_out.Giving(wish.way, wish.to)

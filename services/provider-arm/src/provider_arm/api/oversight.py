@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from egovkit.declared import refuses
 from egovkit.service import language_of
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person
 from provider_arm.api.models import IncidentPage, LatePage, LateView, PersonRef, ReadPage, ReadView
@@ -22,6 +23,7 @@ CaseId = Annotated[str | None, Query(max_length=36)]
 
 
 @router.get("/reads")
+@refuses("staff.role_not_enough")
 async def list_reads(
     desk: OfDesk,
     person: Person,
@@ -49,6 +51,7 @@ async def list_reads(
 
 
 @router.get("/incidents")
+@refuses("staff.role_not_enough")
 async def list_incidents(
     request: Request, desk: OfDesk, person: Person, limit: Limit = 50, cursor: Cursor = None
 ) -> IncidentPage:
@@ -60,6 +63,7 @@ async def list_incidents(
 
 
 @router.get("/oversight/overdue")
+@refuses("staff.role_not_enough")
 async def list_overdue(
     desk: OfDesk,
     person: Person,

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.declared import may_be_keyed, refuses
+from egovkit.edge import rendered
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt, Call
 from egovkit.problems import MEDIA_TYPE
-from egovkit.service import language_of
+from egovkit.signatures.certificates import OF_A_PERSON
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, bearer, etag
 from provider_arm.api.models import Model, ResultWish
 from provider_arm.api.own_models import (
@@ -55,6 +57,8 @@ class OwnCaseQuery(Model):
 
 
 @router.post("", status_code=201, response_model=OwnCaseView)
+@may_be_keyed
+@refuses("own_case.service_unknown", "service.not_in_force", "staff.role_not_enough")
 async def open_own_case(request: Request, desk: OfDesk, person: Person, wish: OwnCaseNew) -> Response:
     """The case is born. Where the act has papers looked at first it is `received`; else the service is chosen, with
     this session's login as the first step.
@@ -74,6 +78,7 @@ async def open_own_case(request: Request, desk: OfDesk, person: Person, wish: Ow
 
 
 @router.get("")
+@refuses("staff.role_not_enough")
 async def list_own_cases(desk: OfDesk, person: Person, query: Annotated[OwnCaseQuery, Query()]) -> OwnCasePage:
     """The caller's drafts, newest first; the head's are those of everybody."""
     with page_of(query.limit, NEWEST_FIRST, query.cursor) as page:
@@ -82,6 +87,7 @@ async def list_own_cases(desk: OfDesk, person: Person, query: Annotated[OwnCaseQ
 
 
 @router.get("/{case_id}")
+@refuses("own_case.unknown", "staff.role_not_enough")
 async def show_own_case(
     desk: OfDesk, person: Person, case_id: str, response: Response, reason: Why = None
 ) -> OwnCaseView:
@@ -93,6 +99,11 @@ async def show_own_case(
 
 
 @router.put("/{case_id}/papers", response_model=OwnCaseView)
+@may_be_keyed
+@refuses(
+    "own_case.changed_meanwhile", "own_case.of_another", "own_case.unknown", "own_case.wrong_state",
+    "staff.role_not_enough",
+)  # fmt: skip
 async def check_papers(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PapersWish
 ) -> Response:
@@ -107,6 +118,11 @@ async def check_papers(
 
 
 @router.put("/{case_id}/consumer", response_model=OwnCaseView)
+@may_be_keyed
+@refuses(
+    "case.regulation_changed", "own_case.changed_meanwhile", "own_case.of_another", "own_case.query_pending",
+    "own_case.unknown", "own_case.wrong_state", "staff.role_not_enough",
+)  # fmt: skip
 async def enter_consumer(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: ConsumerWish
 ) -> Response:
@@ -120,6 +136,11 @@ async def enter_consumer(
 
 
 @router.post("/{case_id}/queries", status_code=202, response_model=QueryView)
+@may_be_keyed
+@refuses(
+    "own_case.changed_meanwhile", "own_case.of_another", "own_case.query_pending", "own_case.register_absent",
+    "own_case.unknown", "own_case.wrong_state", "staff.role_not_enough",
+)  # fmt: skip
 async def ask_register(request: Request, desk: OfDesk, person: Person, case_id: str, seen: Seen) -> Response:
     """Asks the person register about the consumer. 202: the answer comes by the bus, or does not."""
 
@@ -135,6 +156,7 @@ async def ask_register(request: Request, desk: OfDesk, person: Person, case_id: 
 
 
 @router.get("/{case_id}/queries")
+@refuses("own_case.unknown", "staff.role_not_enough")
 async def list_queries(desk: OfDesk, person: Person, case_id: str) -> QueryList:
     """Every question of the draft, oldest first; what an answer says of the person is on the draft's own page."""
     now = desk.ws.clock.now()
@@ -142,6 +164,11 @@ async def list_queries(desk: OfDesk, person: Person, case_id: str) -> QueryList:
 
 
 @router.put("/{case_id}/form", response_model=OwnCaseView)
+@may_be_keyed
+@refuses(
+    "form.invalid", "own_case.changed_meanwhile", "own_case.of_another", "own_case.unknown",
+    "own_case.wrong_state", "staff.role_not_enough",
+)  # fmt: skip
 async def save_form(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: FormWish
 ) -> Response:
@@ -167,6 +194,12 @@ _FILE_BODY = {
 
 
 @router.put("/{case_id}/attachments/{name}", openapi_extra=_FILE_BODY)
+@refuses(
+    "attachment.case_full", "attachment.name_invalid", "attachment.not_what_it_says", "attachment.store_refused",
+    "attachment.store_unavailable", "attachment.too_large", "attachment.too_many", "attachment.type_not_allowed",
+    "own_case.changed_meanwhile", "own_case.of_another", "own_case.unknown", "own_case.wrong_state",
+    "staff.role_not_enough",
+)  # fmt: skip
 async def attach(request: Request, desk: OfDesk, person: Person, case_id: str, name: str) -> ScanView:
     """Attaches a scan: PDF, JPEG or PNG, 10 MB at most, 50 MB in one application. The same again changes nothing."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -174,12 +207,22 @@ async def attach(request: Request, desk: OfDesk, person: Person, case_id: str, n
 
 
 @router.delete("/{case_id}/attachments/{name}", status_code=204)
+@refuses(
+    "attachment.not_found", "own_case.changed_meanwhile", "own_case.of_another", "own_case.unknown",
+    "staff.role_not_enough",
+)  # fmt: skip
 async def detach(desk: OfDesk, person: Person, case_id: str, name: str) -> Response:
     await drafts.detach(desk.ws, person, case_id, name)
     return Response(status_code=204)
 
 
 @router.post("/{case_id}/prepare", response_model=OwnPrepared)
+@may_be_keyed
+@refuses(
+    "own_case.certificate_not_employee", "own_case.changed_meanwhile", "own_case.of_another",
+    "own_case.other_organisation", "own_case.service_unknown", "own_case.unknown", "own_case.wrong_state",
+    "staff.role_not_enough", *OF_A_PERSON,
+)  # fmt: skip
 async def prepare_own_case(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: OwnPrepareWish
 ) -> Response:
@@ -202,6 +245,14 @@ async def prepare_own_case(
 
 
 @router.post("/{case_id}/submit", response_model=OwnRegistered)
+@may_be_keyed
+@refuses(
+    "case.not_served", "own_case.certificate_not_employee", "own_case.changed_meanwhile", "own_case.of_another",
+    "own_case.other_organisation", "own_case.service_unknown", "own_case.unknown", "own_case.wrong_state",
+    "participant.list_unknown", "register_query.register_absent", "service.unavailable", "signature.cms_malformed",
+    "signature.invalid", "signature.of_other_data", "signature.other_certificate", "staff.role_not_enough",
+    *OF_A_PERSON,
+)  # fmt: skip
 async def submit_own_case(request: Request, desk: OfDesk, person: Person, case_id: str, wish: ResultWish) -> Response:
     """Takes the detached CMS over the prepared bytes; the case is registered and has its number, or it ends because the
     signature was not confirmed: a problem with the act's clause.
@@ -222,6 +273,8 @@ async def submit_own_case(request: Request, desk: OfDesk, person: Person, case_i
 
 
 @router.post("/{case_id}/take", response_model=OwnCaseView)
+@may_be_keyed
+@refuses("own_case.changed_meanwhile", "own_case.unknown", "own_case.wrong_state", "staff.role_not_enough")
 async def take_over(request: Request, desk: OfDesk, person: Person, case_id: str) -> Response:
     """The head goes on with somebody else's draft."""
 
@@ -233,6 +286,11 @@ async def take_over(request: Request, desk: OfDesk, person: Person, case_id: str
 
 
 @router.post("/{case_id}/abandon", response_model=OwnCaseView)
+@may_be_keyed
+@refuses(
+    "own_case.changed_meanwhile", "own_case.of_another", "own_case.unknown", "own_case.wrong_state",
+    "staff.role_not_enough",
+)  # fmt: skip
 async def abandon(request: Request, desk: OfDesk, person: Person, case_id: str) -> Response:
     """Gives up a draft nobody will send."""
 
@@ -253,7 +311,7 @@ def _registered(outcome: filing.Registered) -> Answer:
 
 def _refused(request: Request, outcome: filing.SignatureRefused) -> Answer:
     """A refusal that has taken effect: stored and repeated like any other answer."""
-    draft, problems, language = outcome.draft, request.app.state.problems, language_of(request)
+    draft = outcome.draft
     error = EgovError(
         outcome.code,
         clause=outcome.clause,
@@ -262,9 +320,8 @@ def _refused(request: Request, outcome: filing.SignatureRefused) -> Answer:
         step=outcome.step,
         thumbprint=draft.certificate or "-",
     )
-    headers = {"etag": etag(draft.version), "content-language": language, "vary": "Accept-Language"}
-    document = problems.render(error, language, instance=request.url.path[:300])
-    return Answer(problems.status(error.code), document, headers, MEDIA_TYPE)
+    status, document, headers = rendered(request.app.state.problems, error, request)
+    return Answer(status, document, {"etag": etag(draft.version), **headers}, MEDIA_TYPE)
 
 
 def _keeping(attempt: Attempt, shown: Callable[[Any], Answer]) -> tuple[list[Answer], Keep[Any]]:

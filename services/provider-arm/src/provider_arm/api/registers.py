@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from provider_arm.api.access import OfDesk, Person, Seen
 from provider_arm.api.models import CaseView, Iin, Model, Wish
@@ -52,6 +53,12 @@ class CaseFileView(CaseView):
 
 
 @router.post("/{case_id}/register-queries", status_code=202, response_model=RegisterQueryView)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "provider.case_unknown", "query.still_waiting",
+    "register_query.not_foreseen", "register_query.register_absent", "register_query.too_early",
+    "staff.role_not_enough",
+)  # fmt: skip
 async def ask_akimat_register(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: RegisterQueryNew
 ) -> Response:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from provider_arm.api.access import OfDesk, Person, address_of, bearer
+from egovkit.declared import refuses
+from provider_arm.api.access import OfDesk, Person, address_of, bearer, of_a_session
 from provider_arm.api.models import SessionNew, SessionView, StaffView
 from provider_arm.api.render import staff_view
 from provider_arm.service import staff
@@ -13,6 +14,7 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 
 @router.post("", status_code=201)
+@refuses("staff.login_refused", "staff.login_throttled")
 async def log_in(request: Request, desk: OfDesk, wish: SessionNew) -> SessionView:
     """ИИН and password for a token. No Idempotency-Key: a repetition is another session, and none is stored."""
     login = await staff.log_in(
@@ -32,6 +34,7 @@ async def who_am_i(person: Person) -> StaffView:
 
 
 @router.delete("/current", status_code=204)
+@of_a_session
 async def log_out(request: Request, desk: OfDesk) -> Response:
     await staff.log_out(desk.ws, desk.door, bearer(request))
     return Response(status_code=204)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from egovkit.declared import refuses
 from provider_arm.api.access import Administrator, Cursor, Limit
 from provider_arm.api.models import StaffChange, StaffNew, StaffPage, StaffView
 from provider_arm.api.render import staff_view
@@ -18,6 +19,7 @@ router = APIRouter(prefix="/v1/staff", tags=["staff"])
 
 
 @router.post("", status_code=201)
+@refuses("staff.exists")
 async def create_staff(desk: Administrator, wish: StaffNew) -> StaffView:
     made = await staff.create(
         desk.ws,
@@ -43,6 +45,7 @@ async def list_staff(desk: Administrator, limit: Limit = 50, cursor: Cursor = No
 
 
 @router.patch("/{staff_id}")
+@refuses("staff.unknown")
 async def change_staff(desk: Administrator, staff_id: str, wish: StaffChange) -> StaffView:
     named = wish.model_dump(exclude_none=True, exclude={"password"})
     if "roles" in named:

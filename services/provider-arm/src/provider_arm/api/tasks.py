@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ConfigDict
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from provider_arm.api.access import Cursor, Limit, OfDesk, Person, Seen, etag
 from provider_arm.api.models import DoneWish, Model, ReleaseWish, TaskPage, TaskStanding
@@ -45,6 +46,7 @@ class TaskQuery(Model):
 
 
 @router.get("")
+@refuses("staff.role_not_enough")
 async def list_tasks(desk: OfDesk, person: Person, query: Annotated[TaskQuery, Query()]) -> TaskPage:
     """Tasks of the caller's region, oldest first unless asked otherwise. `overdue` is the head's to ask for."""
     wanted = TaskFilter(
@@ -60,6 +62,11 @@ async def list_tasks(desk: OfDesk, person: Person, query: Annotated[TaskQuery, Q
 
 
 @router.post("/{task_id}/take", response_model=TaskStanding)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "internal.other_desk", "internal.other_executor",
+    "staff.role_not_enough", "task.done", "task.taken", "task.unknown",
+)  # fmt: skip
 async def take_task(request: Request, desk: OfDesk, person: Person, task_id: str, seen: Seen) -> Response:
     async def act(_: Attempt) -> Answer:
         task, case = await work.take(desk.ws, person, task_id, seen)
@@ -70,6 +77,12 @@ async def take_task(request: Request, desk: OfDesk, person: Person, task_id: str
 
 
 @router.post("/{task_id}/done", response_model=TaskStanding)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "internal.no_refusal_here", "internal.nothing_to_send_back",
+    "internal.other_call", "internal.other_desk", "internal.other_executor", "staff.role_not_enough", "task.done",
+    "task.not_taken", "task.taken", "task.unknown",
+)  # fmt: skip
 async def finish_task(
     request: Request, desk: OfDesk, person: Person, *, task_id: str, seen: Seen, wish: DoneWish
 ) -> Response:
@@ -87,6 +100,8 @@ async def finish_task(
 
 
 @router.post("/{task_id}/release", response_model=TaskStanding)
+@may_be_keyed
+@refuses("decision.conflict", "task.done", "task.taken", "task.unknown")
 async def release_task(
     request: Request, desk: OfDesk, person: Person, *, task_id: str, seen: Seen, wish: ReleaseWish
 ) -> Response:

@@ -6,6 +6,7 @@ from datetime import UTC
 
 from fastapi import APIRouter, Request, Response
 
+from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Call
 from egovlaw.terms import Reason
 from provider_arm.api.access import Desk, OfDesk, Person, Seen, etag
@@ -18,6 +19,11 @@ router = APIRouter(prefix="/v1/cases", tags=["terms"])
 
 
 @router.post("/{case_id}/extend", response_model=CaseStanding)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "provider.case_unknown", "staff.role_not_enough",
+    "term.extension_beyond", "term.extension_not_later", "term.extension_without_reason",
+)  # fmt: skip
 async def extend(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: ExtendWish
 ) -> Response:
@@ -32,6 +38,11 @@ async def extend(
 
 
 @router.post("/{case_id}/pause", response_model=CaseStanding)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "provider.case_unknown", "staff.role_not_enough",
+    "term.already_paused", "term.ended", "term.none",
+)  # fmt: skip
 async def pause(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PauseWish
 ) -> Response:
@@ -45,6 +56,10 @@ async def pause(
 
 
 @router.post("/{case_id}/resume", response_model=CaseStanding)
+@may_be_keyed
+@refuses(
+    "case.not_served", "decision.conflict", "provider.case_unknown", "staff.role_not_enough", "term.not_paused",
+)  # fmt: skip
 async def resume(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: ResumeWish
 ) -> Response:

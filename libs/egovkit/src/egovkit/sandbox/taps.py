@@ -1,0 +1,127 @@
+"""Where the request log listens to HTTP: around the whole application of a service, and at the client it asks others
+with. (At the bus: egovkit.bus.holdable.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from egovkit.envelope import MAX_ENVELOPE
+from egovkit.sandbox.clock import Control
+from egovkit.sandbox.exchange_facts import HTTP, Seen
+from egovkit.sandbox.exchanges import Exchanges, current
+
+MOST_BODY = MAX_ENVELOPE  # bytes kept of a body: an envelope can be sent again from its record
+QUIET = ("/health/", "/metrics", "/v1/sandbox", "/openapi.json")  # asked by machines and by the tester's own tools
+_SEEN = "egov_seen"
+
+
+def tap_service(app: FastAPI, control: Control) -> None:
+    """Records what `app` is asked. Outermost, so that it is what the caller saw."""
+    if control.exchanges.on:
+        app.add_middleware(HttpTap, exchanges=control.exchanges)
+
+
+class HttpTap:
+    """Pure ASGI, as the edge is."""
+
+    def __init__(self, app: ASGIApp, exchanges: Exchanges) -> None:
+        self._app = app
+        self._exchanges = exchanges
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(QUIET):
+            await self._app(scope, receive, send)
+            return
+        query = scope.get("query_string", b"").decode("latin-1")
+        facts = {"method": scope["method"], "path": scope["path"], "query": query}
+        seen = self._exchanges.begin(HTTP, "in", **facts)
+        seen.request_headers = _pairs(scope["headers"])
+        token = current.set(seen)
+        try:
+            await self._app(scope, _reading(seen, receive), _sending(seen, send))
+        finally:
+            current.reset(token)
+            seen.facts["ms"] = round((self._exchanges.clock.monotonic() - seen.began) * 1000, 1)
+            self._exchanges.end(seen)
+
+
+def _pairs(raw: Any) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+
+
+def _reading(seen: Seen, receive: Receive) -> Receive:
+    async def read() -> Message:
+        message = await receive()
+        body = message.get("body", b"") if message["type"] == "http.request" else b""
+        seen.request += body[: max(0, MOST_BODY - seen.request_size)]
+        seen.request_size += len(body)
+        return message
+
+    return read
+
+
+def _sending(seen: Seen, send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            seen.facts["status"] = message["status"]
+            seen.response_headers = _pairs(message.get("headers", ()))
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            seen.response += body[: max(0, MOST_BODY - seen.response_size)]
+            seen.response_size += len(body)
+        await send(message)
+
+    return sent
+
+
+def tap_client(client: httpx.AsyncClient, control: Control) -> Callable[[], None]:
+    """Records what `client` asks and is answered, until the returned one is called. What nobody answered is not seen,
+    nor the body of an answer that is no JSON: who reads a file piece by piece wants to stop at its promised length."""
+    exchanges = control.exchanges
+
+    async def asked(request: httpx.Request) -> None:
+        request.extensions[_SEEN] = exchanges.begin(HTTP, "out")
+
+    async def answered(response: httpx.Response) -> None:
+        request = response.request
+        seen: Seen | None = request.extensions.get(_SEEN)
+        if seen is None:
+            return
+        url = request.url
+        seen.facts |= {"method": request.method, "path": url.path, "query": url.query.decode("latin-1")}
+        seen.facts |= {"url": f"{url.scheme}://{url.netloc.decode()}", "status": response.status_code}
+        seen.request_headers = list(request.headers.multi_items())
+        seen.response_headers = list(response.headers.multi_items())
+        seen.request, seen.request_size = _kept(_content(request))
+        if "json" in response.headers.get("content-type", ""):
+            seen.response, seen.response_size = _kept(await response.aread())
+        seen.facts["ms"] = round((exchanges.clock.monotonic() - seen.began) * 1000, 1)
+        exchanges.end(seen)
+
+    if not exchanges.on:
+        return lambda: None
+    client.event_hooks["request"].append(asked)
+    client.event_hooks["response"].append(answered)
+
+    def untap() -> None:
+        client.event_hooks["request"].remove(asked)
+        client.event_hooks["response"].remove(answered)
+
+    return untap
+
+
+def _content(request: httpx.Request) -> bytes:
+    try:
+        return request.content
+    except httpx.RequestNotRead:  # it was sent piece by piece
+        return b""
+
+
+def _kept(body: bytes) -> tuple[bytes, int]:
+    return body[:MOST_BODY], len(body)
