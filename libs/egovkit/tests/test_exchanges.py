@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from egovkit.bus import Dead, Delivery, Outcome, Outgoing, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.contracts import contracts_dir, read_once
-from egovkit.envelope import MAX_ENVELOPE
 from egovkit.declared import refuses
+from egovkit.envelope import MAX_ENVELOPE
 from egovkit.errors import EgovError
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, sandbox_clock, sandbox_control
