@@ -223,7 +223,10 @@ def _add_states(router: APIRouter, running: Callable[[], Running]) -> None:
 
 def _add_certificates(router: APIRouter, running: Callable[[], Running]) -> None:
     @router.post("/{code}/certificates", status_code=201, response_model=Participant)
-    @refuses("participant.unknown", "participant.foreign_certificate", "participant.changed_meanwhile", *OF_A_SYSTEM)
+    @refuses(
+        "participant.unknown", "participant.foreign_certificate", "participant.changed_meanwhile",
+        "certificate.malformed", *OF_A_SYSTEM,
+    )  # fmt: skip
     async def post_certificate(code: Code, body: NewCertificate) -> dict[str, Any]:
         """Add a certificate; older ones stay accepted until they are withdrawn or expire."""
         return await running().register.add_certificate(code, body.certificate.encode())
