@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -23,10 +25,11 @@ from sandbox.certify.stage import LEFT_OUT, Troupe
 from sandbox.hosting import Host, listen
 from sandbox.world import World
 
-from .wrong_partners import WRONG, Wrong
+from .wrong_partners import MORE, WRONG, Wrong
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
+PLAYED = (*WRONG, *MORE) if os.environ.get("EGOV_TEST_FULL") == "1" else WRONG
 ACT = "semey-guardianship-certificate"
 LONG, SHORT = 30.0, 1.0  # seconds for who will come, and for who will not
 
@@ -59,7 +62,20 @@ async def test_a_system_that_keeps_the_rules_is_certified(troupe: Troupe, kind: 
     assert {one.verdict for one in found.obligations} == {"met"}
 
 
-@pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
+async def test_the_provider_of_the_howto_is_certified_as_written(troupe: Troupe) -> None:
+    page = (contracts_dir().parent / "docs/howto/certify-your-system.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    assert len(code.splitlines()) < 100
+    module: dict[str, Any] = {"__name__": "my_provider"}
+    exec(compile(code, "my_provider", "exec"), module)
+    kind: type[Partner] = module["MyProvider"]
+    async with served(troupe, kind()) as (driver, about):
+        owed = [one for one in chosen(about, [ACT]) if one.side == "portal"]
+        found = await certify(troupe, driver, about, owed, patience=LONG, code="my-provider")
+    assert found.passed, as_text(found)
+
+
+@pytest.mark.parametrize("kind", PLAYED, ids=lambda kind: kind.__name__)
 async def test_a_system_that_breaks_a_rule_is_told_its_clause(troupe: Troupe, kind: type[Wrong]) -> None:
     partner = kind()
     partner.world_clock = troupe.world.clock

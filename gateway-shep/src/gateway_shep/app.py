@@ -43,6 +43,7 @@ from gateway_shep.service import Register
 from gateway_shep.settings import Settings
 
 TITLE = "ШЭП: the gateway of the national systems"
+LIMITS = (*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE))
 RSHEP_TRUNK = "rshep.trunk"
 
 
@@ -79,9 +80,7 @@ def create_app(
         found: Running = app.state.running
         return found
 
-    app = node.create_service(
-        lifespan=lifespan, body_limits=(*BODY_LIMITS, (r"/v1/attachments/[^/]+", MAX_FILE)), title=TITLE
-    )
+    app = node.create_service(lifespan=lifespan, body_limits=LIMITS, title=TITLE)
     metrics = add_partners_door(app, node, lambda: now_running().door, REFUSALS)
     app.include_router(members_router(now_running))
     app.include_router(attachments_router(now_running))

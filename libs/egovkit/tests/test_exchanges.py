@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from egovkit.bus import Dead, Delivery, Outcome, Outgoing, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.contracts import contracts_dir, read_once
+from egovkit.declared import refuses
 from egovkit.envelope import MAX_ENVELOPE
 from egovkit.errors import EgovError
 from egovkit.problems import Problems
@@ -65,6 +66,7 @@ def service(control: Control) -> FastAPI:
         return Response('{"token": "gold"}', media_type="application/json", headers={"set-cookie": "session=gold"})
 
     @app.post("/v1/cases/{case}/rooms")
+    @refuses("time.late")
     async def rooms(case: str, wanted: Wanted) -> dict[str, Any]:
         if wanted.rooms == 13:
             raise RuntimeError("unlucky")

@@ -26,6 +26,8 @@ from regional_gateway_rshep.settings import Settings
 
 SHEP_TRUNK = "shep.trunk"
 
+TITLE = "РШЭП: the gateway of the regions' systems"
+
 
 def create_app(
     settings: Settings,
@@ -56,9 +58,7 @@ def create_app(
         found: Door = app.state.door
         return found
 
-    app = node.create_service(
-        lifespan=lifespan, body_limits=BODY_LIMITS, title="РШЭП: the gateway of the regions' systems"
-    )
+    app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS, title=TITLE)
     metrics = add_partners_door(app, node, door, REFUSALS)
     return app
 

@@ -58,7 +58,8 @@ def bus() -> dict[str, str]:
     shown = examples(conversations(contracts_dir()))
     made = {f"{EXAMPLES}/{name}.json": _json(envelope) for name, envelope in shown.items()}
     made[ENVELOPE] = _json(json_schema())
-    return made | {ASYNCAPI: HEAD + _yaml(asyncapi_paper.document(contracts_dir()))}
+    head = HEAD.replace("the service's code", "code and contracts")
+    return made | {ASYNCAPI: head + _yaml(asyncapi_paper.document(contracts_dir()))}
 
 
 def openapi() -> dict[str, dict[str, Any]]:

@@ -169,6 +169,11 @@ def ingress_router(door: Callable[[], Door], judged: Sequence[str]) -> APIRouter
             raise _answer(gateway, result.error)
         return JSONResponse({"state": result.state.value, "receipt": result.receipt}, status_code=202)
 
+    _add_inbox(router, door)
+    return router
+
+
+def _add_inbox(router: APIRouter, door: Callable[[], Door]) -> None:
     @router.get("/v1/inbox", response_model=InboxPage)
     @proves_member
     @limited(access_token_s=ACCESS_LIFETIME.seconds)
@@ -191,8 +196,6 @@ def ingress_router(door: Callable[[], Door], judged: Sequence[str]) -> APIRouter
             taken = await parts.store.acknowledge(conn, member.code, body.ids, parts.clock.now())
             await door().webhooks.fetched(conn, member.code, body.ids)
         return {"acknowledged": taken}
-
-    return router
 
 
 def _answer(gateway: Gateway, error: EgovError | None) -> EgovError:

@@ -114,7 +114,7 @@ def build_door(node: Node, gateway: Gateway, kind: Kind, more: DoorParts) -> Doo
 
 def add_partners_door(app: FastAPI, node: Node, door: Callable[[], Door], judged: Sequence[str]) -> WebhookMetrics:
     """What partners reach by HTTP; in a sandbox its testers see and set the webhooks of all. The metrics are made
-    here, once, whatever starts again. `judged`: as `ingress_router` takes them."""
+    here, once, whatever starts again. `judged`: the problems of the gateway's own judgement."""
     app.include_router(ingress_router(door, judged))
     app.include_router(own_router(lambda: door().webhooks, lambda request: door().owner(request)))
     if node.control is not None:

@@ -27,7 +27,8 @@ def certify(
     *,
     role: Annotated[Role, typer.Option("--as", help="Whose place the system takes on the bus.")],
     regulation: Annotated[
-        list[str] | None, typer.Option("--regulation", help="Only this act's; may be repeated. Without: of every act one.")
+        list[str] | None,
+        typer.Option("--regulation", help="Only this act's; may be repeated. Without: of every act one."),
     ] = None,
     patience: Annotated[
         float, typer.Option("--patience", min=0.1, max=600, help="Seconds until what is owed counts as not come.")
@@ -35,7 +36,7 @@ def certify(
     report: Annotated[Form, typer.Option("--report", help="How to say what was found.")] = Form.TEXT,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A file for the report.")] = None,
 ) -> None:
-    """Hold a partner's system against what the acts oblige its role to; exits 0 certified, 1 not, 2 could not be run."""
+    """Hold a partner's system against what its role owes by the acts; exits 0 certified, 1 not, 2 not run."""
     from sandbox.certify.command import Wish, run_certify
 
     wish = Wish(role.value, url, tuple(regulation or ()), patience)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import httpx
 
 from egovkit.clock import Clock
 from egovkit.envelope import WireEnvelope
-
-if TYPE_CHECKING:
-    from cryptography.x509 import Certificate
 
 Role = Literal["provider", "centre", "portal", "register"]
 RegisterKind = Literal["person", "attorney"]
@@ -116,13 +113,6 @@ def read_about(url: str, response: httpx.Response, role: str, contracts: str) ->
     if its_role != role:
         raise NotCertifiable(f"{name} is a {its_role}, not a {role}: say --as {its_role}")
     if role == "register" and (about.register not in REGISTERS or not {"known", "unknown"} <= about.persons.keys()):
-        raise NotCertifiable(
-            f"{name} does not say which register it is ({', '.join(REGISTERS)}) and whom it knows: `register`, `persons`"
-        )
+        kinds = ", ".join(REGISTERS)
+        raise NotCertifiable(f"{name} does not say which register it is ({kinds}) and whom it knows (`persons`)")
     return about
-
-
-def pem(certificate: Certificate) -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.public_bytes(Encoding.PEM).decode()

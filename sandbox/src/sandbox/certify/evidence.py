@@ -66,16 +66,26 @@ class Evidence:
 
     async def letters(self, recipients: Collection[str]) -> list[Letter]:
         """What has come for these participants since the last time."""
-        t = self._tables.envelopes
-        columns = (t.c.source, t.c.id, t.c.recipient, t.c.raw, t.c.signature, t.c.receipts)
-        wanted = select(*columns).where(t.c.state == EnvelopeState.WAITING, t.c.recipient.in_(recipients))
         found: list[Letter] = []
         for database in self._databases:
-            async with database.read() as conn:
-                rows = list(await conn.execute(wanted.order_by(t.c.settled_at, t.c.case_id, t.c.caseseq)))
-            for row in rows:
-                if (row.source, row.id) not in self._seen:
-                    self._seen.add((row.source, row.id))
-                    wire = WireEnvelope(row.raw, row.signature, tuple(filter(None, row.receipts.split(","))))
-                    found.append(Letter(row.recipient, Envelope.parse(row.raw), wire))
+            found += await self._new(database, recipients)
         return found
+
+    async def _new(self, database: Database, recipients: Collection[str]) -> list[Letter]:
+        """Read letters stay where they are, so only the keys are looked through every time."""
+        t = self._tables.envelopes
+        waiting = (t.c.state == EnvelopeState.WAITING, t.c.recipient.in_(recipients))
+        async with database.read() as conn:
+            keys = {(row.source, row.id) for row in await conn.execute(select(t.c.source, t.c.id).where(*waiting))}
+            fresh = keys - self._seen
+            if not fresh:
+                return []
+            columns = (t.c.source, t.c.id, t.c.recipient, t.c.raw, t.c.signature, t.c.receipts)
+            wanted = select(*columns).where(*waiting, t.c.id.in_([key for _, key in fresh]))
+            rows = list(await conn.execute(wanted.order_by(t.c.settled_at, t.c.case_id, t.c.caseseq)))
+        self._seen |= fresh
+        return [
+            Letter(row.recipient, Envelope.parse(row.raw),
+                   WireEnvelope(row.raw, row.signature, tuple(filter(None, row.receipts.split(",")))))
+            for row in rows if (row.source, row.id) in fresh
+        ]  # fmt: skip

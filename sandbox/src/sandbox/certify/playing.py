@@ -1,4 +1,4 @@
-"""One scenario against the partner: our systems say what is theirs to say, the partner is made to do what is its own."""
+"""One scenario against the partner: our systems say what is theirs to say, the partner is made to do its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from egovkit.envelope import WireEnvelope
 from egovlaw.kinds import message_name
 from sandbox.certify.saying import REASON, Speech, stamp
 from sandbox.composition import PROVIDER, SHEP
@@ -31,7 +30,7 @@ TRAVELLERS = ("query.", "case.submitted")  # what runs out
 
 
 class OwnFault(Exception):
-    """Our own side was refused: the certification, not the partner, is at fault."""
+    """Our own side was refused though the partner did nothing wrong: the certification is at fault."""
 
 
 @dataclass(slots=True)
@@ -44,7 +43,7 @@ class Play:
     speech: Speech
     said: dict[str, Envelope] = field(default_factory=dict)
     reached: int = 0
-    heard: list[str] = field(default_factory=list)
+    fault: str = ""
 
     @property
     def case(self) -> str:
@@ -54,10 +53,12 @@ class Play:
     def lines(self) -> tuple[Line, ...]:
         """The act's lines between the participants there are here."""
         codes = self.stage.codes
-        return tuple(
-            replace(one, sender=codes.get(one.sender or "", one.sender), recipient=codes.get(one.recipient or "", one.recipient))
-            for one in self.scenario.then.lines
-        )  # fmt: skip
+
+        def here(code: str | None) -> str | None:
+            return codes.get(code or "", code)
+
+        lines = self.scenario.then.lines
+        return tuple(replace(one, sender=here(one.sender), recipient=here(one.recipient)) for one in lines)
 
     async def through(self) -> None:
         """Line by line, until the partner does not go on."""
@@ -69,11 +70,10 @@ class Play:
     async def line(self, line: Line) -> bool:
         """Whether it came about."""
         if self.stage.codes.get(line.sender or "") != self.stage.partner:
-            await self.say(line)
-            return True
+            return await self.say(line)
         act = self.act_for(line)
         if act is not None:
-            self.heard.append(await self.stage.driver.act(act))
+            await self.stage.driver.act(act)
         if not await self.stage.until(lambda: self.came(line)) and line.limit_s is not None:
             await self.stage.pass_time(line.limit_s + BEYOND_S)
             await self.stage.until(lambda: self.came(line))
@@ -92,14 +92,15 @@ class Play:
                 self.speech.last[message_name(sent.type)] = sent
         return taken or any(one.kind == "refusal" for one in own)
 
-    async def say(self, line: Line) -> None:
-        """Our own system's envelope, which the gateways have to take."""
+    async def say(self, line: Line) -> bool:
+        """Our own system's envelope. A gateway refuses it where the partner has led the case elsewhere."""
         envelope = self.compose(line)
         response = await self.stage.by(line.sender or "").send(envelope)
         if response.is_error:
-            raise OwnFault(f"{line.message} of {envelope.source} was refused: {response.text[:600]}")
+            self.fault = f"{line.message} of {envelope.source} was refused: {response.text[:600]}"
+            return False
         self.said[line.message] = envelope
-        await self.stage.until(lambda: self._arrived(envelope))
+        return await self.stage.until(lambda: self._arrived(envelope))
 
     async def _arrived(self, envelope: Envelope) -> bool:
         return envelope.recipient == SHEP or self.stage.letter(envelope) is not None
@@ -182,6 +183,7 @@ class Play:
 
 def begin(stage: Stage, scenario: Scenario, channel: Channel, version: int) -> Play:
     """A new case. Who signs with a certificate that ran out is told by what the scenario is given."""
+    stage = stage.seen_from(scenario.region)
     people, expired = stage.people, "expired" in scenario.given.certificates.values()
     if channel.origin_kind == "portal":
         signer = people["expired" if expired else "citizen"]
@@ -193,10 +195,3 @@ def begin(stage: Stage, scenario: Scenario, channel: Channel, version: int) -> P
         unknown = scenario.given.consumer.example is not None
         applicant = stage.about.persons["unknown" if unknown else "known"]
     return Play(stage, scenario, channel, Speech(stage, scenario, stage.world.ids.new(), applicant, signer, version))
-
-
-def wire_of(play: Play, envelope: Envelope, place: str) -> WireEnvelope:
-    raw = envelope.encode()
-    return WireEnvelope(raw, play.stage.by(place).sign(raw))
-
-

@@ -5,13 +5,15 @@ A trial ends with what must not stand in the gateways' journals; who is tempted 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from egovkit.envelope import WireEnvelope
 from egovkit.signatures.receipt import Receipt, issue_receipt
-from sandbox.certify.judging import NO_CLAUSE, Obligation
+from sandbox.certify.judging import NO_CLAUSE, Obligation, Verdict
 from sandbox.certify.playing import BEYOND_S, EXPIRES_S, Play
 from sandbox.certify.stage import kind_of
 from sandbox.composition import RSHEP, SHEP
@@ -27,6 +29,10 @@ Begun = Callable[["Stage", "Scenario"], Play]
 Judged = Callable[[Play], Awaitable[list[Obligation]]]
 SETTLE_SECONDS = 0.6  # for who acts on what he should not
 LETTERS = ("case.submitted", "query.person", "query.attorney", "answer.person")  # what makes a partner act, by role
+
+
+class NotReached(Exception):
+    """The partner did not come so far that it could be tempted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,9 @@ async def trials(stage: Stage, scenarios: Sequence[Scenario], begun: Begun, judg
     for trial in TRIALS:
         if role in trial.roles:
             play = begun(stage, base)
-            await trial.tempt(play)
+            with suppress(NotReached):
+                await trial.tempt(play)
+                play.reached = len(play.scenario.then.lines)
             tried.append((trial, play))
     await _settle(stage)
     found = [await _outcome(trial, play) for trial, play in tried]
@@ -82,10 +90,11 @@ async def _outcome(trial: Trial, play: Play) -> Obligation:
     seen = ", ".join(dict.fromkeys(f"{one.message} {one.outcome}" for one in bad)) or "nothing"
     cited = trial.code if clause == NO_CLAUSE else clause
     wrong = ((cited, f"{trial.rule}; it sent {seen}"),) if bad else ()
+    verdict: Verdict = "broken" if bad else "met" if play.reached else "not reached"
     place = (play.scenario.regulation, play.scenario.channel) if clause != NO_CLAUSE else ("-", "-")
     return Obligation(
         play.scenario.name, *place, "-", clause if clause != NO_CLAUSE else trial.code, trial.rule,
-        f"no {' or '.join(trial.forbidden) or 'answer'}", seen, "broken" if bad else "met", trial.code, wrong,
+        f"no {' or '.join(trial.forbidden) or 'answer'}", seen, verdict, trial.code, wrong,
     )  # fmt: skip
 
 
@@ -102,9 +111,8 @@ async def _twice(play: Play, judged: Judged) -> list[Obligation]:
     wrong = tuple(dict.fromkeys(one for found in await judged(play) for one in found.wrong))
     rule = "What is brought twice is acted on once"
     seen = "; ".join(text for _, text in wrong) or "once"
-    return [
-        Obligation(play.scenario.name, "-", "-", "-", ONCE, rule, "once", seen, "broken" if wrong else "met", ONCE, wrong)
-    ]  # fmt: skip
+    verdict: Verdict = "broken" if wrong else "met"
+    return [Obligation(play.scenario.name, "-", "-", "-", ONCE, rule, "once", seen, verdict, ONCE, wrong)]
 
 
 ONCE = "order.sequence_taken"
@@ -125,9 +133,14 @@ def _trigger(play: Play) -> Line:
 async def _until_trigger(play: Play) -> Line:
     """Everything before it is as it should be."""
     trigger = _trigger(play)
-    for line in play.scenario.then.lines[: play.place(trigger)]:
-        await play.line(line)
+    await _go(play, play.scenario.then.lines[: play.place(trigger)])
     return trigger
+
+
+async def _go(play: Play, lines: Sequence[Line]) -> None:
+    for line in lines:
+        if not await play.line(line):
+            raise NotReached
 
 
 async def _passed(play: Play, envelope: Envelope, raw: bytes, signature: str) -> WireEnvelope:
@@ -149,7 +162,7 @@ async def _forged(play: Play) -> None:
     line = await _until_trigger(play)
     envelope, sender = play.compose(line), play.stage.by(line.sender or "")
     signature = sender.sign(envelope.encode())
-    changed = replace(envelope, step=f"{envelope.step}0")
+    changed = replace(envelope, id=play.stage.world.ids.new())
     await play.stage.driver.deliver(await _passed(play, changed, changed.encode(), signature))
     await _go_on(play)
 
@@ -217,25 +230,16 @@ async def _unverified_completed(play: Play) -> None:
     """An application whose signature is not over it: it is registered, and nothing may be given on it."""
     signed, other = play.speech.application(), play.speech.application(form={})
     play.speech.given = {"document": other["document"], "signature": signed["signature"]}
-    for line in _before(play, "case.completed"):
-        await play.line(line)
+    await _go(play, list(takewhile(lambda line: line.message != "case.completed", play.scenario.then.lines)))
     ends = next(one for one in play.scenario.then.lines if one.message == "case.completed")
     await play.stage.driver.act(play.act_for(ends) or {})
 
 
 async def _handed_over_early(play: Play) -> None:
     """The counter is asked for a result that is not there."""
-    for line in _before(play, "case.completed"):
-        await play.line(line)
+    await _go(play, list(takewhile(lambda line: line.message != "case.completed", play.scenario.then.lines)))
     ends = next(one for one in play.scenario.then.lines if one.message == "case.handed_over")
     await play.stage.driver.act(play.act_for(ends) or {})
-
-
-def _before(play: Play, message: str) -> Iterator[Line]:
-    for line in play.scenario.then.lines:
-        if line.message == message:
-            return
-        yield line
 
 
 BUS = ("provider", "register", "centre")
@@ -259,4 +263,3 @@ TRIALS = (
     Trial("Nothing is handed over before the provider's result is there", "order.step_not_allowed", _handed_over_early,
           ("case.handed_over",), kind="hand_over", roles=("centre",)),
 )  # fmt: skip
-

@@ -150,6 +150,7 @@ PROVIDERS: Mapping[str, Callable[[Speech], dict[str, Any]]] = {
 
 def person(iin: str) -> dict[str, Any]:
     """What a person register says of somebody, with nothing but what the contract demands."""
+
     def entry(code: str, ru: str, kk: str) -> dict[str, str]:
         return {"code": code, "name_ru": ru, "name_kk": kk}
 

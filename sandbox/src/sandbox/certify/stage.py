@@ -7,7 +7,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,8 @@ KINDS: Mapping[str, str] = {
     "attorney_register": ATTORNEYS,
 }  # fmt: skip
 LEFT_OUT = tuple(code for code in BY_CODE if code not in (NUC, SHEP, RSHEP))
-ELSEWHERE = "proving-provider-elsewhere"  # of one region only, which is never the act's: to be tempted by
-LOOK_SECONDS = 0.02
+ELSEWHERE = "proving-provider-elsewhere"  # serves the first region, the other the rest: ask whom
+FIRST_LOOK, LAST_LOOK = 0.02, 0.2  # seconds between two looks
 OFFICE = "Бөлім (үлгі)"
 
 
@@ -78,14 +78,15 @@ class Stage:
 
     async def until(self, seen: Callable[[], Awaitable[bool]]) -> bool:
         """Carry letters until it is so; False when patience ends before."""
-        deadline = asyncio.get_running_loop().time() + self.patience
+        deadline, pause = asyncio.get_running_loop().time() + self.patience, FIRST_LOOK
         while True:
             await self.carry()
             if await seen():
                 return True
             if asyncio.get_running_loop().time() > deadline:
                 return False
-            await self.world.clock.sleep(LOOK_SECONDS)
+            await self.world.clock.sleep(pause)
+            pause = min(LAST_LOOK, pause * 1.5)
 
     async def carry(self) -> None:
         """Bring what waits at the gateways to whom it is for."""
@@ -110,6 +111,13 @@ class Stage:
         """Our own system in the place of this one of the twin."""
         return self.others[place]
 
+    def seen_from(self, region: str) -> Stage:
+        """The same stage, with the provider of the region in his place."""
+        if region != _regions()[0] or self.codes[PROVIDER] == self.partner:
+            return self
+        there = {PROVIDER: self.others[ELSEWHERE], ELSEWHERE: self.others[PROVIDER]}
+        return replace(self, codes={**self.codes, PROVIDER: ELSEWHERE}, others={**self.others, **there})
+
     def letter(self, envelope: Envelope) -> Letter | None:
         """The very letter that came of an envelope."""
         return next((one for one in self.letters if one.envelope.id == envelope.id), None)
@@ -128,7 +136,7 @@ class Troupe:
         where = Where("-", "-", "-")
         for kind, place in KINDS.items():
             if place not in self.systems and place != own:
-                regions = _regions() if kind == "provider" else ()
+                regions = _regions()[1:] if kind == "provider" else ()
                 code = f"proving-{kind.replace('_', '-')}"
                 self.systems[place] = await Partner.join(self.world, code, where, kind=kind, regions=regions)
         if ELSEWHERE not in self.systems:
@@ -204,8 +212,9 @@ def _facts(stage: Stage, kind: str, certificate: str, chain: list[str]) -> dict[
     world = stage.world
     door = RSHEP if kind == "provider" else SHEP
     elsewhere = {"code": ELSEWHERE, "kind": "provider", "regions": _regions()[:1]}
+    serves = _regions() if stage.partner == stage.codes[PROVIDER] else _regions()[1:]
     systems = [elsewhere, *(
-        {"code": stage.codes[place], "kind": known, "regions": _regions() if known == "provider" else []}
+        {"code": stage.codes[place], "kind": known, "regions": serves if known == "provider" else []}
         for known, place in KINDS.items()
     )]  # fmt: skip
     return {

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 from egovkit.errors import EgovError
 
 MAX_URL = 2000
+OF_A_URL = ("webhook.url_form", "webhook.url_scheme", "webhook.url_address")
 PORTS = {"https": 443, "http": 80}
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]

@@ -23,6 +23,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from egovkit.bus import Dead, Delivery, Outcome, Outgoing, PublishError
 from egovkit.clock import Clock
 from egovkit.contracts import contracts_dir, read_once
+from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovkit.ids import SystemIds
 from egovkit.log import get_logger
@@ -283,6 +284,7 @@ def exchanges_router(exchanges: Exchanges) -> APIRouter:
         return page_of(await exchanges.find(wanted.wish()), wanted, problems)
 
     @router.get("/{exchange}")
+    @refuses("exchange.unknown")
     async def get_exchange(exchange: str) -> WholeExchange:
         row = await exchanges.get(exchange)
         if row is None:

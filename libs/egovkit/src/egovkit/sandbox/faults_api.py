@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from egovkit.declared import refuses
 from egovkit.sandbox.fault_names import REGISTER
 from egovkit.sandbox.faults import Faults, Rule, Wish
 
@@ -58,19 +59,21 @@ def faults_router(faults: Faults) -> APIRouter:
     router = APIRouter(prefix=PATH, tags=["sandbox"])
 
     @router.get("")
-    async def list_faults() -> RulesView:
+    async def list_rules() -> RulesView:
         kept = await faults.kept()
         rules = [_view(faults, rule) for rule in faults.rules]
         return RulesView(system=faults.code, rules=rules if kept is None else [*rules, _kept_view(faults, kept)])
 
     @router.post("", status_code=201)
-    async def set_fault(wish: FaultWish) -> RuleView:
+    @refuses("fault.unknown", "fault.not_here", "fault.too_many")
+    async def set_rule(wish: FaultWish) -> RuleView:
         rule = await faults.set(Wish(**wish.model_dump()))
         kept = await faults.kept() if rule.place == REGISTER else None
         return _view(faults, rule) if kept is None else _kept_view(faults, kept)
 
     @router.delete("", status_code=204)
-    async def clear_faults(name: Annotated[str | None, Query(max_length=64)] = None) -> Response:
+    @refuses("fault.unknown")
+    async def clear_rules(name: Annotated[str | None, Query(max_length=64)] = None) -> Response:
         if name is not None:
             faults.names.spec(name)
         await faults.clear(name)

@@ -1,1 +1,1 @@
-"""A system of each role that keeps the rules: what an integrator may begin with, and what certification is tested by."""
+"""A system of each role that keeps the rules: where to begin from, and what the certification is tested by."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
-from sandbox.certify.partners.base import Known
+from sandbox.certify.partners.base import Known, step_of
 from sandbox.certify.partners.portal import Portal
 
 
@@ -41,6 +41,7 @@ class Centre(Portal):
     async def on_case_refused(self, envelope: Envelope) -> None:
         known = self.cases[envelope.subject]
         known.at, known.version = envelope.step, envelope.data["version"]
+        known.facts["result"] = envelope.data["document"]  # D17: a refusal is handed over too, where the act says so
 
     async def act_hand_over(self, known: Known, wish: Mapping[str, Any]) -> None:
         if "result" not in known.facts:
@@ -51,4 +52,4 @@ class Centre(Portal):
         record = json.dumps({"kind": "hand_over", "case": known.case}).encode()
         said = {"number": known.number, "handed_over_at": self.now, "received_by": wish["received_by"],
                 **self.sign(record), "version": known.version, "trail": []}  # fmt: skip
-        await self.send(known, "case.handed_over", str(known.at), said)
+        await self.send(known, "case.handed_over", step_of(self.channel(known), "hand_over"), said)

@@ -52,7 +52,9 @@ class Provider(Partner):
 
     async def act_take_up(self, known: Known, wish: Mapping[str, Any]) -> None:
         words = {"status": "in_work", "text_ru": "В работе", "text_kk": "Жұмыста", "at": self.now}
-        await self.send(known, "case.status", str(known.at), {"number": known.number, "version": self.next(known), **words})
+        await self.send(
+            known, "case.status", str(known.at), {"number": known.number, "version": self.next(known), **words}
+        )
 
     async def act_refuse(self, known: Known, wish: Mapping[str, Any]) -> None:
         step = step_of(self.channel(known), "refuse_documents")
@@ -74,7 +76,9 @@ class Provider(Partner):
 
     async def word(self, known: Known, name: str, step: str, said: Mapping[str, Any]) -> None:
         trail = self.trail(known, step)
-        await self.send(known, name, step, {"number": known.number, "version": self.next(known), **said, "trail": trail})
+        await self.send(
+            known, name, step, {"number": known.number, "version": self.next(known), **said, "trail": trail}
+        )
 
     def next(self, known: Known) -> int:
         known.version += 1

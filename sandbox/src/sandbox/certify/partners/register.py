@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
@@ -20,7 +20,7 @@ class Register(Partner):
     """ГБД ФЛ's place."""
 
     role = "register"
-    about: Mapping[str, Any] = {"register": "person", "persons": {"known": KNOWN, "unknown": UNKNOWN}}
+    about: ClassVar[Mapping[str, Any]] = {"register": "person", "persons": {"known": KNOWN, "unknown": UNKNOWN}}
 
     async def on_query_person(self, envelope: Envelope) -> None:
         if envelope.expirytime is not None and self.clock.now() > envelope.expirytime + GRACE:
