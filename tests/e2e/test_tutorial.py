@@ -103,7 +103,7 @@ egov partner suspend
 egov partner resume
 egov partner rotate | cut -d ' ' -f 1,2
 egov partner show | grep -c thumbprint
-egov partner inbox --json | python -c 'import json, sys; print(len(json.load(sys.stdin)) > 0)'
+egov partner inbox --json > inbox.json && python -c 'import json; print(len(json.load(open("inbox.json"))) > 0)'
 egov doctor theirs/certificate.pem | tail -n 1
 egov partner join gateway-shep --kind portal --bin 990440000008 -o another 2>&1 | head -n 1
 printf '{}' > empty.json; egov partner send empty.json 2>&1 | head -n 1
