@@ -748,3 +748,16 @@ async def test_memory_withdraws_what_its_publisher_stopped_waiting_for() -> None
     await asyncio.gather(publishing, return_exceptions=True)
     assert await bus.depth("dead-letters") == 1, "what is confirmed stays"
     await bus.close()
+
+
+async def test_what_is_put_into_a_queue_nobody_here_consumes_is_safe_at_once_and_waits() -> None:
+    broker = MemoryBroker()
+    broker.declare(Topology.of("here", "elsewhere"))
+    broker.keep(["elsewhere"])
+    bus = MemoryBus(broker=broker)
+    await bus.start()
+    assert await bus.publish([Outgoing("elsewhere", b"news", {}, "m1")]) == [None]
+    assert await bus.depth("elsewhere") == 1
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(bus.publish([Outgoing("here", b"news", {}, "m2")]), 0.01)
+    await bus.close()

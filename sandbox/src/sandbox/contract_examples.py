@@ -13,6 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from egovkit.contracts import contracts_dir
 from sandbox.composition import SHEP
 
 if TYPE_CHECKING:
@@ -23,17 +26,7 @@ if TYPE_CHECKING:
 FOLDER = "messages/conversations"  # below the contracts
 Envelopes = Sequence[Mapping[str, Any]]
 Kept = Sequence[tuple[str, dict[str, Any]]]
-# By file name: the scenario. Together they have every message of a case.
-CASES = {
-    "1-counter-issued": "housing-queue-counter-issued",
-    "2-counter-no-data": "housing-queue-counter-no-data",
-    "3-portal-refused": "wko-asp-recipient-certificate-portal-p6",
-    "4-desk-decided": "tayynsha-social-assistance-provider-p8",
-    "5-counter-terms": "wko-oralman-status-state-corporation-p7",
-}
-RULED = "5-counter-terms"  # an act that gives a term: it can be extended and paused
-NOTICES = "6-notices"  # what belongs to no flow: a refusal and the list of members
-SABOTAGED = "housing-queue-portal-issued"
+CAST = "cast.yaml"  # in the folder: which scenarios are played for it
 REASON = {"reason_ru": "Запрошено заключение комиссии.", "reason_kk": "Комиссияның қорытындысы сұралды."}
 
 
@@ -109,7 +102,7 @@ async def recorded_in(world: Deployment) -> dict[str, list[dict[str, Any]]]:
     from sandbox.replay.watching import Watch
     from sandbox.sabotage import SKIP_STEP
 
-    scenarios, staff = _scenarios(), Staff(world)
+    scenarios, staff, cast = _scenarios(), Staff(world), _cast()
     async with Watch(world.journals(), world.clock) as watch:
 
         async def case(scenario: str, begun_by: Callable[[Play], Side] | None = None) -> str:
@@ -118,13 +111,20 @@ async def recorded_in(world: Deployment) -> dict[str, list[dict[str, Any]]]:
                 raise NotRecorded(f"{scenario}: {outcome.error.text}")
             return outcome.case
 
+        played: dict[str, str] = cast["cases"]
         *cases, refused = await asyncio.gather(
-            *(case(scenario, _with_terms if name == RULED else None) for name, scenario in CASES.items()),
-            case(SABOTAGED, partial(Sabotaged, how=SKIP_STEP)),
+            *(case(scenario, _with_terms if name == cast["ruled"] else None) for name, scenario in played.items()),
+            case(cast["sabotaged"], partial(Sabotaged, how=SKIP_STEP)),
         )
     await world.idle()
     kept = await _kept(world)
-    return dict(zip(CASES, (_passed(kept, case) for case in cases), strict=True)) | {NOTICES: _notices(kept, refused)}
+    told = dict(zip(played, (_passed(kept, case) for case in cases), strict=True))
+    return told | {cast["notices"]: _notices(kept, refused)}
+
+
+def _cast() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((contracts_dir() / FOLDER / CAST).read_text("utf-8"))
+    return found
 
 
 def _scenarios() -> dict[str, Scenario]:

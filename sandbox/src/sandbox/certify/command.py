@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from sandbox.certify.reporting import FORMS, Certificate
 from sandbox.certify.rules import trials
 from sandbox.certify.stage import LEFT_OUT, Stage, Troupe, kind_of, staged
 from sandbox.hosting import StartFailed
+from sandbox.running import logging_to, run
 from sandbox.world import World
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run_certify(wish: Wish, form: str, output: Path | None) -> int:
     quiet = Console(stderr=True)
     try:
         with quiet.status("asking the partner") as status:
-            found = asyncio.run(_run(wish, status.update))
+            found = run(_run(wish, status.update))
     except (NotCertifiable, StartFailed, OwnFault, NotReady, RefusedByService) as error:
         quiet.print(f"not certified: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return NOT_RUN
@@ -64,7 +64,7 @@ def run_certify(wish: Wish, form: str, output: Path | None) -> int:
 
 async def _run(wish: Wish, heard: Heard) -> Certificate:
     """The partner is asked, and the law, before anything is started."""
-    with tempfile.TemporaryDirectory(prefix="egov-certify-") as folder:
+    with tempfile.TemporaryDirectory(prefix="egov-certify-") as folder, logging_to(Path(folder)):
         world = World(Path(folder), ports="auto", without=LEFT_OUT)
         async with httpx.AsyncClient(trust_env=False) as http:
             driver = Driver(http, wish.url.rstrip("/"), world.clock)

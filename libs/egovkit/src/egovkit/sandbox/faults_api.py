@@ -59,21 +59,21 @@ def faults_router(faults: Faults) -> APIRouter:
     router = APIRouter(prefix=PATH, tags=["sandbox"])
 
     @router.get("")
-    async def list_faults() -> RulesView:
+    async def list_rules() -> RulesView:
         kept = await faults.kept()
         rules = [_view(faults, rule) for rule in faults.rules]
         return RulesView(system=faults.code, rules=rules if kept is None else [*rules, _kept_view(faults, kept)])
 
     @router.post("", status_code=201)
     @refuses("fault.unknown", "fault.not_here", "fault.too_many")
-    async def set_fault(wish: FaultWish) -> RuleView:
+    async def set_rule(wish: FaultWish) -> RuleView:
         rule = await faults.set(Wish(**wish.model_dump()))
         kept = await faults.kept() if rule.place == REGISTER else None
         return _view(faults, rule) if kept is None else _kept_view(faults, kept)
 
     @router.delete("", status_code=204)
     @refuses("fault.unknown")
-    async def clear_faults(name: Annotated[str | None, Query(max_length=64)] = None) -> Response:
+    async def clear_rules(name: Annotated[str | None, Query(max_length=64)] = None) -> Response:
         if name is not None:
             faults.names.spec(name)
         await faults.clear(name)
