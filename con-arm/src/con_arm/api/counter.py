@@ -165,6 +165,7 @@ async def ticket_report(
 
 
 @router.post("/tickets/{ticket_id}/call", response_model=TicketShown)
+@keyed
 @refuses("case.changed_meanwhile", "ticket.not_found", "ticket.wrong_state")
 async def call(request: Request, centre: TheCentre, identity: AtCounter, ticket_id: str, key: Key = None) -> Response:
     """Calls the ticket to the operator's window; once more, if nobody came at first."""
@@ -172,6 +173,7 @@ async def call(request: Request, centre: TheCentre, identity: AtCounter, ticket_
 
 
 @router.post("/tickets/{ticket_id}/start", response_model=TicketShown)
+@keyed
 @refuses("case.changed_meanwhile", "ticket.not_found", "ticket.wrong_state")
 async def start(request: Request, centre: TheCentre, identity: AtCounter, ticket_id: str, key: Key = None) -> Response:
     """The person is at the window: waiting ends, service begins."""
@@ -179,6 +181,7 @@ async def start(request: Request, centre: TheCentre, identity: AtCounter, ticket
 
 
 @router.post("/tickets/{ticket_id}/finish", response_model=TicketShown)
+@keyed
 @refuses("case.changed_meanwhile", "ticket.not_found", "ticket.wrong_state")
 async def finish(
     *,
@@ -224,7 +227,7 @@ async def answer_survey(
 
 
 @router.get("/surveys/report")
-@refuses("survey.not_found")
+@refuses("service.not_at_centre", "survey.not_found")
 async def survey_report(
     centre: TheCentre, identity: Overseeing, regulation: Annotated[str, Query(max_length=80)]
 ) -> SurveyReportShown:

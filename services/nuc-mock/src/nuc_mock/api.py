@@ -289,7 +289,7 @@ def _add_revoking(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
 
     @router.post("/certificates/{serial}/release", response_model=CertificateOut)
     @may_be_keyed
-    @refuses("nuc.state_forbids", "service.unavailable")
+    @refuses("nuc.certificate_unknown", "nuc.state_forbids", "service.unavailable")
     async def release_certificate(request: Request, serial: Serial) -> Response:
         async def act(attempt: Attempt) -> Answer:
             kept = _Kept(attempt, 200, certificate_out)
