@@ -29,7 +29,11 @@ ON_COMPOSE = {
     "test_a_sample_of_every_channel_goes_as_the_acts_say",
     "test_the_citizen_holds_the_result_the_official_signed",
 }
-ONLY_FULL = {"test_a_client_does_not_trust_a_server_that_another_authority_made"}  # the certificates have unit tests
+ONLY_FULL = {
+    "test_a_client_does_not_trust_a_server_that_another_authority_made",  # the certificates have unit tests
+    "test_a_system_that_keeps_the_rules_is_certified[Provider]",  # the how-to's provider is one
+    "test_an_operator_admits_and_a_partner_lives_on",  # its commands have unit tests
+}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
