@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from egovkit.contracts import contracts_dir
-from sandbox.composition import SHEP
+from sandbox.composition import PARTICIPANTS, SHEP
 
 if TYPE_CHECKING:
     from sandbox.replay.acting import Play, Side
@@ -155,10 +155,11 @@ def _passed(kept: Kept, case: str) -> list[dict[str, Any]]:
 
 
 def _notices(kept: Kept, case: str) -> list[dict[str, Any]]:
-    """The refusal of this case, and the last list of members."""
+    """The refusal of this case, and the last list of members to one of ours: always the same one."""
     named = {message_name(one["type"]): one for _, one in kept if one["subject"] == case}
     lists = [one for _, one in kept if message_name(one["type"]) == "members.updated"]
-    return [named["envelope.refused"], lists[-1]]
+    ours = max(one["recipient"] for one in lists if one["recipient"] in PARTICIPANTS)
+    return [named["envelope.refused"], [one for one in lists if one["recipient"] == ours][-1]]
 
 
 async def _kept(world: Deployment) -> Kept:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from egovkit.clock import SystemClock
 from sandbox.bootstrap import RefusedByService, answer, bearer
 from sandbox.composition import NUC, PORTAL
 
@@ -85,13 +86,15 @@ class Person:
             self.token = (await self.call("POST", "/v1/sessions", json=wanted))["token"]
 
     async def wait(self, path: str, what: str, arrived: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Ask again until `arrived` is satisfied with the answer."""
-        deadline, pause = self.world.clock.monotonic() + PATIENCE_SECONDS, FIRST_LOOK
+        """Ask again until `arrived` is satisfied with the answer. Patience is the machine's: the world's time may jump
+        meanwhile."""
+        machine = SystemClock()
+        deadline, pause = machine.monotonic() + PATIENCE_SECONDS, FIRST_LOOK
         while True:
             seen: dict[str, Any] = await self.call("GET", path)
             if arrived(seen):
                 return seen
-            if self.world.clock.monotonic() > deadline:
+            if machine.monotonic() > deadline:
                 raise GaveUp(f"{what} did not come: {seen}")
             await self.world.clock.sleep(pause)
             pause = min(LAST_LOOK, pause * 1.5)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import MetaData, select
 
+from egovkit.clock import SystemClock
 from egovkit.db import Database, journal_tables
 from egovkit.journal import JournalRow
 
@@ -59,12 +60,14 @@ class Watch:
             await database.close()
 
     async def rows(self, case: str, account: str, enough: Any) -> list[JournalRow]:
-        """The rows of a case, begun with its account's, once `enough(rows)`, or when patience is over."""
-        deadline = self._clock.monotonic() + PATIENCE_SECONDS
+        """The rows of a case, begun with its account's, once `enough(rows)`, or when patience is over: the machine's,
+        the world's time may jump meanwhile."""
+        machine = SystemClock()
+        deadline = machine.monotonic() + PATIENCE_SECONDS
         await self._look()
         while True:
             found = [*self._of_account(account, with_refusals=not case), *self._cases.get(case, ())]
-            if enough(found) or self._clock.monotonic() > deadline:
+            if enough(found) or machine.monotonic() > deadline:
                 self._forget(case, account)
                 return found
             if self._task is not None and self._task.done():
