@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sandbox.conformance_cli import HomeOption
+from sandbox.options import HomeOption, JsonOption
 
 if TYPE_CHECKING:
     import httpx
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 report_app = typer.Typer(no_args_is_help=True, help="Reports of ШЭП.")
 UrlOption = Annotated[str | None, typer.Option("--url", help="ШЭП's address; default: the deployment's own.")]
 TokenOption = Annotated[Path | None, typer.Option("--token-file", help="ШЭП's admin token.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 COLUMNS = ("provider", "regulation", "step", "clause", "measured", "overdue", "limit_s", "worst_s", "median_share")
 
 
@@ -34,9 +33,10 @@ def budget(
     """Per limit of one case: clause, limit, used, share, late and who measured it, from the journals."""
     import asyncio
 
-    from sandbox.cli import fail, home_of, print_json
+    from sandbox.cli import fail, print_json
     from sandbox.conformance import check_all
     from sandbox.evidence import NOT_READ, databases
+    from sandbox.options import home_of
 
     try:
         reports = asyncio.run(check_all(databases(home_of(home), target), case))
@@ -72,8 +72,9 @@ def overdue(
     """Measured and overdue by provider, step and clause, and applications without a number beyond their limit."""
     import httpx
 
-    from sandbox.cli import fail, home_of, print_json
+    from sandbox.cli import fail, print_json
     from sandbox.letters import client_of, given
+    from sandbox.options import home_of
 
     wanted = given({"from": since, "to": until, "provider": provider, "regulation": regulation})
     try:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sandbox.options import HomeOption, home_of
+
 if TYPE_CHECKING:
     from sandbox.world import Deployment
 
 app = typer.Typer(no_args_is_help=True, help="A synthetic citizen at the portal: apply, look.")
-HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
 FileOption = Annotated[Path, typer.Option("--file", help="The citizen's session at the portal.")]
 DEFAULT = Path("citizen.json")
 PATIENCE_SECONDS, LOOK_SECONDS = 60.0, 0.2
@@ -93,7 +93,7 @@ def _run(home: Path | None, work: Callable[[Deployment], Awaitable[dict[str, Any
     from sandbox.running import run
 
     async def ask() -> dict[str, Any]:
-        async with attached(home or Path(os.environ.get("EGOV_HOME") or ".egov")) as world:
+        async with attached(home_of(home)) as world:
             world.clock = moved_before(world.home)
             return await work(world)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -26,6 +25,7 @@ from sandbox.doctor.cli import doctor
 from sandbox.faults_cli import app as faults_app
 from sandbox.identities_cli import app as identities_app
 from sandbox.log_cli import app as log_app
+from sandbox.options import HomeOption, JsonOption, home_of
 from sandbox.partner_cli import app as partner_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
@@ -84,7 +84,6 @@ class Sabotage(StrEnum):
     FORGE = "forge"
 
 
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Where files are kept (EGOV_HOME; default .egov).")]
 PortsOption = Annotated[PortChoice, typer.Option("--ports", help="Compose's ports, or free ones.")]
 AmqpOption = Annotated[str | None, typer.Option("--amqp", help="RabbitMQ, amqp://user:password@host/vhost")]
 DbOption = Annotated[str | None, typer.Option("--db", help="PostgreSQL, postgresql://user:password@host/postgres")]
@@ -94,11 +93,6 @@ AsOption = Annotated[str | None, typer.Option("--as", help="Who acts, for the jo
 NoteOption = Annotated[str, typer.Option("--note", help="Why, for the journal.")]
 QueueOption = Annotated[str | None, typer.Option("--queue", help="The queue it died in.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="delivery_limit, or the code of a refusal.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
-
-
-def home_of(home: Path | None) -> Path:
-    return home or Path(os.environ.get("EGOV_HOME") or ".egov")
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+from sandbox.options import HomeOption, JsonOption, TargetOption, TokenOption, home_of
 
 if TYPE_CHECKING:
     from sandbox.clock import Mover, Target
@@ -20,11 +21,6 @@ app = typer.Typer(no_args_is_help=True, help="The one clock of a deployment: see
 T = TypeVar("T")
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 DURATION = re.compile(r"(?:\d+[dhms])+")
-
-HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
-TargetOption = Annotated[str | None, typer.Option("--target", help="http://host with compose's ports, instead.")]
-TokenOption = Annotated[Path | None, typer.Option("--token-file", help="The sandbox's token; default the home's.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
 @app.command()
@@ -102,7 +98,7 @@ def _with_mover(
     from sandbox.target import NoTarget
     from sandbox.target import target as aimed
 
-    at = Home(home or Path(os.environ.get("EGOV_HOME") or ".egov"))
+    at = Home(home_of(home))
 
     async def ask() -> T:
         async with aimed(at, target, token_file) as aim:

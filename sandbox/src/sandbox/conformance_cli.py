@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-HomeOption = Annotated[Path | None, typer.Option("--home", help="Where files are kept (EGOV_HOME; default .egov).")]
+from sandbox.options import HomeOption
 
 
 def conformance(
@@ -23,8 +23,9 @@ def conformance(
     xes: Annotated[Path | None, typer.Option("--xes", help="Also write the log as XES (IEEE 1849-2016).")] = None,
 ) -> None:
     """Fitness, order, time and completeness; exits 0 when all is 1.0, 1 when not, 2 without a case, 3 unreadable."""
-    from sandbox.cli import fail, home_of
+    from sandbox.cli import fail
     from sandbox.conformance import run_conformance
+    from sandbox.options import home_of
 
     if every == (case is not None):
         fail("name a case, or --all", 2)

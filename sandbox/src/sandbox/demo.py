@@ -29,7 +29,7 @@ def run_demo(home: Path | None, *, once: bool, sabotage: str | None, ports: str 
 
 
 async def _demo(home: Path | None, *, once: bool, sabotage: str | None, ports: str | None) -> int:
-    from sandbox.cli import home_of
+    from sandbox.options import home_of
 
     console, stop = Console(), stop_event()
     async with AsyncExitStack() as stack:

@@ -19,12 +19,13 @@ from egovkit.sandbox.faults_api import PATH
 from egovlaw.identifiers import iin_problem
 from sandbox import bootstrap
 from sandbox.composition import BY_CODE, NUC, PARTICIPANTS, SHEP, Home
+from sandbox.people import KEYSTORE_PASSWORD
 from sandbox.target import Aim
 
 if TYPE_CHECKING:
     from egovkit.signatures.keys import SigningKey
 
-PASSWORD = "Synthetic1"  # of a key store that exists between two calls
+
 # Seconds a certificate lives that is to expire: long enough to be registered, since ШЭП takes no expired one. A slow
 # machine needs the next one.
 LIVES_S = (3, 12, 60)
@@ -124,7 +125,10 @@ async def bad_certificate(aim: Aim, home: Home, system: str, *, revoked: bool) -
     await everybody_looks_again(aim)
     if not revoked:
         await _until(aim, ends)
-    return {"pkcs12": base64.b64encode(key.to_pkcs12(PASSWORD, system)).decode(), "password": PASSWORD}
+    return {
+        "pkcs12": base64.b64encode(key.to_pkcs12(KEYSTORE_PASSWORD, system)).decode(),
+        "password": KEYSTORE_PASSWORD,
+    }
 
 
 async def _registered(aim: Aim, home: Home, system: str, seconds: int) -> tuple[SigningKey, datetime] | None:

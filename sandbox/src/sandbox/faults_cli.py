@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from sandbox.clock_cli import HomeOption, JsonOption, TargetOption, TokenOption
+from sandbox.options import HomeOption, JsonOption, TargetOption, TokenOption
 
 if TYPE_CHECKING:
     from sandbox.composition import Home
@@ -163,9 +163,10 @@ def run_aimed(
     import httpx
 
     from sandbox.bootstrap import RefusedByService
-    from sandbox.cli import fail, home_of
+    from sandbox.cli import fail
     from sandbox.composition import Home
     from sandbox.faults import NamesNothing
+    from sandbox.options import home_of
     from sandbox.running import run
     from sandbox.target import NoTarget, TargetRefused
     from sandbox.target import target as aimed

@@ -15,10 +15,11 @@ from egovkit.sandbox.identities import CERTIFICATE, Identity
 from sandbox import bootstrap
 from sandbox.composition import NUC, SHEP, Home
 from sandbox.faults import NamesNothing, everybody_looks_again
+from sandbox.people import KEYSTORE_PASSWORD
 from sandbox.target import Aim
 
 PAGE = "docs/reference/identities.md"
-PASSWORD = "Synthetic1"  # of key stores of people who do not exist
+
 YEAR = 365  # days of a certificate whose order names none
 HEADINGS = {
     "person": "Persons, by ИИН",
@@ -36,7 +37,7 @@ def one_of(known: Mapping[str, Identity], name: str) -> Identity:
 
 
 async def issue(aim: Aim, home: Home, identity: Identity) -> dict[str, Any]:
-    """A person's container from nuc-mock as the identity orders it: its answer, `pkcs12` in base64 with PASSWORD."""
+    """A person's container from nuc-mock as the identity orders it: its answer, `pkcs12` in base64."""
     order = identity.order
     if order is None:
         certificates = "those of kind certificate"
@@ -48,7 +49,7 @@ async def issue(aim: Aim, home: Home, identity: Identity) -> dict[str, Any]:
         "iin": order.get("iin", identity.iin),
         "surname": "СЫНАҚ",
         "name": "ҮЛГІ",
-        "password": PASSWORD,
+        "password": KEYSTORE_PASSWORD,
         "profile": order.get("profile", "person_sign"),
         "not_before": (span[0] - timedelta(minutes=5)).isoformat(),
         "not_after": span[1].isoformat(),
@@ -73,7 +74,7 @@ def write_container(issued: Mapping[str, Any], identity: Identity, folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     container, password = folder / f"{identity.name}.p12", folder / f"{identity.name}.password"
     bootstrap.write_private(container, base64.b64decode(issued["pkcs12"]))
-    bootstrap.write_private(password, PASSWORD.encode())
+    bootstrap.write_private(password, KEYSTORE_PASSWORD.encode())
     return [container, password]
 
 

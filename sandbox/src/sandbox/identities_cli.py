@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sandbox.clock_cli import HomeOption, JsonOption, TargetOption, TokenOption
 from sandbox.faults_cli import run_aimed
+from sandbox.options import HomeOption, JsonOption, TargetOption, TokenOption
 
 if TYPE_CHECKING:
     from egovkit.sandbox.identities import Identity

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+from sandbox.options import HomeOption, TargetOption, TokenOption, home_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,9 +23,6 @@ app = typer.Typer(
 )
 
 T = TypeVar("T")
-HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
-TargetOption = Annotated[str | None, typer.Option("--target", help="http://host with compose's ports, instead.")]
-TokenOption = Annotated[Path | None, typer.Option("--token-file", help="The sandbox's token; default the home's.")]
 KeptOption = Annotated[
     Path | None, typer.Option("--kept", help="The home of a world that is over, as `egov replay --keep` leaves it.")
 ]
@@ -228,7 +226,7 @@ def _aimed(where: Where, work: Callable[[Source], Awaitable[T]]) -> T:
     from sandbox.running import run
     from sandbox.target import NoTarget, TargetRefused, target
 
-    at = Home(where.home or Path(os.environ.get("EGOV_HOME") or ".egov"))
+    at = Home(home_of(where.home))
 
     async def ask() -> T:
         if where.kept is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
+
+from sandbox.options import HomeOption, JsonOption, TargetOption, home_of
 
 if TYPE_CHECKING:
     from sandbox.at_door import AtDoor
@@ -47,10 +48,7 @@ RuOption = Annotated[str | None, typer.Option("--name-ru")]
 KkOption = Annotated[str | None, typer.Option("--name-kk")]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="The partner's folder.", envvar="EGOV_PARTNER")]
 AsOption = Annotated[Path, typer.Option("--as", help="The partner's folder.", envvar="EGOV_PARTNER")]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
-TargetOption = Annotated[str | None, typer.Option("--target", help="http://host with compose's ports, instead.")]
 LangOption = Annotated[Lang, typer.Option("--lang", help="Language of what the bus answers.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 DEFAULT = Path("partner")
 
 
@@ -286,7 +284,7 @@ def _with_bus(home: Path | None, target: str | None, work: Callable[[Bus], Await
     from sandbox.running import run
 
     async def ask() -> T:
-        async with _bus(Home(home or Path(os.environ.get("EGOV_HOME") or ".egov")), target) as bus:
+        async with _bus(Home(home_of(home)), target) as bus:
             return await work(bus)
 
     with _plain():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from sandbox.options import HomeOption, JsonOption, TargetOption, TokenOption, home_of
 
 if TYPE_CHECKING:
     from sandbox.target import Aim
@@ -19,10 +20,6 @@ PATH = "/v1/sandbox/webhooks"
 ELSEWHERE = ("webhook.other_gateway", "webhook.unknown")  # then it may be the regional gateway's
 
 CodeArgument = Annotated[str, typer.Argument(help="The participant's code.")]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
-TargetOption = Annotated[str | None, typer.Option("--target", help="http://host with compose's ports, instead.")]
-TokenOption = Annotated[Path | None, typer.Option("--token-file", help="The sandbox's token; default the home's.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
 @app.command("list")
@@ -174,7 +171,7 @@ def _aimed(
     from sandbox.target import target as aimed
 
     async def ask() -> Any:
-        async with aimed(Home(home or Path(os.environ.get("EGOV_HOME") or ".egov")), target, token_file) as aim:
+        async with aimed(Home(home_of(home)), target, token_file) as aim:
             return await work(aim)
 
     try:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sandbox.options import HomeOption, TargetOption, TokenOption, home_of
+
 SystemOption = Annotated[str, typer.Option("--system", help="Whose envelopes: its code, as gbd-fl-mock.")]
 AsOption = Annotated[str, typer.Option("--as", help="The missing system's code, as gbd-fl-mock.")]
-HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
-TargetOption = Annotated[str | None, typer.Option("--target", help="http://host with compose's ports, instead.")]
-TokenOption = Annotated[Path | None, typer.Option("--token-file", help="The sandbox's token; default the home's.")]
 
 
 def record(
@@ -30,7 +28,7 @@ def record(
     """Save what a system says and is told on the bus: from --since until now, or from now until Ctrl-C."""
     from sandbox.cassettes.command import Place, run_record
 
-    place = Place(_home(home), target, token_file)
+    place = Place(home_of(home), target, token_file)
     raise typer.Exit(run_record(place, system, output, case=case, since=since))
 
 
@@ -54,8 +52,4 @@ def play(
     from sandbox.cassettes.playing import How
 
     how = How(speed, loop, once, opening, patience)
-    raise typer.Exit(run_play(Place(_home(home), target, token_file), system, cassette, how))
-
-
-def _home(home: Path | None) -> Path:
-    return home or Path(os.environ.get("EGOV_HOME") or ".egov")
+    raise typer.Exit(run_play(Place(home_of(home), target, token_file), system, cassette, how))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from sandbox.options import JsonOption
 from sandbox.partner_cli import Lang
 
 Subjects = Annotated[
@@ -24,7 +25,6 @@ RootOption = Annotated[Path | None, typer.Option("--root", help="НУЦ's root; 
 CrlOption = Annotated[Path | None, typer.Option("--crl", help="A revocation list of НУЦ's, DER.")]
 PasswordOption = Annotated[Path | None, typer.Option("--password-file", help="Of a PKCS#12 key store.")]
 LangOption = Annotated[Lang, typer.Option("--lang", help="Language of findings and remedies.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 
 def doctor(
