@@ -21,7 +21,7 @@ MAX_STAMP = 64 * 1024  # a token with its chain takes 6 KB
 SECONDS = 10.0
 
 
-class StampService(TimeStamper):  # type: ignore[misc]
+class StampService(TimeStamper):
     """A time stamping authority at an address, in the form pyHanko asks: `async_timestamp(digest, "sha256")` gives the
     token as a CMS ContentInfo.
 
