@@ -21,6 +21,7 @@ from sandbox.replay.reading import load_all
 
 pytestmark = pytest.mark.e2e
 
+MOVED = ("UPDATE journal SET body = (SELECT body FROM journal WHERE position = 8) WHERE position = 9",)
 CUT = (
     "DELETE FROM journal WHERE position > 4",
     "UPDATE journal_heads SET position = 4, head = (SELECT hash FROM journal WHERE position = 4)",
@@ -68,7 +69,7 @@ def test_a_deployment_without_journals_is_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("service", "tampering"),
     [
-        ("gateway-shep", ("UPDATE journal SET body = (SELECT body FROM journal WHERE position = 8) WHERE position = 9",)),
+        ("gateway-shep", MOVED),
         ("portal-pep", ("DELETE FROM journal WHERE position = 3",)),
         *((service, CUT) for service in ("gateway-shep", "regional-gateway-rshep", "portal-pep")),
         ("gateway-shep", DROPPED),
