@@ -1,8 +1,8 @@
 """What a node does about its own key: notices a new one, counts the days of its certificate, and raises the alarm.
 
 An alarm is a log line (`custody.certificate_ends`, once for each of 60, 30 and 7 days and when it has ended), the
-gauges `egov_certificate_expires_seconds` and `egov_certificate_alarm_days`, and the `alarm` of the key in /health/ready. It
-does not make a service unready: it works on until the very end. Time is the service's own clock.
+gauges `egov_certificate_expires_seconds` and `egov_certificate_alarm_days`, and the `alarm` of the key in
+/health/ready. It does not make a service unready: it works on until the very end. Time is the service's own clock.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from egovkit.log import get_logger
 from egovkit.problems import Problems
 from egovkit.signatures.custody import KeyFacts, KeyFile
 
-KEYS_EVERY = 5.0  # seconds; one look at a file's inode, size and time
+KEYS_EVERY = 2.0  # seconds; one look at a file's inode, size and time
 NO_ALARM = -1
 
 _log = get_logger("egovkit.key_watch")
