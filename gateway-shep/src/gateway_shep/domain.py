@@ -22,7 +22,7 @@ from egovgateway.domain import (
     Trace,
     Verified,
 )
-from egovkit.envelope import Envelope
+from egovkit.envelope import NOT_APPLICABLE, Envelope
 from egovkit.errors import EgovError
 from egovkit.membership import Member, Members
 from egovkit.messages import MessageRegister, MessageSpec
@@ -109,6 +109,8 @@ class NationalJudge:
         if item.sender.kind == "regional_gateway":
             return self._relayed_notice(recipient, trace)
         spec = self._messages.get(envelope.type)
+        if spec is not None and spec.about == "person":
+            return _personal(spec, item, standing, recipient, trace)
         channel = self._route(spec, item, standing, recipient)  # step 4
         assert spec is not None and recipient is not None  # judge_route refuses both
         _check_side(spec, channel, item)
@@ -284,6 +286,35 @@ def read_trail(envelope: Envelope) -> tuple[TrailStep, ...]:
     """The local steps an envelope carries; its form was checked against the message's schema."""
     trail: Sequence[dict[str, Any]] = envelope.data.get("trail", [])
     return tuple(TrailStep(t["step"], t["outcome"], datetime.fromisoformat(t["at"])) for t in trail)
+
+
+def _personal(
+    spec: MessageSpec, item: Verified, standing: Standing, recipient: Member | None, trace: Trace
+) -> Decision:
+    """A person's question that stands in no act, or its answer: the ends, their region and the time are judged, and no
+    case is kept. Whether an answer was asked for the asker knows, by its correlationid."""
+    envelope, received = item.envelope, item.arrival.received
+    named = ("type", "regulation", "channel", "region", "source", "recipient")
+    facts: dict[str, Any] = {name: getattr(envelope, name) for name in named}
+    if (envelope.regulation, envelope.channel, envelope.step) != (NOT_APPLICABLE,) * 3:
+        raise EgovError("route.unknown_regulation", **facts)
+    if item.sender.kind not in spec.from_kinds:
+        raise EgovError("route.source_not_allowed", **facts)
+    if recipient is None:
+        raise EgovError("route.recipient_unknown", **facts)
+    if recipient.kind not in spec.to_kinds:
+        raise EgovError("route.recipient_not_allowed", **facts)
+    if recipient.state != "active":
+        raise EgovError("route.recipient_suspended", recipient=recipient.code)
+    if envelope.region not in (item.sender.regions or recipient.regions or (NOT_APPLICABLE,)):
+        raise EgovError("route.region_mismatch", **facts)
+    if standing.case is not None:
+        raise EgovError("order.case_mismatch", expected_context=f"{NOT_APPLICABLE}/{NOT_APPLICABLE}/{envelope.region}")
+    if envelope.time > received + GRACE:
+        raise EgovError("time.in_future", time=envelope.time.isoformat(), received=received.isoformat())
+    if spec.cls == "request" and (envelope.expirytime is None or received > envelope.expirytime + GRACE):
+        raise EgovError("time.expired", limit_s="-", used_s="-")
+    return Forward(recipient, None, trace)
 
 
 def _check_door(item: Verified) -> None:

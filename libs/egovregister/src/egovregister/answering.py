@@ -62,6 +62,10 @@ class Answering:
         self._outbox_table = kit.outbox.outbox
         self._always = _always(node)
 
+    def ingress(self, region: str) -> str:
+        """The queue by which the register speaks."""
+        return self._register.ingress(region)
+
     async def answer(self, conn: AsyncConnection, received: Received) -> None:
         """The handler of questions.
 
