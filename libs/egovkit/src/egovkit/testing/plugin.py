@@ -31,7 +31,7 @@ Migrated = Callable[[str, Path], None]
 
 TIERS = ("unit", "service", "connected", "e2e")
 CONNECTED = ("connected", "e2e")
-OPEN_UMASK, PRIVATE_UMASK = 0o022, 0o077
+PRIVATE_UMASK = 0o077
 START = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)  # a Thursday, 09:00 in Astana: an ordinary working morning
 
 
@@ -55,15 +55,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Block sockets below "connected". asyncio's own wake-up pair is a unix socket and stays allowed.
 
-    There, too, what a test lays down for a service is as private as a deployment's: keys and passwords that others
-    could read are refused (`egovkit.private_files`). Servers of the tiers above run as other users.
+    What a test lays down for a service is as private as a deployment's: keys and passwords that others could read are
+    refused (`egovkit.private_files`).
     """
+    os.umask(PRIVATE_UMASK)
     if any(item.get_closest_marker(tier) for tier in CONNECTED):
         pytest_socket.enable_socket()
-        os.umask(OPEN_UMASK)
     else:
         pytest_socket.disable_socket(allow_unix_socket=True)
-        os.umask(PRIVATE_UMASK)
 
 
 @pytest.hookimpl(wrapper=True)
