@@ -31,7 +31,7 @@ from egovlaw.catalogue import Catalogue, Channel, Regulation
 from egovlaw.flow import CaseProgress, OrderAccepted, OrderRefused, TrailStep, judge_order
 from egovlaw.kinds import message_name
 from egovlaw.limits import TimeClass, TimePolicy, TimeVerdict, judge_time, limit_stopped_by, started_at
-from egovlaw.routing import ForcePolicy, Party, judge_route
+from egovlaw.routing import ForcePolicy, Party, judge_personal_route, judge_route
 
 KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # an act is in force by the country's calendar, not by UTC's
 PATIENCE = timedelta(minutes=10)  # how long an early fact waits for its predecessor; requests wait until they expire
@@ -294,20 +294,11 @@ def _personal(
     """A person's question that stands in no act, or its answer: the ends, their region and the time are judged, and no
     case is kept. Whether an answer was asked for the asker knows, by its correlationid."""
     envelope, received = item.envelope, item.arrival.received
-    named = ("type", "regulation", "channel", "region", "source", "recipient")
-    facts: dict[str, Any] = {name: getattr(envelope, name) for name in named}
-    if (envelope.regulation, envelope.channel, envelope.step) != (NOT_APPLICABLE,) * 3:
-        raise EgovError("route.unknown_regulation", **facts)
-    if item.sender.kind not in spec.from_kinds:
-        raise EgovError("route.source_not_allowed", **facts)
-    if recipient is None:
-        raise EgovError("route.recipient_unknown", **facts)
-    if recipient.kind not in spec.to_kinds:
-        raise EgovError("route.recipient_not_allowed", **facts)
-    if recipient.state != "active":
+    refused = judge_personal_route(spec, envelope, _party(item.sender), _party(recipient) if recipient else None)
+    if refused is not None:
+        raise EgovError(refused.code, **dict[str, Any](refused.params))
+    if recipient is not None and recipient.state != "active":
         raise EgovError("route.recipient_suspended", recipient=recipient.code)
-    if envelope.region not in (item.sender.regions or recipient.regions or (NOT_APPLICABLE,)):
-        raise EgovError("route.region_mismatch", **facts)
     if standing.case is not None:
         raise EgovError("order.case_mismatch", expected_context=f"{NOT_APPLICABLE}/{NOT_APPLICABLE}/{envelope.region}")
     if envelope.time > received + GRACE:

@@ -358,7 +358,7 @@ async def test_a_question_to_a_register_of_the_regions_goes_there_in_one_of_them
         ({"recipient": "nobody"}, "route.recipient_unknown"),
         ({"recipient": "con-arm"}, "route.recipient_not_allowed"),
         ({"regulation": REGULATION}, "route.unknown_regulation"),
-        ({"step": "P3"}, "route.unknown_regulation"),
+        ({"channel": "portal"}, "route.unknown_regulation"),
         ({"region": "atyrau"}, "route.region_mismatch"),
         ({"expirytime": None}, "time.expired"),
     ],
