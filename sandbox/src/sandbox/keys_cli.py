@@ -98,13 +98,20 @@ def _with_keys(home: Path | None, work: Callable[[Keys], Awaitable[T]]) -> T:
 
 @contextmanager
 def _plain() -> Iterator[None]:
-    """Says in words why it did not work: exits 1 when somebody refused, 3 when nothing is there to ask."""
+    """Says in words why it did not work: exits 1 when somebody refused, 3 when nothing is there to ask or to read."""
+    from egovkit.contracts import contracts_dir
+    from egovkit.errors import EgovError
+    from egovkit.problems import Problems
     from sandbox.keys import RotationUnfinished
     from sandbox.partner_cli import in_words
 
     try:
         with in_words():
             yield
+    except EgovError as error:
+        texts = Problems.load(contracts_dir()).texts(error)
+        typer.echo(f"{error.code}: {texts['detail_en']} {texts['remedy_en']}", err=True)
+        raise typer.Exit(3) from None
     except RotationUnfinished as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
