@@ -23,7 +23,7 @@ from egovkit.db.engine import before_commit, insert_ignore, taken_back
 from egovkit.db.tables import JournalTables
 
 if TYPE_CHECKING:
-    from egovkit.signatures.keys import SigningKey
+    from egovkit.signatures.custody import KeyCustody
 
 Kind = Literal["step", "envelope", "refusal", "admin"]
 GENESIS = "0" * 64  # what the first row of every writer points back to
@@ -115,7 +115,7 @@ SignatureCheck = Callable[[JournalRow], bool]
 class Journal:
     """Appends to one writer's chain, inside the caller's transaction."""
 
-    def __init__(self, tables: JournalTables, writer: str, key: SigningKey | None = None) -> None:
+    def __init__(self, tables: JournalTables, writer: str, key: KeyCustody | None = None) -> None:
         self.tables = tables
         self.writer = writer
         self._key = key
@@ -159,7 +159,7 @@ class Journal:
             row = (await conn.execute(self._head)).one()
         return row.position, row.head
 
-    def _signed(self, row: JournalRow, key: SigningKey) -> JournalRow:
+    def _signed(self, row: JournalRow, key: KeyCustody) -> JournalRow:
         from egovkit.signatures.jws import sign_compact
 
         token = sign_compact(_signed_payload(row), key, SIGNATURE_TYP)
