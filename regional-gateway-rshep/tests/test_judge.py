@@ -23,6 +23,7 @@ from egovkit.membership import Member, MemberCertificate, Members, sign_members
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki
 from egovkit.testing.plugin import Migrated
 from regional_gateway_rshep.app import create_app
@@ -123,6 +124,7 @@ async def region(
     (tmp_path / "trust").mkdir()
     (tmp_path / f"keys/{own}.p12").write_bytes(keys[own].to_pkcs12(None, own))
     (tmp_path / "trust/root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
+    given = give_journal_key(tmp_path, own)
     holder: list[Region] = []
 
     def outside(request: httpx.Request) -> httpx.Response:
@@ -133,7 +135,7 @@ async def region(
 
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(outside)))
-        app = create_app(Settings(home=tmp_path), bus=memory_bus, clock=clock, ids=ids, http=http)
+        app = create_app(Settings(home=tmp_path, **given), bus=memory_bus, clock=clock, ids=ids, http=http)
         region = Region(app, clock, ids, keys, set(), {})
         holder.append(region)
         await stack.enter_async_context(app.router.lifespan_context(app))

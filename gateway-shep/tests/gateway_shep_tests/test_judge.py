@@ -12,8 +12,10 @@ import pytest
 
 from egovgateway.domain import EnvelopeState
 from egovkit.envelope import Envelope, WireEnvelope
+from egovkit.journal import read_rows
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import BODIES
 from gateway_shep import tables
 from gateway_shep.domain import Policies
 
@@ -206,10 +208,9 @@ async def test_a_fact_is_never_refused_for_time_and_its_lateness_is_in_the_journ
     bus.pki.publish()
     assert (await by_trunk(bus, registered(bus, case))).error is None
     gateway = bus.app.state.running.door.gateway
-    rows = gateway.parts.journal.tables.rows
     async with gateway.parts.db.read() as conn:
-        bodies = [row.body for row in await conn.execute(rows.select().where(rows.c.case_id == case))]
-    assert any('"late":true' in body.replace(" ", "") and '"P6"' in body for body in bodies)
+        rows = await read_rows(conn, gateway.parts.journal.tables, case_id=case, bodies=BODIES)
+    assert any(row.facts["late"] and row.facts["step"] == "P6" for row in rows)
 
 
 async def test_a_number_that_was_refused_at_the_other_gateway_is_not_waited_for(bus: Shep) -> None:

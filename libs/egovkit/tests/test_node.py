@@ -28,6 +28,7 @@ from egovkit.settings import ServiceSettings
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki
 
 CASE = "019bc000-0000-7000-8000-000000000001"
@@ -52,7 +53,8 @@ class World:
         (home / "keys" / "provider-arm.p12").write_bytes(self.key.to_pkcs12("secret", "provider-arm"))
         (home / "password").write_text("secret\n")
         (home / "trust" / "root.cer").write_bytes(der(pki.root))
-        self.settings = Settings(home=home, keystore_password_file=home / "password")
+        given = give_journal_key(home, "provider-arm")
+        self.settings = Settings(home=home, keystore_password_file=home / "password", **given)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(self.answer))
 
     def answer(self, request: httpx.Request) -> httpx.Response:

@@ -94,7 +94,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def make_secrets(home: Home, ids: Ids) -> None:
-    """Admin tokens, session keys, key store passwords."""
+    """Admin tokens, session keys, key store passwords, and the keys of what is sealed at rest."""
     paths = [home.admin_token(code) for code in ADMINISTERED]
     paths += [home.session_key(code) for code in WITH_SESSIONS]
     paths += [home.keystore_password(code) for code in PARTICIPANTS]
@@ -102,8 +102,9 @@ def make_secrets(home: Home, ids: Ids) -> None:
     for path in paths:
         if not path.exists():
             write_private(path, ids.token(32).encode())
-    if not home.sealing_key.exists():
-        write_private(home.sealing_key, key_hex(ids).encode())
+    for path in (home.sealing_key, *(home.journal_key(code) for code in PARTICIPANTS)):
+        if not path.exists():
+            write_private(path, key_hex(ids).encode())
 
 
 def key_hex(ids: Ids) -> str:

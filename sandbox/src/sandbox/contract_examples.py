@@ -191,7 +191,7 @@ async def _kept(world: Deployment) -> Kept:
 
     from egovkit.db import Database
 
-    database = Database(world.journals()[SHEP], pool_size=1)
+    database = Database(world.database_url(SHEP), pool_size=1)
     try:
         async with database.read() as conn:
             rows = await conn.execute(text("SELECT state, raw FROM envelopes ORDER BY received_at, id"))

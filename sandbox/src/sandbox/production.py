@@ -162,9 +162,6 @@ class ProductionWorld(Deployment):
         url = make_url(self._db).set(database=database_name(code), drivername="postgresql+asyncpg")
         return url.render_as_string(hide_password=False)
 
-    def journals(self) -> dict[str, str]:
-        return {service.code: self.database_url(service.code) for service in self.services if service.on_bus}
-
     async def start(self) -> None:
         bootstrap.make_secrets(self.home, self.ids)
         await self._prepare_servers()

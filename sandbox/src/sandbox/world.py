@@ -29,6 +29,7 @@ from sandbox import bootstrap
 from sandbox.clock import Moved, Mover, Target, moved_before
 from sandbox.composition import ADMINISTERED, BY_CODE, NEEDED, NUC, SERVICES, SHEP, Home, Service, values_for
 from sandbox.hosting import Host, StartFailed, listen
+from sandbox.places import Place
 from sandbox.target import Aim, Member, write_members
 
 if TYPE_CHECKING:
@@ -99,8 +100,9 @@ class Deployment:
     def _note_down(self) -> None:
         """For whoever comes from outside with the right to read the home; gone with the deployment."""
         path = self.home.path / NOTE
+        places = {code: {"url": place.url, "key": str(place.key)} for code, place in self.journals().items()}
         processes = [asdict(process) for process in self.processes()]
-        content = {"urls": self.urls, "journals": self.journals(), "processes": processes}
+        content = {"urls": self.urls, "journals": places, "processes": processes}
         bootstrap.write_private(path, json.dumps(content, indent=2).encode())
         self._stack.callback(path.unlink, missing_ok=True)
 
@@ -147,9 +149,13 @@ class Deployment:
     def admin_tokens(self) -> dict[str, str]:
         return {code: self.admin_token(code) for code in ADMINISTERED}
 
-    def journals(self) -> dict[str, str]:
-        """The database of every service that keeps a journal, by code."""
-        return {service.code: self.home.database_url(service.code) for service in self.services if service.on_bus}
+    def journals(self) -> dict[str, Place]:
+        """The database of every service that keeps a journal, by code, and the key of its bodies."""
+        codes = [service.code for service in self.services if service.on_bus]
+        return {code: Place(self.database_url(code), self.home.journal_key(code)) for code in codes}
+
+    def database_url(self, code: str) -> str:
+        return self.home.database_url(code)
 
     async def key(self, code: str) -> SigningKey:
         """A system's own signing key: for checking the twin from behind."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from egovkit.bus import Bus
 from egovkit.clock import Clock
+from egovkit.journal_bodies import Bodies
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.custody import KeyFile
 
@@ -23,6 +24,15 @@ def make_bus(settings: ServiceSettings, clock: Clock) -> Bus:
 def open_custody(settings: ServiceSettings) -> KeyFile:
     """The system's key in its PKCS#12 file; FileNotFoundError says which setting names it."""
     return KeyFile(file_of(settings.keystore, "key store"), settings.keystore_password_file)
+
+
+def load_bodies(settings: ServiceSettings) -> Bodies:
+    """What seals and opens the bodies of the service's journal; FileNotFoundError, ValueError say which file."""
+    path = file_of(settings.journal_key_file, "journal key")
+    try:
+        return Bodies.of_file(path)
+    except ValueError as error:
+        raise ValueError(f"the journal key {path} is not 32 bytes in hex, one key a line") from error
 
 
 def file_of(path: Path, what: str) -> Path:

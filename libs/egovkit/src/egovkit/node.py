@@ -53,12 +53,13 @@ from egovkit.deadlines import (
     DeadlineRunner,
     Deadlines,
 )
-from egovkit.equipment import file_of, make_bus, open_custody
+from egovkit.equipment import file_of, load_bodies, make_bus, open_custody
 from egovkit.errors import EgovError
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.inbox import Handler, Inbox, Prepare
 from egovkit.journal import Journal
+from egovkit.journal_keeping import JournalKeeper, StampMetrics
 from egovkit.key_watch import KeyMetrics, KeyWatch, log_refusal
 from egovkit.log import get_logger
 from egovkit.membership import Membership
@@ -131,6 +132,7 @@ class Node:
         self.metrics.ask(self._refresh_key_metrics)
         self._inboxes: list[Inbox] = []
         self._deadline_metrics: DeadlineMetrics | None = None
+        self._stamp_metrics: StampMetrics | None = None
         self._timers: list[DeadlineRunner] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -167,6 +169,11 @@ class Node:
     @property
     def journal(self) -> Journal:
         return present(self._started.journal, "journal tables")
+
+    @property
+    def journal_keeper(self) -> JournalKeeper:
+        """Stamps, seals and purges; `purges` takes what a service has to purge beside its journal's bodies."""
+        return present(self._started.keeper, "a stamped journal")
 
     @property
     def outbox(self) -> Outbox:
@@ -255,7 +262,7 @@ class Node:
 
     async def _start_sending(self, stack: AsyncExitStack, parts: Parts) -> None:
         if self._journal_tables is not None:
-            parts.journal = Journal(self._journal_tables, self.settings.writer, parts.key)
+            self._start_journal(parts, self._journal_tables)
         if self._tables is not None:
             tables = self._tables.outbox
             parts.idempotent = Idempotent(parts.db, self._tables.idempotency, self.clock, self.ids)
@@ -274,6 +281,23 @@ class Node:
             stack.push_async_callback(parts.relay.close)
             await parts.relay.start()
             self.background(forget_for_ever(parts.db, self._tables, self.clock, self.settings), "egov-forget")
+
+    def _start_journal(self, parts: Parts, tables: JournalTables) -> None:
+        bodies = load_bodies(self.settings)
+        parts.journal = Journal(tables, self.settings.writer, parts.key, bodies)
+        if tables.stamps is None:
+            return
+        parts.keeper = JournalKeeper(
+            parts.db, parts.journal, bodies, self.clock, self.settings, trust=parts.trust, http=parts.http
+        )
+        if self._stamp_metrics is None:  # a node that starts anew counts on
+            self._stamp_metrics = StampMetrics(self.code, self.metrics.registry)
+            self.metrics.ask(self._show_stamps)
+        self.background(parts.keeper.run(), "egov-journal")
+
+    async def _show_stamps(self) -> None:
+        if self._parts is not None and self._parts.keeper is not None and self._stamp_metrics is not None:
+            self._stamp_metrics.show(await self._parts.keeper.standing())
 
     async def _stop_intake(self) -> None:
         self.joined.clear()

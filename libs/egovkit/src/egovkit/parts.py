@@ -11,6 +11,7 @@ from egovkit.bus import Bus
 from egovkit.db.engine import Database
 from egovkit.idempotency import Idempotent
 from egovkit.journal import Journal
+from egovkit.journal_keeping import JournalKeeper
 from egovkit.key_watch import KeyWatch
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
@@ -38,6 +39,7 @@ class Parts:
     membership: Membership
     http: httpx.AsyncClient
     journal: Journal | None = None
+    keeper: JournalKeeper | None = None
     idempotent: Idempotent | None = None
     outbox: Outbox | None = None
     relay: Relay | None = None

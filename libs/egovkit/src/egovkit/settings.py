@@ -50,6 +50,11 @@ class ServiceSettings(BaseSettings):
     keystore: Path
     keystore_password_file: Path | None = None
     trust_root: Path
+    # 32 bytes in hex, one key a line: the first seals the journal's bodies, the others open what was sealed before.
+    journal_key_file: Path
+    stamp_every_s: float = Field(default=60.0, ge=1)  # how long a row of the journal waits for its time stamp
+    stamp_late_s: float = Field(default=900.0, ge=1)  # and from when on that is an alarm
+    journal_bodies_kept_d: int = Field(default=5 * 366, ge=1)  # then the proof alone stays
     answers_kept_h: int = Field(default=48, ge=1)  # lives of rows: see egovkit.upkeep
     sent_kept_h: int = Field(default=7 * 24, ge=1)
 
@@ -70,6 +75,7 @@ class ServiceSettings(BaseSettings):
             "home": home,
             "keystore": home / "keys" / f"{cls.code}.p12",
             "trust_root": home / "trust" / "root.cer",
+            "journal_key_file": home / "secrets" / f"{cls.code}.journal",
         }
         return {**places, **{name: value for name, value in data.items() if value not in (None, "")}}
 

@@ -29,7 +29,9 @@ from egovkit.signatures.keys import Certificate, PublicKey, SigningKey, b64url, 
 __all__ = [
     "ENVELOPE_TYP",
     "JwsHeader",
+    "PlainSignature",
     "peek_payload",
+    "plain_form",
     "read_header",
     "sign_compact",
     "sign_detached",
@@ -124,6 +126,31 @@ def peek_payload(token: str, typ: str) -> dict[str, Any]:
     header_segment, payload_segment, _ = _split_compact(token)
     _compact_header(header_segment, typ)
     return _object(_decode(payload_segment))
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSignature:
+    """A JWS as tools verify it that know none, `openssl dgst -sha256 -verify` among them: the exact bytes that are
+    signed, and the signature over them, of ES256 in DER (RFC 3279, 2.2.3)."""
+
+    alg: str
+    thumbprint: str
+    signed: bytes
+    signature: bytes
+
+
+def plain_form(token: str, typ: str, raw: bytes | None = None) -> PlainSignature:
+    """Of a compact JWS, or with `raw` of a detached one over these bytes. Nothing is verified.
+    EgovError("signature.malformed")."""
+    if raw is None:
+        header_segment, payload_segment, signature_segment = _split_compact(token)
+        header, signed = _compact_header(header_segment, typ), f"{header_segment}.{payload_segment}".encode("ascii")
+    else:
+        header_segment, signature_segment = _split_detached(token)
+        header, signed = _detached_header(header_segment, typ), header_segment.encode("ascii") + b"." + raw
+    signature = _decode(signature_segment)
+    form = _dss(signature) if header.alg == "ES256" else signature
+    return PlainSignature(header.alg, header.thumbprint, signed, form)
 
 
 def _malformed(reason: str) -> EgovError:
