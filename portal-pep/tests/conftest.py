@@ -49,6 +49,7 @@ KINDS = {
     "provider-arm": "provider",
     "other-arm": "provider",
     "registers-mock": "akimat_register",
+    "gbd-fl-mock": "person_register",
 }
 
 
@@ -80,7 +81,11 @@ class FakeShep:
     def __init__(self, pki: TestPki, bus: MemoryBus, clock: HandClock, ids: Ids) -> None:
         self.pki, self.bus, self.clock, self.ids = pki, bus, clock, ids
         self.keys: dict[str, SigningKey] = {code: pki.system(code) for code in KINDS}
-        self.regions = {"provider-arm": ("atyrau", "tayynsha", "zhambyl", "wko"), "other-arm": ("semey",)}
+        self.regions = {
+            "provider-arm": ("atyrau", "tayynsha", "zhambyl", "wko"),
+            "other-arm": ("semey",),
+            "registers-mock": ("atyrau",),
+        }
         self.arrived: asyncio.Queue[Envelope] = asyncio.Queue()
         self.raw: dict[str, bytes] = {}
         self.version = 1

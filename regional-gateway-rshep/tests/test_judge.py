@@ -29,6 +29,7 @@ from egovkit.testing.plugin import Migrated
 from regional_gateway_rshep.app import create_app
 from regional_gateway_rshep.handlers import Redriven
 from regional_gateway_rshep.settings import Settings
+from regional_gateway_rshep.tables import gateway as gateway_tables
 from regional_gateway_rshep.tables import metadata
 
 pytestmark = pytest.mark.service
@@ -371,3 +372,22 @@ async def test_a_register_that_nobody_asked_about_a_case_is_refused(region: Regi
     )
     result = await region.outward(told)
     assert result.error is not None and result.error.code == "order.answer_unasked"
+
+
+async def test_a_question_about_no_case_and_its_answer_pass_and_leave_no_row(region: Region) -> None:
+    data = {"iin": "991231600012", "limit": 100}
+    nowhere = {"regulation": "-", "channel": "-", "step": "-", "caseseq": 0}
+    asked = region.envelope("portal-pep", "registers-mock", type="kz.egov.query.reads.v1", data=data, **nowhere)
+    assert (await region.inward(asked)).error is None
+    assert len(region.arrived["inbox.registers-mock"]) == 1
+    result = {"code": "00000", "name_ru": "…", "name_kk": "…"}
+    told = {"result": result, "answered_at": "2026-01-15T04:00:00Z", "iin": data["iin"], "reads": [], "more": False}
+    answer = region.envelope("registers-mock", "portal-pep", type="kz.egov.answer.reads.v1", data=told, **nowhere)
+    assert (await region.outward(answer)).error is None
+    assert region.arrived["shep.trunk"][-1].body == answer.encode()
+    elsewhere = await region.outward(region.envelope("registers-mock", "portal-pep", type=answer.type, data=told,
+                                                     **{**nowhere, "region": "semey"}))  # fmt: skip
+    assert elsewhere.error is not None and elsewhere.error.code == "route.region_mismatch"
+    gateway = region.app.state.door.gateway
+    async with gateway.parts.db.read() as conn:
+        assert (await conn.execute(gateway_tables.cases.select())).all() == []

@@ -12,11 +12,12 @@ from egovkit.db.engine import Database
 from egovkit.idempotency import Idempotent
 from egovkit.journal import Journal
 from egovkit.journal_keeping import JournalKeeper
+from egovkit.key_watch import KeyWatch
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.relay import Relay
 from egovkit.signatures.certificates import TrustSource, TrustStore
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyFile
 
 T = TypeVar("T")
 
@@ -31,7 +32,8 @@ class Parts:
 
     db: Database
     bus: Bus
-    key: SigningKey
+    key: KeyFile
+    key_watch: KeyWatch
     trust: TrustStore
     trust_source: TrustSource
     membership: Membership

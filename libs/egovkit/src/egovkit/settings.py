@@ -18,6 +18,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from egovkit.private_files import read_private
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0 = the system chooses
 
@@ -104,14 +106,11 @@ class ServiceSettings(BaseSettings):
     def sandbox_token_path(self) -> Path:
         return self.sandbox_token_file or self.home / "secrets" / "clock.admin"
 
-    def keystore_password(self) -> str | None:
-        """The password of the key store, or None for an unprotected one."""
-        return None if self.keystore_password_file is None else read_secret(self.keystore_password_file)
-
 
 def read_secret(path: Path) -> str:
-    """A secret from a file (docker and k8s mount them so); the newline an editor adds is not part of it."""
-    return path.read_text(encoding="utf-8").rstrip("\r\n")
+    """A secret from a file nobody else can read (docker and k8s mount them so); the newline an editor adds is not part
+    of it. Errors as of `read_private`."""
+    return read_private(path).decode("utf-8").rstrip("\r\n")
 
 
 def with_password(url: str, file: Path | None) -> str:
