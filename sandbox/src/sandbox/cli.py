@@ -404,3 +404,16 @@ def bench_conformance(
 
     found = run_bench(count)
     print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("evidence")
+def bench_evidence(
+    as_json: JsonOption = False,
+    rows: Annotated[int, typer.Option("--rows", min=100, help="Rows of a journal.")] = 10_000,
+    envelopes: Annotated[int, typer.Option("--envelopes", min=10, help="Submissions at most, each time.")] = 500,
+) -> None:
+    """Verification beside bare P-256, and a gateway's latency while its journal is stamped."""
+    from sandbox.bench_evidence import run_evidence_bench
+
+    found = run_evidence_bench(rows, envelopes)
+    print_json(found) if as_json else typer.echo(found)
