@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     """Nothing here is read at import: build it in `__main__`, in the sandbox or in a test.
 
     `home` (EGOV_HOME when the service's own variable is unset, default `.egov`) holds the default SQLite file,
-    key store and trust root; each can be placed elsewhere on its own.
+    key store with its password, and trust root; each can be placed elsewhere on its own.
     """
 
     code: ClassVar[str] = "service"  # the participant's code: also the file names under `home`
@@ -48,7 +48,7 @@ class ServiceSettings(BaseSettings):
     amqp_password_file: Path | None = None
 
     keystore: Path
-    keystore_password_file: Path | None = None
+    keystore_password_file: Path
     trust_root: Path
     answers_kept_h: int = Field(default=48, ge=1)  # lives of rows: see egovkit.upkeep
     sent_kept_h: int = Field(default=7 * 24, ge=1)
@@ -69,6 +69,7 @@ class ServiceSettings(BaseSettings):
         places = {
             "home": home,
             "keystore": home / "keys" / f"{cls.code}.p12",
+            "keystore_password_file": home / "secrets" / f"{cls.code}.keystore",
             "trust_root": home / "trust" / "root.cer",
         }
         return {**places, **{name: value for name, value in data.items() if value not in (None, "")}}
