@@ -473,11 +473,7 @@ class World:
 
     async def journal(self, case: str | None) -> list[dict[str, Any]]:
         async with self.app.state.node.db.read() as conn:
-            rows = (
-                await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
-                if case
-                else await read_rows(conn, kit.journal, bodies=BODIES)
-            )
+            rows = await read_rows(conn, kit.journal, case_id=case or None, bodies=BODIES)
         return [{"kind": row.kind, **row.facts} for row in rows]
 
     async def dead(self) -> list[str]:
