@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Literal
 
 import httpx
@@ -15,13 +16,23 @@ from egovkit.signatures.authority import PROFILES, Authority, Span, Usage, perso
 from egovkit.signatures.certificates import Certificate, TrustStore
 from egovkit.signatures.keys import SigningKey, new_private_key
 
-__all__ = ["TestPki"]
+__all__ = ["TestPki", "lay_key"]
+
+KEYSTORE_PASSWORD = "of every key store of the tests"
 
 YEARS = timedelta(days=3650)
 YEAR = timedelta(days=365)
 # Much longer than НУЦ's: a test that moves its clock by hours is about something else. Tests of a stale CRL
 # move it by more than this, or hand a shorter one to their store.
 CRL_LIFE = timedelta(days=30)
+
+
+def lay_key(keystore: Path, password_file: Path, key: SigningKey, code: str) -> None:
+    """A system's key and its password in the files its settings name."""
+    for path in (keystore, password_file):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    keystore.write_bytes(key.to_pkcs12(KEYSTORE_PASSWORD, code))
+    password_file.write_text(f"{KEYSTORE_PASSWORD}\n")
 
 
 class TestPki:
