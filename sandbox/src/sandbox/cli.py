@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from sandbox import regulation_papers
+from sandbox.agent_cli import agent
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
 from sandbox.cassettes import cli as cassettes
@@ -70,6 +71,7 @@ app.command("term")(term)
 contracts_app.command("client")(client)
 app.add_typer(partner_app, name="partner")
 app.add_typer(citizen_app, name="citizen")
+app.command()(agent)
 app.command()(doctor)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
