@@ -121,8 +121,8 @@ def chain_holds(certificate: x509.Certificate, issuing: domain.Authority, root: 
 def test_the_authorities_are_named_as_those_of_nuc_and_marked_as_a_twin(
     root: domain.Authority, issuing: domain.Authority
 ) -> None:
-    assert text_of(root.certificate.subject, NameOID.COMMON_NAME) == ["НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"]
-    assert text_of(issuing.certificate.subject, NameOID.COMMON_NAME) == ["ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"]
+    assert text_of(root.certificate.subject, NameOID.COMMON_NAME) == ["НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN) TEST"]
+    assert text_of(issuing.certificate.subject, NameOID.COMMON_NAME) == ["ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN) TEST"]
     assert issuing.certificate.issuer == root.certificate.subject == root.certificate.issuer
 
 

@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
         ids=ids,
         lifespan=lifespan,
         checks={"database": database_answers, "authority": nuc.waiting_for},
-        title="nuc-mock: twin of НУЦ (not the National Certification Authority)",
+        title="nuc-mock: TEST twin of НУЦ (not the National Certification Authority)",
         papers=Papers(contracts_dir(settings.contracts), settings.port),
     )
     for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):

@@ -14,8 +14,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID, Object
 from nuc_mock.domain.keys import AuthorityKey, KeyKind, PrivateKey, PublicKey, new_authority_key
 from nuc_mock.domain.rules import KEY_USAGE_NAMES, PROFILES, CertificateOrder, Reason
 
-ROOT_NAME = "НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"  # НУЦ writes "(GOST)" or "(RSA)" where we write "(TWIN)"
-ISSUING_NAME = "ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"
+ROOT_NAME = "НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN) TEST"  # НУЦ writes "(GOST)" where we write "(TWIN)"
+ISSUING_NAME = "ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN) TEST"  # as its own test authorities: "(GOST) TEST 2022"
 POLICY = ObjectIdentifier("1.2.398.3.3.2")  # НУЦ's certificate policy since 2022
 
 # A sandbox may set its clock to any day on which an act was in force (the earliest is of 2012), so the
