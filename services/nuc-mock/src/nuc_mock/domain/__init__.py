@@ -24,10 +24,12 @@ from nuc_mock.domain.certificates import (
     build_stamper,
     build_subject,
     der_of,
+    key_of,
     pem_of,
     serial_from,
     serial_text,
     sha256_hex,
+    subject_words,
     thumbprint,
 )
 from nuc_mock.domain.keys import (
@@ -115,6 +117,7 @@ __all__ = [
     "is_oid",
     "is_ordinary_key",
     "key_name",
+    "key_of",
     "new_authority_key",
     "new_key",
     "order_faults",
@@ -127,5 +130,6 @@ __all__ = [
     "serial_from",
     "serial_text",
     "sha256_hex",
+    "subject_words",
     "thumbprint",
 ]
