@@ -16,7 +16,7 @@ from egovkit.idempotency import Answer, Attempt, Idempotent
 from nuc_mock import domain
 from nuc_mock.domain import KeyKind, Profile, Reason, State
 from nuc_mock.service import Generation, Nuc, Wanted
-from nuc_mock.store import ISSUING, ROOT, IssuedCertificate, Search
+from nuc_mock.store import IssuedCertificate, Search
 
 CERTIFICATE_TYPE, LIST_TYPE = "application/pkix-cert", "application/pkix-crl"  # RFC 2585
 OCSP_TYPE, STAMP_TYPE = "application/ocsp-response", "application/timestamp-reply"  # RFC 6960, RFC 3161
@@ -261,7 +261,7 @@ def public_routes(nuc: Nuc) -> APIRouter:
     @router.get("/crl", response_class=Response)
     @refuses("service.unavailable")
     async def revocation_list(request: Request) -> Response:
-        return public_bytes(request, (await nuc.revocation_list(ISSUING)).der, LIST_TYPE)
+        return public_bytes(request, await nuc.other_list("crl"), LIST_TYPE)
 
     @router.post("/ocsp", response_class=Response, openapi_extra=_binary("application/ocsp-request"))
     async def ocsp(request: Request) -> Response:
@@ -279,7 +279,7 @@ def public_routes(nuc: Nuc) -> APIRouter:
     @router.get("/crl/root", response_class=Response)
     @refuses("service.unavailable")
     async def root_revocation_list(request: Request) -> Response:
-        return public_bytes(request, (await nuc.revocation_list(ROOT)).der, LIST_TYPE)
+        return public_bytes(request, await nuc.root_list(), LIST_TYPE)
 
     @router.get("/crl/delta", response_class=Response)
     @refuses("service.unavailable")

@@ -33,7 +33,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
     clock = clock if control is None else control.clock
     ids = ids or SystemIds(clock)
     db = Database(settings.database_url)
-    nuc = Nuc(settings, db, clock, ids)
+    nuc = Nuc(settings, db, clock, ids, None if control is None else control.faults)
     idempotent = Idempotent(db, tables.idempotency, clock, ids)
 
     @asynccontextmanager
@@ -76,6 +76,7 @@ def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
 
     control.moments.append(next_lists)
     control.prepares.append(nuc.outlive)
+    control.faults.authority = True
     bend_http(app, control.faults)
     app.include_router(sandbox_router(control))
     tap_service(app, control)

@@ -17,6 +17,8 @@ from egovkit.errors import EgovError, FieldError
 from egovkit.ids import Ids
 from egovkit.journal import Journal, JournalEntry
 from egovkit.log import get_logger
+from egovkit.sandbox.fault_names import AUTHORITY
+from egovkit.sandbox.faults import Faults
 from nuc_mock import domain, store, tables
 from nuc_mock.domain import CertificateOrder, Event, KeyKind, Oddity, OddKeyKind, Profile, PublicKey, Reason, State
 from nuc_mock.settings import Settings
@@ -63,11 +65,12 @@ class Generation:
 class Nuc:
     """The certification authority. `open` before use; `close` gives the database back."""
 
-    def __init__(self, settings: Settings, db: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, settings: Settings, db: Database, clock: Clock, ids: Ids, faults: Faults | None = None) -> None:
         self.db = db
         self._settings = settings
         self._clock = clock
         self._ids = ids
+        self._faults = faults
         self._journal = Journal(tables.journal, settings.writer)
         self._authorities: Authorities | None = None
         self._generations: dict[int, Generation] = {}
@@ -390,14 +393,17 @@ class Nuc:
         """DER of the complete list ("crl") or of the changes ("delta") signed by one of the issuing authority's keys,
         without a number by today's. EgovError nuc.generation_unknown."""
         by = await self.current() if number is None else await self.generation(number)
-        complete = await self.revocation_list(ISSUING)
-        if kind == "crl" and by is self.newest:
-            return complete.der
-        async with self.db.read() as conn:
-            found = await store.other_list(conn, f"{kind}-{by.number}")
+        found: bytes | None = (await self.revocation_list(ISSUING)).der
+        if kind == "delta" or by is not self.newest:
+            async with self.db.read() as conn:
+                found = await store.other_list(conn, f"{kind}-{by.number}")
         if found is None:
             raise EgovError("service.unavailable")
-        return found
+        return self._aged(found, by.issuing)
+
+    async def root_list(self) -> bytes:
+        """DER of the root's list."""
+        return self._aged((await self.revocation_list(ROOT)).der, self.authorities.root)
 
     async def renew_lists(self, *, force: bool = False) -> dict[str, PublishedList]:
         """Both lists, new ones where due (or anyhow, with `force`: the sandbox has moved the clock)."""
@@ -428,9 +434,39 @@ class Nuc:
             except domain.Refused as refused:
                 return domain.build_refusal(refused.failure)
             known = await store.standings(conn, asked.serials, asked.generation)
-        now = _whole(self._clock.now())
+        now, by = _whole(self._clock.now()), self._generations[asked.generation]
+        if self._fault("ocsp-try-later", "ocsp") is not None:
+            return domain.build_refusal("try_later")
+        signer = by.responder
+        if self._fault("ocsp-wrong-signer", "ocsp") is not None:
+            signer = self._strange_responder(by)
+        if (late := self._fault("ocsp-stale", "ocsp")) is not None:
+            now -= self._settings.ocsp_validity + timedelta(seconds=int(late["seconds"]))
         until = now + self._settings.ocsp_validity
-        return domain.build_answer(self._generations[asked.generation].responder, asked, known, now=now, until=until)
+        return domain.build_answer(signer, asked, known, now=now, until=until)
+
+    def _strange_responder(self, by: Generation) -> domain.Authority:
+        """Under the responder's name, by a key that only says to be the issuing authority's."""
+        key, other = domain.new_authority_key(KeyKind.P256), domain.new_authority_key(KeyKind.P256)
+        issuer = domain.Authority(by.issuing.certificate, other)
+        return domain.Authority(domain.build_responder(issuer, key, self._serial(), self._addresses(by.number)), key)
+
+    def _aged(self, der: bytes, issuer: domain.Authority) -> bytes:
+        """The list as it is, or expired if a tester wants it so."""
+        if (late := self._fault("crl-expired", "crl")) is None:
+            return der
+        until = _whole(self._clock.now()) - timedelta(seconds=int(late["seconds"]))
+        return domain.dated_crl(issuer, der, this_update=until - self._settings.crl_validity, next_update=until)
+
+    def _fault(self, name: str, what: str) -> Mapping[str, Any] | None:
+        """The parameters of a tester's fault that hits this time."""
+        if self._faults is None:
+            return None
+        for rule in self._faults.at(AUTHORITY):
+            if rule.spec.name == name and rule.takes():
+                self._faults.told(rule, what)
+                return rule.parameters
+        return None
 
     async def stamp(self, query: bytes) -> bytes:
         """The reply to a time stamp query, DER; also a rejection is a reply."""
@@ -439,6 +475,8 @@ class Nuc:
             if not self._generations:
                 raise domain.Rejected("system_failure", "not started yet")
             asked = domain.read_query(query)
+            if self._fault("stamp-refused", "tsp") is not None:
+                raise domain.Rejected("system_failure", "a tester wants it so")
         except domain.Rejected as rejected:
             return domain.build_rejection(rejected)
         async with self.db.begin() as conn:
