@@ -23,6 +23,7 @@ from sandbox.conformance_cli import conformance
 from sandbox.contracts_cli import contracts_app
 from sandbox.doctor.cli import doctor
 from sandbox.faults_cli import app as faults_app
+from sandbox.forms_cli import app as forms_app
 from sandbox.identities_cli import app as identities_app
 from sandbox.log_cli import app as log_app
 from sandbox.options import HomeOption, JsonOption, home_of
@@ -54,6 +55,7 @@ app.add_typer(bench_app, name="bench")
 app.command()(replay)
 app.add_typer(clock_app, name="clock")
 app.add_typer(faults_app, name="faults")
+app.add_typer(forms_app, name="forms")
 app.add_typer(identities_app, name="identities")
 app.add_typer(log_app, name="log")
 app.command()(cassettes.record)
