@@ -23,7 +23,7 @@ class PageFacts:
 
     `values` are the provider's, by the names of the act's fields or its own; `form` is what the applicant entered,
     used where the provider left a place open. `names`: of the official as printed. `signed`: rows of the signature.
-    `codes`: QR codes as SVG. `languages`: of the body, in this order.
+    `codes`: QR codes as SVG, of the whole signed document. `languages`: of the body, in this order.
     """
 
     number: str | None
@@ -42,6 +42,7 @@ class PageFacts:
     sha256: str | None = None
     notes: Sequence[Both] = ()  # what else the system that makes the page has to say
     codes: Sequence[str] = ()
+    code: str | None = None  # one more, small, beside the signature
     languages: Sequence[Language] = LANGUAGES
 
 
@@ -69,6 +70,7 @@ def page_of(outputs: Outputs, output: Output, facts: PageFacts) -> Json:
         "signature": _signature(common, facts),
         "notes": [{one: note[one] for one in LANGUAGES} for note in notes],
         "codes": list(facts.codes),
+        "code": facts.code,
         "training": common["training"],
         "sha256": facts.sha256,
     }

@@ -71,7 +71,7 @@ class Output:
 
     @property
     def clause(self) -> str | None:
-        return self.form.of[self.regulation.code]
+        return self.form.of.get(self.regulation.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,11 @@ class Outputs:
         free = [one for one in found if kind == "negative" and not one.form.printed]
         chosen = named or (free if variant is None else []) or (found if len(found) == 1 else [])
         return chosen[0] if chosen else None
+
+    def general(self, regulation: Regulation, kind: Kind) -> Output:
+        """The general layout, where the provider did not say which of the act's forms it is."""
+        form = next(one for one in self.forms if one.kind == kind and not one.printed and len(one.of) > 1)
+        return Output(f"{regulation.code}.{kind}", regulation, form)
 
     def coded(self, code: str) -> Output | None:
         return next((one for one in self.all if one.code == code), None)
