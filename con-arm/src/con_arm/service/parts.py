@@ -25,7 +25,7 @@ from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.pdf import DocumentPages
 from egovkit.signatures.certificates import TrustStore
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.sealing import Sealer
 from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import Catalogue, Regulation
@@ -46,7 +46,7 @@ class Centre:
     clock: Clock
     ids: Ids
     catalogue: Catalogue
-    key: SigningKey  # the workstation's system key
+    key: KeyCustody  # the workstation's system key
     journal: Journal
     outbox: Outbox
     membership: Membership

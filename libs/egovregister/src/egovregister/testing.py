@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,12 +19,14 @@ from egovkit.bus.memory import MemoryBus
 from egovkit.clock import Clock, HandClock
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.ids import Ids
+from egovkit.journal import row_of
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
 from egovkit.node import Node
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
-from egovkit.testing.pki import TestPki
+from egovkit.testing.journal import BODIES, give_journal_key
+from egovkit.testing.pki import TestPki, lay_key
 from egovlaw.kinds import message_type
 from egovregister.finding import NATIONAL_INGRESS
 
@@ -175,21 +176,23 @@ class Bench:
         tables = self.node.journal.tables
         query = tables.rows.select().where(tables.rows.c.kind == kind).order_by(tables.rows.c.position)
         async with self.node.db.read() as conn:
-            return [json.loads(row.body) for row in await conn.execute(query)]
+            return [row_of(row._mapping, BODIES).facts for row in await conn.execute(query)]
 
 
 def files_in(home: Path, keys: Keys, pki: TestPki) -> dict[str, Any]:
     """Key store, trust root and administrator's token; the values of the settings that name them."""
-    (home / "register.p12").write_bytes(keys.register.to_pkcs12(None, "register"))
+    lay_key(home / "register.p12", home / "register.keystore", keys.register, "register")
     (home / "root.cer").write_bytes(der(pki.root))
     (home / "admin").write_text(ADMIN + "\n")
     return {
         "home": home,
         "keystore": home / "register.p12",
+        "keystore_password_file": home / "register.keystore",
         "trust_root": home / "root.cer",
         "admin_token_file": home / "admin",
         "nuc_url": "http://nuc.test",
         "shep_url": "http://shep.test",
+        **give_journal_key(home, "register"),
     }
 
 

@@ -22,9 +22,11 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import insert_ignore
+from egovkit.errors import EgovError
+from egovkit.private_files import read_private
 from nuc_mock import domain
 from nuc_mock.domain import Authority, ListedCertificate, Profile, Reason, State
-from nuc_mock.tables import authorities, certificates
+from nuc_mock.tables import authorities, certificates, stamps
 
 ROOT, ISSUING = "root", "issuing"
 SHORTEST_TOKEN = 16  # characters; anything shorter could be guessed over HTTP
@@ -70,6 +72,31 @@ def load_or_make_authorities(folder: Path, make: Callable[[], Authorities], toke
     return Authorities(_read_authority(folder, ROOT), _read_authority(folder, ISSUING))
 
 
+def load_or_make_service(path: Path, make: Callable[[], Authority], token: str) -> Authority:
+    """The key and certificate of one of the authority's own services, in one file. Blocking. Two processes that start
+    together end with the same: the file appears whole or not at all, and whoever was later takes the other's."""
+    if not path.exists():
+        made = make()
+        draft = path.with_name(f".{path.name}-{token}")
+        key = made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_secret(draft, key + domain.pem_of([made.certificate]).encode())
+        try:
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+        _sync_folder(path.parent)
+    try:
+        content = path.read_bytes()
+        key_found = load_pem_private_key(content, password=None)
+        certificate = x509.load_pem_x509_certificate(content)
+    except (OSError, ValueError) as error:
+        raise AuthorityUnusable(f"{path} can't be read: {error}; without the file a new one is made") from None
+    if not isinstance(key_found, domain.AuthorityKey) or key_found.public_key() != certificate.public_key():
+        raise AuthorityUnusable(f"the key in {path} is not that of its certificate")
+    return Authority(certificate, key_found)
+
+
 def load_or_make_token(path: Path, make: Callable[[], str], *, may_make: bool) -> str:
     """The administrator's token; made at the first start unless the operator named a file. Blocking."""
     if may_make and not path.exists():
@@ -80,8 +107,8 @@ def load_or_make_token(path: Path, make: Callable[[], str], *, may_make: bool) -
             with suppress(FileExistsError):  # another start was first, and its token is the one
                 os.link(draft, path)
     try:
-        token = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
+        token = read_private(path).decode("utf-8").strip()
+    except (OSError, EgovError) as error:
         raise AuthorityUnusable(f"the administrator's token can't be read from {path}: {error}") from None
     if len(token) < SHORTEST_TOKEN:
         raise AuthorityUnusable(f"the token in {path} is shorter than {SHORTEST_TOKEN} characters")
@@ -105,9 +132,9 @@ def _write_authority(folder: Path, name: str, authority: Authority) -> None:
 
 def _read_authority(folder: Path, name: str) -> Authority:
     try:
-        key = load_pem_private_key((folder / f"{name}.key.pem").read_bytes(), password=None)
+        key = load_pem_private_key(read_private(folder / f"{name}.key.pem"), password=None)
         certificate = x509.load_der_x509_certificate((folder / f"{name}.cer").read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EgovError) as error:
         raise AuthorityUnusable(f"the {name} authority in {folder} can't be read: {error}") from None
     if not isinstance(key, domain.AuthorityKey) or key.public_key() != certificate.public_key():
         raise AuthorityUnusable(f"{folder}/{name}.key.pem is not the key of {name}.cer")
@@ -233,6 +260,26 @@ async def search_certificates(
             query = query.where(certificates.c[field.name] == value)
     rows = await conn.execute(query.order_by(certificates.c.position).limit(limit))
     return [_issued(row._mapping) for row in rows]
+
+
+async def standings(conn: AsyncConnection, serials: Sequence[int]) -> dict[int, domain.Standing]:
+    """How those of them that were issued here stand."""
+    c = certificates.c
+    wanted = [domain.serial_text(one) for one in serials if 0 < one < 1 << 160]
+    rows = await conn.execute(select(c.serial, c.state, c.listed_at, c.reason).where(c.serial.in_(wanted)))
+    return {
+        int(row.serial, 16): domain.Standing()
+        if row.state == State.GOOD
+        else domain.Standing(row.listed_at, Reason(row.reason))
+        for row in rows
+    }
+
+
+async def add_stamp(conn: AsyncConnection, at: datetime, digest: str, imprint: bytes) -> int:
+    """Its serial number."""
+    added = stamps.insert().values(at=at, digest=digest, imprint=imprint).returning(stamps.c.serial)
+    serial: int = (await conn.execute(added)).scalar_one()
+    return serial
 
 
 async def move_certificate(
