@@ -24,6 +24,7 @@ from sandbox.conformance_cli import conformance
 from sandbox.contracts_cli import contracts_app
 from sandbox.doctor.cli import doctor
 from sandbox.faults_cli import app as faults_app
+from sandbox.forms_cli import app as forms_app
 from sandbox.identities_cli import app as identities_app
 from sandbox.journal_cli import case_evidence, journal_app
 from sandbox.keys_cli import app as keys_app
@@ -57,6 +58,7 @@ app.command()(replay)
 app.command("evidence")(case_evidence)
 app.add_typer(clock_app, name="clock")
 app.add_typer(faults_app, name="faults")
+app.add_typer(forms_app, name="forms")
 app.add_typer(identities_app, name="identities")
 app.add_typer(log_app, name="log")
 app.add_typer(keys_app, name="keys")
