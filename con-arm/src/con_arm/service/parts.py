@@ -24,6 +24,7 @@ from egovkit.journal import Journal
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.signatures.certificates import TrustStore
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.sealing import Sealer
 from egovlaw.calendar import WorkCalendar
@@ -49,6 +50,7 @@ class Centre:
     outbox: Outbox
     membership: Membership
     trust: TrustStore
+    signatures: DocumentSignatures
     sealer: Sealer
     keyring: Keyring
     passwords: Passwords

@@ -75,7 +75,9 @@ from egovkit.sandbox.taps import tap_client, tap_service
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.ocsp import OcspClient
 from egovkit.signatures.tls import public_trust
 from egovkit.upkeep import BusMetrics, forget_for_ever
 
@@ -155,6 +157,11 @@ class Node:
         return self._started.trust_source
 
     @property
+    def signatures(self) -> DocumentSignatures:
+        """Whether to believe a person's signature over a document."""
+        return self._started.signatures
+
+    @property
     def membership(self) -> Membership:
         return self._started.membership
 
@@ -226,6 +233,7 @@ class Node:
         if http is None:
             http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT, verify=public_trust()))
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
+        signatures = DocumentSignatures(trust, OcspClient(http, self.clock, settings.nuc_url))
         bus = self._given_bus or make_bus(settings, self.clock)
         if self.control is not None:
             self.control.faults.key = key
@@ -237,7 +245,7 @@ class Node:
         await bus.start()
         if self._given_bus is None:
             stack.push_async_callback(bus.close)
-        self._parts = Parts(db, bus, key, trust, source, Membership(trust, self.clock), http)
+        self._parts = Parts(db, bus, key, trust, source, signatures, Membership(trust, self.clock), http)
         stack.callback(self._forget_parts)
         await self._start_sending(stack, self._parts)
         stack.push_async_callback(self._stop_intake)

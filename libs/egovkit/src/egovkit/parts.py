@@ -16,6 +16,7 @@ from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.relay import Relay
 from egovkit.signatures.certificates import TrustSource, TrustStore
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Parts:
     key: SigningKey
     trust: TrustStore
     trust_source: TrustSource
+    signatures: DocumentSignatures
     membership: Membership
     http: httpx.AsyncClient
     journal: Journal | None = None

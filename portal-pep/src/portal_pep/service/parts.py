@@ -21,6 +21,7 @@ from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.pdf import PdfTemplate
 from egovkit.signatures.certificates import TrustStore
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue, Regulation
@@ -79,6 +80,7 @@ class Portal:
     outbox: Outbox
     membership: Membership
     trust: TrustStore
+    signatures: DocumentSignatures
     sealer: Sealer
     keyring: Keyring
     passwords: Passwords
