@@ -89,7 +89,7 @@ async def _checked_signature(
     """Facts about a signature that holds; a broken one is journalled and refused, and changes nothing."""
     try:
         facts = await portal.signatures.verify(document, signature, portal.clock.now(), case.iin)
-        code = None if facts.intact else facts.refusal
+        code = facts.broken
     except EgovError as error:
         code = error.code
     if code is None:

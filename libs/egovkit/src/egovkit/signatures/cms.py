@@ -203,6 +203,9 @@ def _require_attributes(signer: Any) -> None:
     ):
         if needed not in names:
             raise _malformed(told)
+    content_type = next(one for one in signer["signed_attrs"] if one["type"].native == "content_type")
+    if content_type["values"][0].native != "data":
+        raise _malformed("content-type is not data")
 
 
 def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any) -> Any:

@@ -101,6 +101,13 @@ class DocumentFacts:
         return self.reading.digest_ok and self.reading.signature_ok
 
     @property
+    def broken(self) -> str | None:
+        """The code of the first of checks 4 to 6 that failed: to be signed again, whoever the signer is. None as well
+        while it is unknown whether the stamp's certificate is revoked."""
+        found = next((one.code for one in self.checks[:3] if one.code is not None), None)
+        return None if found == "certificate.revocation_unknown" else found
+
+    @property
     def refusal(self) -> str | None:
         """The code of the first check that failed, or None."""
         return next((one.code for one in self.checks if one.code is not None), None)
