@@ -170,7 +170,10 @@ async def test_several_signers_or_none_are_refused() -> None:
 
     signer = asn1_cms.ContentInfo.load(SIGNED)["content"]["signer_infos"][0]
     assert await _malformed(_bent(signer_infos=[signer, signer.copy()]))
-    assert await _malformed(_bent(signer_infos=[])) == "exactly one signer is expected; several people sign in files of their own"
+    assert (
+        await _malformed(_bent(signer_infos=[]))
+        == "exactly one signer is expected; several people sign in files of their own"
+    )
 
 
 def _with_signer(change: Any) -> bytes:

@@ -28,14 +28,14 @@ def signatures(
     folder = output or contracts_dir() / FOLDER
     if play:
         raise typer.Exit(asyncio.run(_play(folder)))
-    typer.echo(asyncio.run(_make(folder)))
+    typer.echo(_make(folder))
 
 
-async def _make(folder: Path) -> str:
+def _make(folder: Path) -> str:
     from egovkit.testing.vectors import write
     from egovkit.testing.vectors_signatures import make
 
-    world, cases = await make()
+    world, cases = asyncio.run(make())
     folder.mkdir(parents=True, exist_ok=True)
     write(folder, world, cases)
     bad = sum(one.expect.code is not None for one in cases)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -155,8 +156,7 @@ def _reading(data: bytes, signed_data: asn1_cms.SignedData) -> Reading:
         raise _malformed("exactly one signer is expected; several people sign in files of their own")
     signer = signed_data["signer_infos"][0]
     digest = _digest_of(signer)
-    _require_attributes(signer)
-    signer_certificate = _certificate_of(signed_data, signer)
+    signer_certificate = _certificate_of(signed_data, signer, _attributes(signer))
     certificate = _loaded(signer_certificate.dump())
     if public_key_of(certificate) is None:
         raise _malformed("a key of a kind we don't know")
@@ -186,43 +186,71 @@ def _digest_of(signer: Any) -> str:
     return digest
 
 
-def _require_attributes(signer: Any) -> None:
+def _attributes(signer: Any) -> dict[str, Any]:
+    """The signed attributes, each once and of one value; those of CAdES-BES are there."""
     from asn1crypto.core import Void
 
     if isinstance(signer["signed_attrs"], Void):
         raise _malformed("no signed attributes")
-    names = [one["type"].native for one in signer["signed_attrs"]]
-    if len(set(names)) != len(names):
-        raise _malformed("an attribute twice")  # RFC 5652, 11: two readers might each take another one
-    if any(len(one["values"]) != 1 for one in signer["signed_attrs"]):
-        raise _malformed("an attribute without exactly one value")
+    found: dict[str, Any] = {}
+    for one in signer["signed_attrs"]:
+        if (name := one["type"].native) in found:
+            raise _malformed("an attribute twice")  # RFC 5652, 11: two readers might each take another one
+        if len(one["values"]) != 1:
+            raise _malformed("an attribute without exactly one value")
+        found[name] = one["values"][0]
     for needed, told in (
         ("content_type", "no content-type"),
         ("message_digest", "no message-digest"),
         ("signing_certificate_v2", "no signing-certificate-v2: not CAdES"),
     ):
-        if needed not in names:
+        if needed not in found:
             raise _malformed(told)
-    content_type = next(one for one in signer["signed_attrs"] if one["type"].native == "content_type")
-    if content_type["values"][0].native != "data":
+    if found["content_type"].native != "data":
         raise _malformed("content-type is not data")
+    return found
 
 
-def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any) -> Any:
+def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any, attributes: dict[str, Any]) -> Any:
     """The signer's certificate, inside and the very one that signing-certificate-v2 names by its hash."""
     from asn1crypto import tsp
-    from pyhanko.sign.general import CMSExtractionError, check_ess_certid, extract_certificate_info
 
-    try:
-        found = extract_certificate_info(signed_data).signer_cert
-    except CMSExtractionError:
-        raise _malformed("the signer's certificate is not inside") from None
-    attribute = next(one for one in signer["signed_attrs"] if one["type"].native == "signing_certificate_v2")
+    found = next((one for one in _inside(signed_data) if _is_named(one, signer["sid"])), None)
+    if found is None:
+        raise _malformed("the signer's certificate is not inside")
     # read anew: asn1crypto must not take the signed attributes for changed
-    named = tsp.SigningCertificateV2.load(attribute["values"][0].dump())["certs"][0]
-    if named["hash_algorithm"]["algorithm"].native not in DIGESTS or not check_ess_certid(found, named):
+    named = tsp.SigningCertificateV2.load(attributes["signing_certificate_v2"].dump())["certs"][0]
+    digest = str(named["hash_algorithm"]["algorithm"].native)
+    # its issuerSerial, where there is one, pyHanko compares with the rest
+    if digest not in DIGESTS or hashlib.new(digest, found.dump()).digest() != named["cert_hash"].native:
         raise _malformed("signing-certificate-v2 names another certificate")
     return found
+
+
+def _inside(signed_data: asn1_cms.SignedData) -> Iterator[Any]:
+    for one in signed_data["certificates"]:
+        if one.name == "certificate":
+            yield _parsed(one.dump())  # untagged in its choice: the certificate's own DER
+
+
+@lru_cache(maxsize=4096)
+def _parsed(certificate: bytes) -> Any:
+    """For pyHanko, and kept: its comparison of names costs more than the rest of the reading. Read to its last field,
+    since asn1crypto reads lazily and threads share what is kept."""
+    from asn1crypto import x509 as asn1_x509
+
+    found = asn1_x509.Certificate.load(certificate, strict=True)
+    _ = found.native
+    return found
+
+
+def _is_named(certificate: Any, sid: Any) -> bool:
+    from pyhanko.sign.general import match_issuer_serial
+
+    if sid.name != "issuer_and_serial_number":
+        return bool(certificate.key_identifier == sid.chosen.native)
+    same_number = certificate.serial_number == sid.chosen["serial_number"].native  # first: names are dear to compare
+    return same_number and bool(match_issuer_serial(sid.chosen, certificate))
 
 
 def _stamp_of(signer: Any) -> bytes | None:

@@ -15,7 +15,8 @@ Signatures are detached CAdES-BES or -T. The checks, in their order; the first t
                    an authority we trust                                           stamp.*
      7 chain       leads to НУЦ's root                                             certificate.untrusted
      8 dates       valid at the moment the signature is judged for                 certificate.not_yet_valid, .expired
-     9 revocation  not revoked at that moment: OCSP, then the list; neither: no    certificate.revoked, .revocation_unknown
+     9 revocation  not revoked at that moment: OCSP, then the list;
+                   neither, and it is refused                                      certificate.revoked, .revocation_unknown
     10 usage       a signing key of a signatory                                    certificate.wrong_usage
     11 person      of the ИИН that the request claims                              certificate.of_another_person
 
@@ -94,6 +95,11 @@ class DocumentFacts:
     def certificate(self) -> Certificate:
         """The signer's certificate itself."""
         return self.reading.certificate
+
+    @property
+    def signing_time(self) -> datetime | None:
+        """What the signer claims; proves nothing."""
+        return self.reading.signing_time
 
     @property
     def intact(self) -> bool:

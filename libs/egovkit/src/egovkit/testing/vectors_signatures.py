@@ -176,7 +176,9 @@ def _form(w: _World) -> Iterator[Case]:
     for name in ("sha1", "md5", "sha224"):
         yield _malformed(name, f"Digest {name}", of_signer("digest_algorithm", {"algorithm": name}), weak)
     yield _malformed("key-p384", "A key that НУЦ does not issue", _p384(w), "a key of a kind we don't know")
-    twin = w.issuer.issue(person_name(OTHER_IIN, "БӨТЕН", "БІРЕУ"), w.person.private_key.public_key(), w.signer, w.pki.span())
+    twin = w.issuer.issue(
+        person_name(OTHER_IIN, "БӨТЕН", "БІРЕУ"), w.person.private_key.public_key(), w.signer, w.pki.span()
+    )
     named = "signing-certificate-v2 names another certificate"
     yield _malformed("substituted", "Another certificate of the same key", _substituted(w.signed, der(twin)), named)
 
@@ -193,7 +195,9 @@ def _without_attributes(signed: bytes) -> bytes:
     from asn1crypto import cms
 
     def strip(content: Any, signer: Any) -> None:
-        kept = {name: signer[name] for name in ("version", "sid", "digest_algorithm", "signature_algorithm", "signature")}
+        kept = {
+            name: signer[name] for name in ("version", "sid", "digest_algorithm", "signature_algorithm", "signature")
+        }
         content["signer_infos"] = [cms.SignerInfo(kept)]
 
     return bent(signed, strip)
@@ -216,7 +220,9 @@ def _p384(w: _World) -> bytes:
     """The certificate of a P-384 key in the place of the signer's, and named by the attribute."""
     key = ec.generate_private_key(ec.SECP384R1())
     strange = w.issuer.issue(person_name(IIN, "СЫНАҚОВ", "СЫНАҚ"), key.public_key(), w.signer, w.pki.span())
-    return resigned(_substituted(w.signed, der(strange)), w.person, lambda told: [*_but(told, ESS), _named(der(strange))])
+    return resigned(
+        _substituted(w.signed, der(strange)), w.person, lambda told: [*_but(told, ESS), _named(der(strange))]
+    )
 
 
 ESS = "signing_certificate_v2"
@@ -278,7 +284,9 @@ def _attributes(w: _World) -> Iterator[Case]:
     yield _malformed("no-content-type", "No content-type attribute", bare, "no content-type")
     undigested = anew(lambda told: _but(told, "message_digest"))
     yield _malformed("no-message-digest", "No message-digest attribute", undigested, "no message-digest")
-    yield _malformed("attribute-of-other-type", "content-type says another", anew(other_type), "content-type is not data")
+    yield _malformed(
+        "attribute-of-other-type", "content-type says another", anew(other_type), "content-type is not data"
+    )
 
 
 def _data(w: _World) -> Iterator[Case]:
@@ -362,7 +370,13 @@ def _answers(w: _World) -> Iterator[Case]:
     yield of("good", "Good, and no list at all", said(), GOOD)
     by_issuer = SigningKey(w.issuer.private_key, w.pki.issuing)
     yield of("by-the-issuer", "Signed by the issuer itself", said(by_issuer), GOOD)
-    yield of("revoked", "Revoked, where the list is silent", said(said="revoked", since=NOW - DAY), revoked, crl="current.crl")
+    yield of(
+        "revoked",
+        "Revoked, where the list is silent",
+        said(said="revoked", since=NOW - DAY),
+        revoked,
+        crl="current.crl",
+    )
     hold = said(said="revoked", since=NOW - DAY, reason="certificate_hold")
     yield of("on-hold", "On hold", hold, revoked)
     yield of("revoked-later", "Revoked from tomorrow on", said(said="revoked", since=NOW + DAY), GOOD)
@@ -425,7 +439,9 @@ def _flip_last(reply: bytes) -> bytes:
 def _stamped(w: _World) -> Iterator[Awaitable[Case]]:
     month = NOW - 30 * DAY
 
-    async def of(name: str, title: str, cms: bytes, by: tuple[SigningKey, datetime], code: str | None, **more: Any) -> Case:
+    async def of(
+        name: str, title: str, cms: bytes, by: tuple[SigningKey, datetime], code: str | None, **more: Any
+    ) -> Case:
         cms = await stamp_cms(cms, LittleStamps(*by))
         return _case(f"{'good' if code is None else 'stamp'}-{name}", title, cms, Outcome(code), **more)
 
@@ -447,7 +463,13 @@ def _stamped(w: _World) -> Iterator[Awaitable[Case]]:
     yield of("after-expiry", "Stamped when the certificate had expired", old, late, "certificate.expired")
     early = by(w.tsa, NOW - 190 * DAY)
     yield of("before-validity", "Stamped before the certificate began", old, early, "certificate.not_yet_valid")
-    yield of("expired-unknown", "Expired since; a list may forget the expired", old, by(w.tsa), "certificate.revocation_unknown")
+    yield of(
+        "expired-unknown",
+        "Expired since; a list may forget the expired",
+        old,
+        by(w.tsa),
+        "certificate.revocation_unknown",
+    )
     ahead = by(w.tsa, NOW + HOUR)
     yield of("from-the-future", "Stamped in an hour", w.signed, ahead, "stamp.from_the_future")
     foreign = w.stamper_of(TestPki(HandClock(NOW - 200 * DAY)))
