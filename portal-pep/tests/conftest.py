@@ -31,7 +31,7 @@ from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import give_journal_key
-from egovkit.testing.pki import TestPki
+from egovkit.testing.pki import TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
 from portal_pep.app import create_app
@@ -49,6 +49,7 @@ KINDS = {
     "provider-arm": "provider",
     "other-arm": "provider",
     "registers-mock": "akimat_register",
+    "gbd-fl-mock": "person_register",
 }
 
 
@@ -80,7 +81,11 @@ class FakeShep:
     def __init__(self, pki: TestPki, bus: MemoryBus, clock: HandClock, ids: Ids) -> None:
         self.pki, self.bus, self.clock, self.ids = pki, bus, clock, ids
         self.keys: dict[str, SigningKey] = {code: pki.system(code) for code in KINDS}
-        self.regions = {"provider-arm": ("atyrau", "tayynsha", "zhambyl", "wko"), "other-arm": ("semey",)}
+        self.regions = {
+            "provider-arm": ("atyrau", "tayynsha", "zhambyl", "wko"),
+            "other-arm": ("semey",),
+            "registers-mock": ("atyrau",),
+        }
         self.arrived: asyncio.Queue[Envelope] = asyncio.Queue()
         self.raw: dict[str, bytes] = {}
         self.version = 1
@@ -403,7 +408,7 @@ async def world(
     settings: PortalPepSettings, pki: TestPki, memory_bus: MemoryBus, clock: HandClock, ids: Ids
 ) -> AsyncIterator[World]:
     shep = FakeShep(pki, memory_bus, clock, ids)
-    settings.keystore.write_bytes(shep.keys["portal-pep"].to_pkcs12(None, "portal-pep"))
+    lay_key(settings.keystore, settings.keystore_password_file, shep.keys["portal-pep"], "portal-pep")
     store = FakeStore()
     outward = httpx.AsyncClient(transport=httpx.MockTransport(shep.http))
     app = create_app(settings, bus=memory_bus, clock=clock, ids=ids, http=outward, attachments=store)

@@ -70,7 +70,7 @@ class Authority:
     def stamps(self) -> LittleStamps:
         key = new_private_key("rsa2048")
         issued = self.pki.issuing_authority.issue(
-            system_name("tsa"), key.public_key(), PROFILES["stamper"], self.pki.span()
+            system_name("tsa"), key.public_key(), PROFILES["stamping"], self.pki.span()
         )
         return LittleStamps(SigningKey(key, issued, (self.pki.issuing,)), self.clock.now())
 

@@ -25,6 +25,7 @@ from sandbox.contracts_cli import contracts_app
 from sandbox.doctor.cli import doctor
 from sandbox.faults_cli import app as faults_app
 from sandbox.identities_cli import app as identities_app
+from sandbox.keys_cli import app as keys_app
 from sandbox.log_cli import app as log_app
 from sandbox.options import HomeOption, JsonOption, home_of
 from sandbox.partner_cli import app as partner_app
@@ -58,6 +59,7 @@ app.add_typer(clock_app, name="clock")
 app.add_typer(faults_app, name="faults")
 app.add_typer(identities_app, name="identities")
 app.add_typer(log_app, name="log")
+app.add_typer(keys_app, name="keys")
 app.command()(cassettes.record)
 app.command()(cassettes.play)
 app.add_typer(webhooks_app, name="webhooks")
@@ -160,9 +162,7 @@ def journal_verify(
     *,
     home: HomeOption = None,
     db: DbOption = None,
-    since: Annotated[
-        str | None, typer.Option("--from", help="Only rows since then: 2026-01-15, or with a time.")
-    ] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Only rows since then: a day, or with a time.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Only rows until then; a day ends with it.")] = None,
     case: Annotated[str | None, typer.Option("--case", help="Only the rows of one case.")] = None,
     service: Annotated[str | None, typer.Option("--service", help="Only one system's journal.")] = None,

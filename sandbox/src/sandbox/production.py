@@ -213,9 +213,8 @@ class ProductionWorld(Deployment):
         self.urls = {s.code: f"http://127.0.0.1:{ports[s.code, 0]}" for s in self.services}
         return [self._child(s, str(n + 1), ports[s.code, n]) for s in self.services for (c, n) in ports if c == s.code]
 
-    def members(self) -> list[Member]:
-        children = self.supervisor.children if self.sandbox else []
-        return [Member(child.name, child.service.code, child.url) for child in children]
+    def processes(self) -> list[Member]:
+        return [Member(child.name, child.service.code, child.url) for child in self.supervisor.children]
 
     def _child(self, service: Service, instance: str, port: int) -> Child:
         values = values_for(service, self.home, self.urls, port, sandbox=self.sandbox)

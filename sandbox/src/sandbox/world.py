@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -100,13 +101,18 @@ class Deployment:
         """For whoever comes from outside with the right to read the home; gone with the deployment."""
         path = self.home.path / NOTE
         places = {code: {"url": place.url, "key": str(place.key)} for code, place in self.journals().items()}
-        content = {"urls": self.urls, "journals": places}
+        processes = [asdict(process) for process in self.processes()]
+        content = {"urls": self.urls, "journals": places, "processes": processes}
         bootstrap.write_private(path, json.dumps(content, indent=2).encode())
         self._stack.callback(path.unlink, missing_ok=True)
 
     def members(self) -> list[Member]:
         """Every process that has a clock to be moved; none where nobody may move it."""
-        return [Member(code, code, url) for code, url in self.urls.items()] if self.sandbox else []
+        return self.processes() if self.sandbox else []
+
+    def processes(self) -> list[Member]:
+        """Every process, and where it listens."""
+        return [Member(code, code, url) for code, url in self.urls.items()]
 
     async def advance(self, target: Target) -> Moved:
         """Move the time of all of it, stopping wherever something comes due."""

@@ -1,4 +1,4 @@
-"""What a node takes from its settings at the start: the key, the files, the connection to the broker."""
+"""What a node takes from its settings at the start: the keys, the files, the connection to the broker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.journal_bodies import Bodies
 from egovkit.settings import ServiceSettings
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyFile
 
 
 def make_bus(settings: ServiceSettings, clock: Clock) -> Bus:
@@ -21,10 +21,10 @@ def make_bus(settings: ServiceSettings, clock: Clock) -> Bus:
     return RabbitBus(url, clock=clock)
 
 
-def load_key(settings: ServiceSettings) -> SigningKey:
-    """The system's key from its PKCS#12 file; FileNotFoundError says which setting names it."""
-    content = file_of(settings.keystore, "key store").read_bytes()
-    return SigningKey.load(content, settings.keystore_password())
+def open_custody(settings: ServiceSettings) -> KeyFile:
+    """The system's key in its encrypted PKCS#12 file; FileNotFoundError says which file is missing."""
+    password = file_of(settings.keystore_password_file, "key store's password")
+    return KeyFile(file_of(settings.keystore, "key store"), password)
 
 
 def load_bodies(settings: ServiceSettings) -> Bodies:

@@ -3,7 +3,8 @@
     hash = SHA-256(JSON [prev, writer, position, kind, time, case_id, body_sha256])
 
 The body enters only through its own hash: personal data can be removed later and the chain still proves what was
-there. At rest it is sealed (`egovkit.journal_bodies`), and whoever reads says with which key. A row may carry the writer's signature over its place and hash; the chain itself needs no key to check.
+there. At rest it is sealed (`egovkit.journal_bodies`), and whoever reads says with which key. A row may carry the
+writer's signature over its place and hash; the chain itself needs no key to check.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from egovkit.errors import EgovError
 from egovkit.journal_bodies import Bodies, BodiesSealed, is_sealed
 
 if TYPE_CHECKING:
-    from egovkit.signatures.keys import SigningKey
+    from egovkit.signatures.custody import KeyCustody
 
 Kind = Literal["step", "envelope", "refusal", "admin"]
 GENESIS = "0" * 64  # what the first row of every writer points back to
@@ -125,7 +126,7 @@ class Journal:
     """Appends to one writer's chain, inside the caller's transaction; with `bodies` they are sealed."""
 
     def __init__(
-        self, tables: JournalTables, writer: str, key: SigningKey | None = None, bodies: Bodies | None = None
+        self, tables: JournalTables, writer: str, key: KeyCustody | None = None, bodies: Bodies | None = None
     ) -> None:
         self.tables = tables
         self.writer = writer
@@ -177,7 +178,7 @@ class Journal:
             columns["body"] = self._bodies.seal(row.body, row.writer, row.position)
         return columns
 
-    def _signed(self, row: JournalRow, key: SigningKey) -> JournalRow:
+    def _signed(self, row: JournalRow, key: KeyCustody) -> JournalRow:
         from egovkit.signatures.jws import sign_compact
 
         token = sign_compact(_signed_payload(row), key, SIGNATURE_TYP)

@@ -53,13 +53,14 @@ from egovkit.deadlines import (
     DeadlineRunner,
     Deadlines,
 )
-from egovkit.equipment import file_of, load_bodies, load_key, make_bus
+from egovkit.equipment import file_of, load_bodies, make_bus, open_custody
 from egovkit.errors import EgovError
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.inbox import Handler, Inbox, Prepare
 from egovkit.journal import Journal
 from egovkit.journal_keeping import JournalKeeper, StampMetrics
+from egovkit.key_watch import KeyMetrics, KeyWatch, log_refusal
 from egovkit.log import get_logger
 from egovkit.membership import Membership
 from egovkit.messages import MessageRegister
@@ -75,8 +76,8 @@ from egovkit.sandbox.taps import tap_client, tap_service
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.documents import DocumentSignatures
-from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.ocsp import OcspClient
 from egovkit.signatures.tls import public_trust
 from egovkit.upkeep import BusMetrics, forget_for_ever
@@ -129,6 +130,8 @@ class Node:
         self._waiting_for = "start"
         self._parts: Parts | None = None
         self._stack: AsyncExitStack | None = None
+        self._key_metrics = KeyMetrics(settings.code, self.metrics.registry)
+        self.metrics.ask(self._refresh_key_metrics)
         self._inboxes: list[Inbox] = []
         self._deadline_metrics: DeadlineMetrics | None = None
         self._stamp_metrics: StampMetrics | None = None
@@ -144,8 +147,8 @@ class Node:
         return self._started.bus
 
     @property
-    def key(self) -> SigningKey:
-        """The system's key: signs envelopes, receipts, journal rows, access tokens."""
+    def key(self) -> KeyCustody:
+        """Who holds the system's key: signs envelopes, receipts, journal rows, access tokens."""
         return self._started.key
 
     @property
@@ -223,7 +226,11 @@ class Node:
     async def _start(self, stack: AsyncExitStack) -> None:
         """In the order of need; the stack stops in the opposite one: intake, relay, bus, database."""
         settings = self.settings
-        key = load_key(settings)
+        try:
+            key = await asyncio.to_thread(open_custody, settings)
+        except EgovError as error:
+            log_refusal(self.code, error, self.problems)
+            raise
         trust = TrustStore(load_certificate(file_of(settings.trust_root, "trust root").read_bytes()))
         self._waiting_for = "migration"
         db = Database(settings.database_url)
@@ -245,10 +252,14 @@ class Node:
         await bus.start()
         if self._given_bus is None:
             stack.push_async_callback(bus.close)
-        self._parts = Parts(db, bus, key, trust, source, signatures, Membership(trust, self.clock), http)
+        membership = Membership(trust, self.clock)
+        key.use_when(lambda print_: membership.lets_sign(self.code, print_))
+        watch = KeyWatch(self.code, key, self.clock, self._key_metrics, self.problems)
+        self._parts = Parts(db, bus, key, watch, trust, source, signatures, membership, http)
         stack.callback(self._forget_parts)
         await self._start_sending(stack, self._parts)
         stack.push_async_callback(self._stop_intake)
+        self.background(watch.run(), "egov-keys")
         self.background(self._keep_joined(), "egov-join")
 
     async def _migrate(self, db: Database) -> None:
@@ -423,6 +434,7 @@ class Node:
             lifespan=lifespan,
             checks={**self.checks, **(checks or {})},
             path_check=path_check,
+            details={"keys": self._keys_shown},
             body_limits=body_limits,
             ids=self.ids,
             title=title,
@@ -435,6 +447,13 @@ class Node:
             app.include_router(sandbox_router(self.control))
             tap_service(app, self.control)
         return app
+
+    def _keys_shown(self) -> list[dict[str, Any]]:
+        return [] if self._parts is None else self._parts.key_watch.shown()
+
+    async def _refresh_key_metrics(self) -> None:
+        if self._parts is not None:
+            await self._parts.key_watch.refresh_metrics()
 
     async def _metrics_text(self) -> bytes:
         return await self.metrics.text(None if self._parts is None else self._parts.relay)

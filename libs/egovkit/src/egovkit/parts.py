@@ -12,12 +12,13 @@ from egovkit.db.engine import Database
 from egovkit.idempotency import Idempotent
 from egovkit.journal import Journal
 from egovkit.journal_keeping import JournalKeeper
+from egovkit.key_watch import KeyWatch
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.relay import Relay
 from egovkit.signatures.certificates import TrustSource, TrustStore
+from egovkit.signatures.custody import KeyFile
 from egovkit.signatures.documents import DocumentSignatures
-from egovkit.signatures.keys import SigningKey
 
 T = TypeVar("T")
 
@@ -32,7 +33,8 @@ class Parts:
 
     db: Database
     bus: Bus
-    key: SigningKey
+    key: KeyFile
+    key_watch: KeyWatch
     trust: TrustStore
     trust_source: TrustSource
     signatures: DocumentSignatures

@@ -18,6 +18,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from egovkit.private_files import read_private
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0 = the system chooses
 
@@ -26,7 +28,7 @@ class ServiceSettings(BaseSettings):
     """Nothing here is read at import: build it in `__main__`, in the sandbox or in a test.
 
     `home` (EGOV_HOME when the service's own variable is unset, default `.egov`) holds the default SQLite file,
-    key store and trust root; each can be placed elsewhere on its own.
+    key store with its password, and trust root; each can be placed elsewhere on its own.
     """
 
     code: ClassVar[str] = "service"  # the participant's code: also the file names under `home`
@@ -46,7 +48,7 @@ class ServiceSettings(BaseSettings):
     amqp_password_file: Path | None = None
 
     keystore: Path
-    keystore_password_file: Path | None = None
+    keystore_password_file: Path
     trust_root: Path
     # 32 bytes in hex, one key a line: the first seals the journal's bodies, the others open what was sealed before.
     journal_key_file: Path
@@ -72,6 +74,7 @@ class ServiceSettings(BaseSettings):
         places = {
             "home": home,
             "keystore": home / "keys" / f"{cls.code}.p12",
+            "keystore_password_file": home / "secrets" / f"{cls.code}.keystore",
             "trust_root": home / "trust" / "root.cer",
             "journal_key_file": home / "secrets" / f"{cls.code}.journal",
         }
@@ -104,14 +107,11 @@ class ServiceSettings(BaseSettings):
     def sandbox_token_path(self) -> Path:
         return self.sandbox_token_file or self.home / "secrets" / "clock.admin"
 
-    def keystore_password(self) -> str | None:
-        """The password of the key store, or None for an unprotected one."""
-        return None if self.keystore_password_file is None else read_secret(self.keystore_password_file)
-
 
 def read_secret(path: Path) -> str:
-    """A secret from a file (docker and k8s mount them so); the newline an editor adds is not part of it."""
-    return path.read_text(encoding="utf-8").rstrip("\r\n")
+    """A secret from a file nobody else can read (docker and k8s mount them so); the newline an editor adds is not part
+    of it. Errors as of `read_private`."""
+    return read_private(path).decode("utf-8").rstrip("\r\n")
 
 
 def with_password(url: str, file: Path | None) -> str:

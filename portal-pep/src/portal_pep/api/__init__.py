@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from portal_pep.api import accounts, cases, events, notifications, queue_positions, services, signing, surveys
+from portal_pep.api import (
+    accounts,
+    cases,
+    data_reads,
+    events,
+    notifications,
+    queue_positions,
+    services,
+    signing,
+    surveys,
+)
 
 routers: tuple[APIRouter, ...] = (
     accounts.router,
@@ -13,4 +23,5 @@ routers: tuple[APIRouter, ...] = (
     notifications.router,
     surveys.router,
     queue_positions.router,
+    data_reads.router,
 )

@@ -43,17 +43,17 @@ class Usage:
     non_repudiation: bool = False
     key_encipherment: bool = False
     digital_signature: bool = True
-    critical: bool = False
+    ekus_critical: bool = False
     ocsp: str | None = None
     unquestioned: bool = False
 
 
 PROFILES: Mapping[str, Usage] = {
     "system": Usage((EKU_INFORMATION_SYSTEM,)),
+    "stamping": Usage((EKU_TIME_STAMPING,), ekus_critical=True),  # RFC 3161, 2.3
     "person_sign": Usage((EKU_EMAIL_PROTECTION, EKU_PERSON), non_repudiation=True),
     "person_auth": Usage((EKU_CLIENT_AUTH, EKU_PERSON), key_encipherment=True),
     "employee_sign": Usage((EKU_EMAIL_PROTECTION, EKU_LEGAL, EKU_EMPLOYEE), non_repudiation=True),
-    "stamper": Usage((EKU_TIME_STAMPING,), critical=True),
     "responder": Usage((ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string,), unquestioned=True),
 }
 
@@ -110,7 +110,7 @@ class Authority:
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_key_usage(usage), critical=True)
         builder = builder.add_extension(
-            x509.ExtendedKeyUsage([x509.ObjectIdentifier(one) for one in usage.ekus]), critical=usage.critical
+            x509.ExtendedKeyUsage([x509.ObjectIdentifier(one) for one in usage.ekus]), critical=usage.ekus_critical
         )
         policies = x509.CertificatePolicies([x509.PolicyInformation(POLICY, None)])
         builder = builder.add_extension(policies, critical=False)

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from egovkit import strictjson
 from egovkit.errors import EgovError
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.keys import Certificate, PublicKey, SigningKey, b64url, public_key_of, thumbprint
 
 __all__ = [
@@ -57,8 +58,9 @@ class JwsHeader:
     thumbprint: str
 
 
-def sign_detached(raw: bytes, key: SigningKey, typ: str = ENVELOPE_TYP) -> str:
+def sign_detached(raw: bytes, custody: KeyCustody, typ: str = ENVELOPE_TYP) -> str:
     """Sign exact bytes: `<header>..<signature>`, the payload left out and unencoded (RFC 7797, 5.2)."""
+    key = custody.signing_key()
     header = _encode_header(key, {"b64": False, "crit": ["b64"], "typ": typ})
     return f"{header}..{b64url(_sign(header.encode('ascii') + b'.' + raw, key))}"
 
@@ -86,9 +88,10 @@ def verify_detached(raw: bytes, signature: str, certificate: Certificate, typ: s
     _verify(header_segment.encode("ascii") + b"." + raw, _decode(signature_segment), header.alg, certificate)
 
 
-def sign_compact(payload: Mapping[str, Any], key: SigningKey, typ: str) -> str:
+def sign_compact(payload: Mapping[str, Any], custody: KeyCustody, typ: str) -> str:
     """`<header>.<payload>.<signature>` of a JSON object (RFC 7515, 7.1); `typ` says what it is and keeps one
     kind of token from passing as another (RFC 8725, 3.11)."""
+    key = custody.signing_key()
     header = _encode_header(key, {"typ": typ})
     signed = f"{header}.{b64url(strictjson.dumps(payload))}"
     return f"{signed}.{b64url(_sign(signed.encode('ascii'), key))}"

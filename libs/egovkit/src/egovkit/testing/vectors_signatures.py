@@ -62,7 +62,7 @@ class _World:
         pki = pki or self.pki
         key = new_private_key("rsa2048")
         issued = pki.issuing_authority.issue(
-            system_name("tsa"), key.public_key(), usage or PROFILES["stamper"], pki.span(3650 * DAY)
+            system_name("tsa"), key.public_key(), usage or PROFILES["stamping"], pki.span(3650 * DAY)
         )
         return SigningKey(key, issued, (pki.issuing,))
 
@@ -474,7 +474,7 @@ def _stamped(w: _World) -> Iterator[Awaitable[Case]]:
     yield of("from-the-future", "Stamped in an hour", w.signed, ahead, "stamp.from_the_future")
     foreign = w.stamper_of(TestPki(HandClock(NOW - 200 * DAY)))
     yield of("untrusted", "By an authority nobody knows", w.signed, by(foreign), "stamp.not_trusted")
-    careless = w.stamper_of(usage=replace(PROFILES["stamper"], critical=False))
+    careless = w.stamper_of(usage=replace(PROFILES["stamping"], ekus_critical=False))
     yield of("usage-not-critical", "timeStamping not critical", w.signed, by(careless), "stamp.not_trusted")
     yield of("by-a-person", "By a person's key", w.signed, by(w.rsa), "stamp.not_trusted")
     yield of("revoked-authority", "By a revoked key", w.signed, by(w.revoked_tsa), "stamp.not_trusted")
