@@ -16,7 +16,7 @@ Signatures are detached CAdES-BES or -T. The checks, in their order; the first t
      7 chain       leads to НУЦ's root                                             certificate.untrusted
      8 dates       valid at the moment the signature is judged for                 certificate.not_yet_valid, .expired
      9 revocation  not revoked at that moment: OCSP, then the list;
-                   neither, and it is refused                                      certificate.revoked, .revocation_unknown
+                   neither, and it is refused                      certificate.revoked, certificate.revocation_unknown
     10 usage       a signing key of a signatory                                    certificate.wrong_usage
     11 person      of the ИИН that the request claims                              certificate.of_another_person
 
