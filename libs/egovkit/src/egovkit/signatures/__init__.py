@@ -9,6 +9,8 @@ documents     whether to believe a person's signature: numbered checks, frozen f
 ocsp          asking НУЦ about one certificate
 revocation    what an authority says about a certificate, and how old the word is
 der           a walk through foreign DER before a library reads it
+agent         what a signing agent makes: CMS with or without data, over hashes, with time stamps
+xmldsig       XML signatures in NCALayer's form
 authority     making certificates and CRLs in НУЦ's form
 tokens        session tokens
 sealing       encryption at rest
