@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -70,6 +71,8 @@ class Nuc:
         self._authorities = await asyncio.to_thread(
             store.load_or_make_authorities, folder, self._make_authorities, token
         )
+        if self._settings.servers_file is not None and self._settings.authority_file is not None:
+            await asyncio.to_thread(store.check_same_authority, self._authorities, self._settings.authority_file)
         for name, make in (("ocsp", self._make_responder), ("tsa", self._make_stamper)):
             made = await asyncio.to_thread(store.load_or_make_service, folder / f"{name}.pem", make, token)
             if name == "ocsp":
@@ -86,6 +89,7 @@ class Nuc:
             for name in (ROOT, ISSUING):
                 certificate = self.authorities.by_name(name).certificate
                 await store.bind_authority(conn, name, domain.thumbprint(certificate))
+            await self._enter_servers(conn)
         await self.renew_lists()
         self._renewing = asyncio.create_task(self._keep_lists_fresh())
 
@@ -160,7 +164,7 @@ class Nuc:
 
     def _validity(self, wanted: Wanted) -> tuple[datetime, datetime]:
         now = self._clock.now()
-        system = wanted.profile is Profile.SYSTEM
+        system = wanted.profile in (Profile.SYSTEM, Profile.SERVER)
         life = timedelta(days=self._settings.system_days if system else self._settings.person_days)
         begins, ends = wanted.not_before, wanted.not_after
         try:
@@ -208,6 +212,32 @@ class Nuc:
             facts = {name: row[name] for name in ("serial", "thumbprint", "profile", "key")}
             await self._audit(conn, "certificate.issued", **facts, oddities=list(order.oddity.words))
             await keep(conn, issued)
+
+    async def _enter_servers(self, conn: AsyncConnection) -> None:
+        """What was issued before there was a register, into the register: it can be looked up and revoked there."""
+        file = self._settings.servers_file
+        if file is None:
+            return
+        for certificate in domain.certificates_of(await asyncio.to_thread(file.read_bytes)):
+            serial = domain.serial_text(certificate.serial_number)
+            if await store.certificate(conn, serial) is None:
+                await store.add_certificate(conn, self._server_row(certificate))
+                facts = {"serial": serial, "thumbprint": domain.thumbprint(certificate)}
+                await self._audit(conn, "certificate.entered", **facts, profile=Profile.SERVER.value)
+
+    def _server_row(self, certificate: domain.Certificate) -> dict[str, Any]:
+        return {
+            "serial": domain.serial_text(certificate.serial_number),
+            "thumbprint": domain.thumbprint(certificate),
+            "profile": Profile.SERVER.value,
+            "key": domain.key_name(certificate.public_key()),
+            "common_name": domain.common_name_of(certificate),
+            "oddities": "[]",
+            "not_before": certificate.not_valid_before_utc,
+            "not_after": certificate.not_valid_after_utc,
+            "issued_at": self._clock.now(),
+            "der": domain.der_of(certificate),
+        }
 
     # --- revoking
 
@@ -378,12 +408,19 @@ class Nuc:
         return domain.serial_from(self._ids.token())
 
     def _make_authorities(self) -> Authorities:
-        kind, base = KeyKind(self._settings.authority_key), self._settings.base_url
-        root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
-        root = domain.Authority(domain.build_root(root_key, self._serial()), root_key)
-        at = domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")
-        certificate = domain.build_issuing(root, key, self._serial(), at)
-        return Authorities(root, domain.Authority(certificate, key))
+        if self._settings.authority_file is not None:
+            return store.authorities_of(self._settings.authority_file)
+        return make_authorities(self._settings, self._ids)
+
+
+def make_authorities(settings: Settings, ids: Ids) -> Authorities:
+    """A new root, and the issuing authority under it."""
+    kind, base = KeyKind(settings.authority_key), settings.base_url
+    root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
+    root = domain.Authority(domain.build_root(root_key, domain.serial_from(ids.token())), root_key)
+    at = domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")
+    certificate = domain.build_issuing(root, key, domain.serial_from(ids.token()), at)
+    return Authorities(root, domain.Authority(certificate, key))
 
 
 def _renew_at(published: PublishedList) -> datetime:
