@@ -6,14 +6,15 @@ import hashlib
 import io
 import json
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from pypdf import PdfReader
 
-from portal_pep.domain.printing import PageFacts, code_of, date_kk, date_ru, page_of
+from egovlaw.output_pages import PageFacts
+from portal_pep.domain.printing import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
 
 pytestmark = pytest.mark.service
 
@@ -28,59 +29,54 @@ MARKUP = [
 ]
 
 
-def facts(**changed: Any) -> PageFacts:
+def facts(**changed: Any) -> ResultFacts:
     made: dict[str, Any] = {
-        "kind": "result",
         "number": "26000000001",
         "iin": "990101600017",
+        "form": {},
         "service": {"kk": "Қызмет", "ru": "Услуга"},
-        "provider": {"kk": "Бөлім", "ru": "Отдел"},
         "content": {"text_kk": "Қойылды", "text_ru": "Поставлен", "values": {"queue_number": 17, "paid": True}},
         "sha256": "ab" * 32,
         "reasons": (),
+        "submitted_at": None,
         "issued_at": datetime(2026, 1, 12, 14, 3, tzinfo=HERE),
         "check": {"subject": "ҮЛГІЛІ ДӘУРЕН", "serial": "4f1c", "certificate": "thumb"},
         "signed_at": datetime(2026, 1, 12, 14, 2, 1, tzinfo=HERE),
     }
-    return PageFacts(**{**made, **changed})
+    return ResultFacts(**{**made, **changed})
 
 
-def test_dates_are_written_as_each_language_writes_them() -> None:
-    day = datetime(2026, 6, 1, tzinfo=UTC)
-    assert (date_kk(day), date_ru(day)) == ("2026 жылғы 1 маусым", "1 июня 2026 года")
+def shown(**changed: Any) -> PageFacts:
+    return facts_of(facts(**changed), code="<svg/>")
 
 
-def test_a_signed_result_tells_who_signed_and_that_it_equals_paper_and_that_the_pdf_is_not_signed() -> None:
-    page = page_of(facts())
-    assert page["signed"] == {
-        "name": "ҮЛГІЛІ ДӘУРЕН", "office": "—", "at": "12.01.2026 14:02:01 (UTC+05:00)", "serial": "4f1c",
-        "thumbprint": "thumb",
-    }  # fmt: skip
-    assert "№ 370-II Заңы 7-бабының 1-тармағына сәйкес қағаз тасығыштағы құжатпен бірдей" in page["notes"]["kk"]
-    assert "сам не подписан" in page["notes"]["ru"] and "оның өзіне қол қойылмаған" in page["notes"]["kk"]
-    assert page["values"] == [["queue_number", "17"], ["paid", "иә / да"]]
+def test_a_signed_result_tells_who_signed_and_that_the_pdf_is_not_signed() -> None:
+    page = shown()
+    assert page.signed == [
+        ("signed_by", "ҮЛГІЛІ ДӘУРЕН"), ("office", ""), ("signed_at", "12.01.2026 14:02:01 (UTC+05:00)"),
+        ("serial", "4f1c"), ("thumbprint", "thumb"),
+    ]  # fmt: skip
+    assert [note["ru"] for note in page.notes] == [NOT_SIGNED_ITSELF["ru"], QR_HOLDS["ru"]]
+    assert page.values == {"queue_number": 17, "paid": True} and page.text == {"kk": "Қойылды", "ru": "Поставлен"}
 
 
-def test_an_unsigned_refusal_does_not_claim_to_equal_paper() -> None:
+def test_an_unsigned_refusal_has_its_reasons_its_basis_and_its_official() -> None:
     letter = {"basis_ru": "процесс 7", "clause": "6 11)", "official": {"name": "ҮЛГІЛІ ДӘУРЕН", "office": "Бөлім"}}
     reasons = [{"code": "documents.incomplete", "text": "Нет копии"}]
-    page = page_of(facts(kind="refusal", check=None, signed_at=None, content=letter, reasons=reasons))
-    assert page["signed"] is None and page["text"] is None and "370-II" not in json.dumps(page)
-    assert page["reasons"] == ["Нет копии"] and page["official"] == "ҮЛГІЛІ ДӘУРЕН, Бөлім"
-    assert page["basis"] == {"clause": "6 11)", "text": "процесс 7"}
+    page = shown(check=None, signed_at=None, content=letter, reasons=reasons)
+    assert page.signed is None and page.text is None and page.official == "ҮЛГІЛІ ДӘУРЕН, Бөлім"
+    assert page.reasons == ["Нет копии"] and page.basis == {"kk": "6 11): процесс 7", "ru": "6 11): процесс 7"}
 
 
 @pytest.mark.parametrize("content", [None, {}, {"text_kk": 5, "values": [1], "authorised": "x", "official": 1}])
-@pytest.mark.parametrize("kind", ["result", "refusal"])
-def test_a_document_of_another_shape_still_has_its_page(kind: str, content: Any) -> None:
-    page = page_of(facts(kind=kind, content=content, number=None, check={"subject": None}, signed_at=None))
-    assert page["number"] == "—" and page["values"] == [] and page["signed"]["at"] == "—"
-    assert page["service"] == {"kk": "Қызмет", "ru": "Услуга"}
+@pytest.mark.parametrize("check", [None, {"subject": None}])
+def test_a_document_of_another_shape_still_has_its_page(check: Any, content: Any) -> None:
+    page = shown(content=content, number=None, check=check, signed_at=None)
+    assert page.values == {} and page.official is None and page.service == {"kk": "Қызмет", "ru": "Услуга"}
 
 
 def test_the_documents_own_name_of_the_service_goes_before_the_catalogues() -> None:
-    page = page_of(facts(content={"service_kk": "Ескі атауы", "service_ru": ""}))
-    assert page["service"] == {"kk": "Ескі атауы", "ru": "Услуга"}
+    assert shown(content={"service_kk": "Ескі атауы", "service_ru": ""}).service == {"kk": "Ескі атауы", "ru": "Услуга"}
 
 
 def test_the_qr_code_names_the_document_and_no_person() -> None:

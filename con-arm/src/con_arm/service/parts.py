@@ -23,11 +23,13 @@ from egovkit.ids import Ids
 from egovkit.journal import Journal
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
+from egovkit.pdf import DocumentPages
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.sealing import Sealer
 from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import Catalogue, Regulation
+from egovlaw.outputs import Outputs
 
 KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # a power of attorney runs out, and tickets start anew, by the country's calendar
 INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topology.yaml)
@@ -54,6 +56,8 @@ class Centre:
     passwords: Passwords
     attachments: AttachmentStore
     calendar: WorkCalendar
+    outputs: Outputs
+    pages: DocumentPages
 
     def regulation(self, code: str, version: int | None = None) -> tuple[Regulation, CentreFlow]:
         """The regulation and the centre's part in it, or EgovError service.not_at_centre; of a running case

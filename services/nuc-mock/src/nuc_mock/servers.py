@@ -16,7 +16,7 @@ from egovkit.clock import Clock
 from egovkit.ids import Ids
 from nuc_mock import domain, store
 from nuc_mock.domain import CertificateOrder, Profile
-from nuc_mock.service import BACKDATE, make_authorities
+from nuc_mock.service import BACKDATE, addresses_of, make_authorities
 from nuc_mock.settings import Settings
 
 __all__ = ["MadeServers", "certify_servers", "new_authority"]
@@ -44,8 +44,7 @@ def certify_servers(
     """A new key and a certificate for each server; `hosts`: the names and addresses that clients call it by.
     AuthorityUnusable."""
     by = store.authorities_of(authority)
-    base = settings.base_url
-    at = domain.Addresses(crl=f"{base}/crl", issuer=f"{base}/ca/issuing.cer", ocsp=f"{base}/ocsp")
+    at = addresses_of(settings, 1)
     begins = (clock.now() - BACKDATE).replace(microsecond=0)
     chains, keys, issued = {}, {}, []
     for name, called in hosts.items():

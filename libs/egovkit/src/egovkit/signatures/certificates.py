@@ -48,6 +48,7 @@ __all__ = [
 MAX_CHAIN = 4  # certificates above the leaf, root included; НУЦ has two
 MAX_REMEMBERED = 20_000  # chains; a store under attack by ever new certificates forgets rather than grows
 REFRESH_EVERY_S = 2.0  # a revocation is known everywhere within 5 s: one period, the request and some room
+MAX_KEYS = 16  # of one issuing authority, one after the other
 NOT_OLDER_THAN_S = 1.0  # unforced refreshes of one second share one request
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _NO_DELTAS = {ExtensionOID.DELTA_CRL_INDICATOR, ExtensionOID.ISSUING_DISTRIBUTION_POINT}
@@ -331,13 +332,19 @@ class TrustSource:
     async def _fetch_issuing(self) -> None:
         if self._etag is not None:
             return  # a new issuing authority shows itself by a CRL that the known ones didn't sign
-        answer = await self._http.get(f"{self._base}/ca/issuing.cer")
-        answer.raise_for_status()
-        try:
-            certificate = load_certificate(answer.content)
-        except ValueError:
-            raise EgovError("certificate.untrusted", thumbprint="") from None
-        self.store.add_intermediate(certificate)
+        address = f"{self._base}/ca/issuing.cer"
+        for _ in range(MAX_KEYS):
+            answer = await self._http.get(address)
+            answer.raise_for_status()
+            try:
+                certificate = load_certificate(answer.content)
+            except ValueError:
+                raise EgovError("certificate.untrusted", thumbprint="") from None
+            self.store.add_intermediate(certificate)
+            # What the authority's key before this one has signed is still about (RFC 5829).
+            if (before := _predecessor(answer)) is None:
+                return
+            address = before
 
     async def _fetch_crl(self) -> None:
         headers = {"if-none-match": self._etag} if self._etag else {}
@@ -351,6 +358,15 @@ class TrustSource:
             self._etag = None  # next time the issuing certificate is asked for again
             raise
         self._etag = answer.headers.get("etag")
+
+
+def _predecessor(answer: httpx.Response) -> str | None:
+    """The address, on the same host, of the version before, where there is one."""
+    path = answer.links.get("predecessor-version", {}).get("url", "")
+    if not path.startswith("/"):
+        return None
+    url = answer.url.join(path)
+    return str(url) if url.host == answer.url.host and url.port == answer.url.port else None
 
 
 def _is_authority(certificate: Certificate, below: int) -> bool:

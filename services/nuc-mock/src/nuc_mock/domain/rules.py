@@ -16,6 +16,9 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280: "no well-de
 EKU_PERSON = ObjectIdentifier("1.2.398.3.3.4.1.1")
 EKU_LEGAL = ObjectIdentifier("1.2.398.3.3.4.1.2")
 EKU_HEAD = ObjectIdentifier("1.2.398.3.3.4.1.2.1")
+EKU_RIGHT_TO_SIGN = ObjectIdentifier("1.2.398.3.3.4.1.2.2")
+EKU_FINANCE = ObjectIdentifier("1.2.398.3.3.4.1.2.3")  # the right to sign financial documents
+EKU_PERSONNEL = ObjectIdentifier("1.2.398.3.3.4.1.2.4")
 EKU_EMPLOYEE = ObjectIdentifier("1.2.398.3.3.4.1.2.5")
 EKU_SYSTEM = ObjectIdentifier("1.2.398.5.19.1.2.2.1")  # information systems
 
@@ -26,6 +29,11 @@ class Profile(StrEnum):
     PERSON_AUTH = "person_auth"  # a natural person, to log in
     EMPLOYEE_SIGN = "employee_sign"  # an employee of a legal entity, to sign
     HEAD_SIGN = "head_sign"  # the first head of a legal entity, to sign
+    SIGNATORY_SIGN = "signatory_sign"  # one with the right to sign for a legal entity
+    FINANCE_SIGN = "finance_sign"  # one with the right to sign its financial documents
+    PERSONNEL_SIGN = "personnel_sign"  # an employee of its personnel department, to sign
+    EMPLOYEE_AUTH = "employee_auth"  # an employee, to log in
+    HEAD_AUTH = "head_auth"  # the first head, to log in
     SERVER = "server"  # a server that TLS clients come to, by its host names
 
 
@@ -55,6 +63,7 @@ KEY_USAGE_NAMES = (
 _EMAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION  # НУЦ's mark of a certificate to sign with
 _SERVER = ExtendedKeyUsageOID.SERVER_AUTH
 _CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH  # НУЦ's mark of a certificate to log in with
+_OF_ORGANISATION = ("iin", "surname", "bin", "organisation")
 
 PROFILES: Mapping[Profile, ProfileRule] = MappingProxyType(
     {
@@ -62,12 +71,13 @@ PROFILES: Mapping[Profile, ProfileRule] = MappingProxyType(
         Profile.SERVER: ProfileRule(frozenset({"digital_signature"}), (_SERVER,), ()),
         Profile.PERSON_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_PERSON), ("iin", "surname")),
         Profile.PERSON_AUTH: ProfileRule(AUTH_USAGES, (_CLIENT, EKU_PERSON), ("iin", "surname")),
-        Profile.EMPLOYEE_SIGN: ProfileRule(
-            SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_EMPLOYEE), ("iin", "surname", "bin", "organisation")
-        ),
-        Profile.HEAD_SIGN: ProfileRule(
-            SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_HEAD), ("iin", "surname", "bin", "organisation")
-        ),
+        Profile.EMPLOYEE_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_EMPLOYEE), _OF_ORGANISATION),
+        Profile.HEAD_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_HEAD), _OF_ORGANISATION),
+        Profile.SIGNATORY_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_RIGHT_TO_SIGN), _OF_ORGANISATION),
+        Profile.FINANCE_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_FINANCE), _OF_ORGANISATION),
+        Profile.PERSONNEL_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_PERSONNEL), _OF_ORGANISATION),
+        Profile.EMPLOYEE_AUTH: ProfileRule(AUTH_USAGES, (_CLIENT, EKU_LEGAL, EKU_EMPLOYEE), _OF_ORGANISATION),
+        Profile.HEAD_AUTH: ProfileRule(AUTH_USAGES, (_CLIENT, EKU_LEGAL, EKU_HEAD), _OF_ORGANISATION),
     }
 )
 PERSON_PROFILES = frozenset(PROFILES) - {Profile.SYSTEM, Profile.SERVER}
