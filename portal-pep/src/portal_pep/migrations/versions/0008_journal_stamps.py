@@ -2,7 +2,7 @@
 
 from egovkit.db.migrations import create_kit_tables
 
-revision, down_revision = "0007", "0006"
+revision, down_revision = "0008", "0007"
 
 
 def upgrade() -> None:
