@@ -89,7 +89,7 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
     if not verdict.rows:
         raise NoEvidence(case)
     passed = await envelopes(places, case)
-    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False, verify=Home(home).trust) as http:
         trusted = await ask_nuc(http, nuc, root)
         material = material_of(case, copies, passed, trusted)
         files = case_files(material)

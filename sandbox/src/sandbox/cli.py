@@ -35,6 +35,7 @@ from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
 from sandbox.traceability.cli import traceability
+from sandbox.vectors_cli import vectors_app
 from sandbox.webhooks_cli import app as webhooks_app
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ app.add_typer(report_app, name="report")
 app.command("term")(term)
 contracts_app.command("client")(client)
 app.add_typer(partner_app, name="partner")
+app.add_typer(vectors_app, name="vectors")
 app.add_typer(citizen_app, name="citizen")
 app.command()(agent)
 app.command()(doctor)
@@ -122,6 +124,7 @@ def up(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Offer testers what they need: clock, faults, log.")
     ] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="https, by certificates of nuc-mock.")] = False,
     without: Annotated[list[str] | None, typer.Option("--without", help="A system to leave out; repeatable.")] = None,
 ) -> None:
     """Start every service and stay up until SIGTERM or Ctrl-C."""
@@ -131,8 +134,17 @@ def up(
         fail("--production needs --amqp and --db", 2)
     if not production and (amqp or db):
         fail("--amqp and --db belong to --production", 2)
+    if tls and not production:
+        fail("--tls belongs to --production", 2)
     status = run_up(
-        home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways, sandbox=sandbox, without=without or ()
+        home_of(home),
+        ports=ports.value,
+        amqp=amqp,
+        db=db,
+        gateways=gateways,
+        sandbox=sandbox,
+        without=without or (),
+        tls=tls,
     )
     raise typer.Exit(status)
 
@@ -273,6 +285,14 @@ def bench_catalogue(as_json: JsonOption = False) -> None:
 
     found = run_catalogue()
     print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("signatures")
+def bench_signatures(count: Annotated[int, typer.Option(min=1)] = 200, as_json: JsonOption = False) -> None:
+    """Checks of a person's signature: of a new signer, asked about at НУЦ's twin, and of one who comes again."""
+    from sandbox.bench_signatures import run_signatures
+
+    print_json(run_signatures(count)) if as_json else typer.echo(run_signatures(count))
 
 
 @bench_app.command("gateway")
