@@ -185,3 +185,8 @@ def test_a_step_that_can_not_be_done_says_why_and_exits_1(home: Home) -> None:
     home.database_password("operator").unlink()
     done = CliRunner().invoke(app, ["bootstrap", "databases", "postgresql://operator@127.0.0.1:1/postgres", *given])
     assert (done.exit_code, "operator.db" in done.output) == (1, True)
+
+
+def test_tls_belongs_to_production() -> None:
+    refused = CliRunner().invoke(app, ["up", "--tls"])
+    assert (refused.exit_code, refused.output.strip()) == (2, "--tls belongs to --production")

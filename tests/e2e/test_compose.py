@@ -208,9 +208,10 @@ async def test_a_client_does_not_trust_a_server_that_another_authority_made(tmp_
 
     def betrayed() -> None:
         certify()
-        authority = world.home.secret("ca.crt").read_bytes()
+        trusted = world.home.tls_root.read_bytes()
+        world.home.authority.unlink()
         certify()
-        world.home.secret("ca.crt").write_bytes(authority)
+        world.home.tls_root.write_bytes(trusted)
 
     world._certify_addresses = betrayed  # type: ignore[method-assign]
     with pytest.raises(ExceptionGroup) as failed:
