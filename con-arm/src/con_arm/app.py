@@ -93,6 +93,7 @@ def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: 
         outbox=node.outbox,
         membership=node.membership,
         trust=node.trust,
+        signatures=node.signatures,
         sealer=Sealer(keyring.sealing),
         keyring=keyring,
         passwords=Passwords(settings),

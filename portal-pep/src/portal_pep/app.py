@@ -105,6 +105,7 @@ def assemble(
         outbox=node.outbox,
         membership=node.membership,
         trust=node.trust,
+        signatures=node.signatures,
         sealer=Sealer(keyring.sealing),
         keyring=keyring,
         passwords=Passwords(settings),

@@ -35,6 +35,7 @@ from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
 from sandbox.traceability.cli import traceability
+from sandbox.vectors_cli import vectors_app
 from sandbox.webhooks_cli import app as webhooks_app
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ app.add_typer(report_app, name="report")
 app.command("term")(term)
 contracts_app.command("client")(client)
 app.add_typer(partner_app, name="partner")
+app.add_typer(vectors_app, name="vectors")
 app.add_typer(citizen_app, name="citizen")
 app.command()(agent)
 app.command()(doctor)
@@ -283,6 +285,14 @@ def bench_catalogue(as_json: JsonOption = False) -> None:
 
     found = run_catalogue()
     print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("signatures")
+def bench_signatures(count: Annotated[int, typer.Option(min=1)] = 200, as_json: JsonOption = False) -> None:
+    """Checks of a person's signature: of a new signer, asked about at НУЦ's twin, and of one who comes again."""
+    from sandbox.bench_signatures import run_signatures
+
+    print_json(run_signatures(count)) if as_json else typer.echo(run_signatures(count))
 
 
 @bench_app.command("gateway")

@@ -26,6 +26,7 @@ from egovkit.outbox import Outbox
 from egovkit.pdf import DocumentPages
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.custody import KeyCustody
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.sealing import Sealer
 from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import Catalogue, Regulation
@@ -51,6 +52,7 @@ class Centre:
     outbox: Outbox
     membership: Membership
     trust: TrustStore
+    signatures: DocumentSignatures
     sealer: Sealer
     keyring: Keyring
     passwords: Passwords

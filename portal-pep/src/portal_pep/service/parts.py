@@ -22,6 +22,7 @@ from egovkit.outbox import Outbox
 from egovkit.pdf import DocumentPages
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.custody import KeyCustody
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue, Regulation
 from egovlaw.outputs import Outputs
@@ -80,6 +81,7 @@ class Portal:
     outbox: Outbox
     membership: Membership
     trust: TrustStore
+    signatures: DocumentSignatures
     sealer: Sealer
     keyring: Keyring
     passwords: Passwords
