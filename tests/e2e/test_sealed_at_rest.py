@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from sandbox.composition import CENTRE, PORTAL, PROVIDER, SHEP
+from sandbox.composition import CENTRE, PORTAL, PROVIDER
 from sandbox.replay.player import play_in
 from sandbox.replay.reading import load_all
 from sandbox.replay.scenario import Paper, Scenario
@@ -69,6 +69,6 @@ async def test_nothing_lies_plain_from_the_draft_to_the_result(unlogged: World, 
     [verdict] = await play_in(unlogged, [scenario])
     assert verdict.passed, verdict
     assert lying_plain(unlogged.home.path, scenario.attachments) == set()
-    kept = [path for path in (unlogged.home.path / SHEP).rglob("*") if path.is_file()]
+    kept = [path for path in (unlogged.home.path / "attachments").rglob("*") if path.is_file()]
     assert kept, "ШЭП keeps them, sealed"
     assert all((unlogged.home.path / f"{code}.sqlite3").exists() for code in (PORTAL, CENTRE, PROVIDER))
