@@ -102,14 +102,15 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
 
 async def ask_nuc(http: httpx.AsyncClient, nuc: str, root: bytes) -> Trusted:
     """Authorities and revocation lists of today; the root is the one this deployment has trusted from the start."""
-    authority = await http.get(f"{nuc}/ca/issuing.cer")
-    authority.raise_for_status()
+    from egovkit.signatures.certificates import issuing_authorities
+
+    authorities = await issuing_authorities(http, nuc)
     lists = {}
     for name, path in LISTS.items():
         answer = await http.get(nuc + path)
         answer.raise_for_status()
         lists[name] = answer.content
-    return Trusted(root, (authority.content,), lists)
+    return Trusted(root, authorities, lists)
 
 
 def material_of(case: str, copies: Sequence[JournalCopy], passed: Sequence[Passed], trusted: Trusted) -> CaseMaterial:
