@@ -111,7 +111,7 @@ def test_a_service_has_one_port_everywhere(service: Service) -> None:
 def test_every_url_names_a_service_at_its_port() -> None:
     texts = [str(COMPOSE["services"]), str(WITH_TLS["services"]), str(list(OBJECTS.values()))]
     for text in texts:
-        for host, port in re.findall(r"http://([a-z-]+):(\d+)", text):
+        for host, port in re.findall(r"https?://([a-z-]+):(\d+)", text):
             assert BY_CODE[host].port == int(port)
         for host, port in re.findall(r"@([a-z-]+):(\d+)", text):
             known = {("rabbitmq", "5672"), ("rabbitmq", "5671"), ("postgres", "5432"), ("postgres-rw", "5432")}
@@ -190,6 +190,7 @@ def test_the_first_start_makes_exactly_the_secrets_that_are_used(tmp_path: Path)
     # For people: RabbitMQ has the hash of the one; the other is of the sandbox's clock, which compose does not offer.
     operators = {"operator.amqp", "clock.admin"}
     assert made == used | operators
+    assert home.tls_root.name in used
     assert all(one["file"] == f"./secrets/{name}" for name, one in WITH_TLS["secrets"].items())
 
 
@@ -276,7 +277,7 @@ def test_every_database_has_its_role_and_its_rule() -> None:
 def test_both_deployments_start_for_the_first_time_with_the_same_commands() -> None:
     job = OBJECTS["Job", "bootstrap"]["spec"]["template"]["spec"]
     for step in (*job["initContainers"], *job["containers"]):
-        assert [*step["command"], *step["args"]] == COMPOSE["services"][step["name"]]["command"]
+        assert [*step["command"], *step["args"]] == WITH_TLS["services"][step["name"]]["command"]
 
 
 # ---- how a container is kept

@@ -261,3 +261,40 @@ async def test_every_look_is_recorded_and_shown_to_the_person(world: Any, citize
     stranger = await world.citizen().arrive()
     assert (await stranger.get(f"/v1/cases/{case}/reads")).json()["code"] == "case.not_found"
     assert len((await citizen.get(f"/v1/cases/{case}/reads")).json()["items"]) == 3
+
+
+# --- receipts and notifications ---------------------------------------------------------------------------------
+
+
+async def test_the_receipt_is_there_from_registration_on(world: Any, citizen: Any, sent: Any) -> None:
+    _, provider = sent
+    path = f"/v1/cases/{provider.case}/receipt.pdf"
+    early = await citizen.get(path)
+    assert (early.status_code, early.json()["code"]) == (404, "receipt.not_found")
+    await provider.say("case.registered", 1)
+    answer = await citizen.get(path)
+    assert answer.status_code == 200 and 'filename="receipt-26000000001.pdf"' in answer.headers["content-disposition"]
+    found = words(answer.content)
+    for text in ("РАСПИСКА О ПРИЕМЕ ДОКУМЕНТОВ № 26000000001", "ҚОЛХАТ", citizen.iin, "не подписан"):
+        assert bare(text) in found, text
+    assert (await citizen.get(path)).content == answer.content
+    stranger = await world.citizen().arrive()
+    assert (await stranger.get(path)).json()["code"] == "case.not_found"
+
+
+async def test_a_notification_is_saved_as_a_page_and_stays_unread(world: Any, citizen: Any, sent: Any) -> None:
+    _, provider = sent
+    await provider.say("case.registered", 1)
+    notices = (await citizen.get("/v1/notifications")).json()
+    told = notices["items"][0]
+    path = f"/v1/notifications/{told['id']}/notification.pdf"
+    answer = await citizen.get(path)
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/pdf"
+    found = words(answer.content)
+    for text in (told["text"]["kk"], told["text"]["ru"], "Хабарлама", "Уведомление", "26000000001"):
+        assert bare(text) in found, text
+    headers = citizen.headers(**{"if-none-match": answer.headers["etag"]})
+    assert (await world.http.get(path, headers=headers)).status_code == 304
+    assert (await citizen.get("/v1/notifications")).json()["unread"] == notices["unread"]
+    stranger = await world.citizen().arrive()
+    assert (await stranger.get(path)).json()["code"] == "notification.not_found"

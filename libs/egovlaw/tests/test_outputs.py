@@ -88,6 +88,22 @@ def test_a_printed_form_says_what_the_act_says_and_nothing_else(outputs: Outputs
     assert compared == 14
 
 
+def test_the_note_under_the_codes_is_the_acts_own(outputs: Outputs) -> None:
+    compared = 0
+    for one in outputs.all:
+        found = act_form(one)
+        if one.form.signer is None or found is None or found.text_kk is None:
+            continue
+        page = filled(outputs, one.code, codes=["<svg/>"])
+        assert found.text_ru is not None
+        assert [note["ru"] for note in page["notes"]][1] == found.text_ru.split("\n")[-1], one.code
+        assert [note["kk"] for note in page["notes"]][1] == found.text_kk.text.split("\n")[-1], one.code
+        compared += 1
+    assert compared == 14
+    ours = filled(outputs, "wko-oralman-status.positive", codes=["<svg/>"])["notes"][1]
+    assert 'услугодателя (государственное учреждение "Управление' in ours["ru"]  # E12
+
+
 def test_the_half_lost_form_of_tayynsha_keeps_every_field_of_the_act(outputs: Outputs) -> None:
     one = outputs.coded("tayynsha-social-assistance.positive")
     assert one is not None and one.form.restored
@@ -206,7 +222,7 @@ def test_only_a_signed_document_equals_paper_and_only_codes_have_their_note(outp
     unsigned, signed = filled(outputs, code), filled(outputs, code, signed=[("signed_by", "")], codes=["<svg/>"])
     assert "не подписан" in unsigned["notes"][0]["ru"] and len(unsigned["notes"]) == 1
     assert "№ 370-II" in signed["notes"][0]["kk"] and "равнозначен" in signed["notes"][0]["ru"]
-    assert "(Отдел жилищно-коммунального хозяйства" in signed["notes"][1]["ru"]  # E12
+    assert "подписью Отдел жилищно-коммунального хозяйства" in signed["notes"][1]["ru"]
     assert signed["signature"]["rows"][0][1] == "—"
 
 

@@ -124,6 +124,7 @@ def up(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Offer testers what they need: clock, faults, log.")
     ] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="https, by certificates of nuc-mock.")] = False,
     without: Annotated[list[str] | None, typer.Option("--without", help="A system to leave out; repeatable.")] = None,
 ) -> None:
     """Start every service and stay up until SIGTERM or Ctrl-C."""
@@ -133,8 +134,17 @@ def up(
         fail("--production needs --amqp and --db", 2)
     if not production and (amqp or db):
         fail("--amqp and --db belong to --production", 2)
+    if tls and not production:
+        fail("--tls belongs to --production", 2)
     status = run_up(
-        home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways, sandbox=sandbox, without=without or ()
+        home_of(home),
+        ports=ports.value,
+        amqp=amqp,
+        db=db,
+        gateways=gateways,
+        sandbox=sandbox,
+        without=without or (),
+        tls=tls,
     )
     raise typer.Exit(status)
 

@@ -1,5 +1,6 @@
 """What other people's tools say about our certificates, lists and containers."""
 
+import asyncio
 import shutil
 import subprocess
 from base64 import b64decode, b64encode
@@ -9,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from asn1crypto import tsp
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
@@ -381,3 +383,16 @@ async def test_stamps_after_a_rotation_chain_by_the_new_key_and_older_ones_still
             "-CAfile", f"{folder}/root.pem", "-untrusted", f"{folder}/one.pem",
         )  # fmt: skip
         assert "Verification: OK" in said
+
+
+async def test_two_processes_never_give_the_same_serial_number(settings: Any, start: Any, tmp_path: Path) -> None:
+    async with start(settings) as one, start(settings) as two:
+        openssl("rand", "-out", f"{tmp_path}/data.bin", "32")
+        openssl("ts", "-query", "-data", f"{tmp_path}/data.bin", "-sha256", "-out", f"{tmp_path}/query.tsq")
+        query = (tmp_path / "query.tsq").read_bytes()
+        replies = await asyncio.gather(*(twin.http.post("/tsp", content=query) for twin in (one, two) * 5))
+    found = [tsp.TimeStampResp.load(one.content) for one in replies]  # type: ignore[no-untyped-call]  # of asn1crypto
+    numbers = [
+        one["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed["serial_number"] for one in found
+    ]
+    assert len({number.native for number in numbers}) == 10

@@ -79,7 +79,7 @@ from egovkit.signatures.certificates import TrustSource, TrustStore, load_certif
 from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.ocsp import OcspClient
-from egovkit.signatures.tls import public_trust
+from egovkit.signatures.tls import client_trust
 from egovkit.upkeep import BusMetrics, forget_for_ever
 
 JOIN_PAUSE = 0.5  # seconds before the second attempt to join; doubles up to JOIN_PAUSE_MAX
@@ -238,7 +238,9 @@ class Node:
         await self._migrate(db)
         http = self._given_http
         if http is None:
-            http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT, verify=public_trust()))
+            http = await stack.enter_async_context(
+                httpx.AsyncClient(timeout=HTTP_TIMEOUT, verify=client_trust(settings.tls_ca))
+            )
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
         signatures = DocumentSignatures(trust, OcspClient(http, self.clock, settings.nuc_url))
         bus = self._given_bus or make_bus(settings, self.clock)

@@ -100,9 +100,8 @@ def _known(common: Mapping[str, Any], output: Output, facts: PageFacts) -> dict[
 
 def _facts(common: Mapping[str, Any], output: Output, facts: PageFacts) -> list[Json]:
     regulation = output.regulation
-    kazakh = regulation.provider_kk.text if regulation.provider_kk else regulation.provider_ru
     service = facts.service or {"kk": regulation.title_kk, "ru": regulation.title_ru}
-    rows = [(common["service"], dict(service)), (common["provider"], {"kk": kazakh, "ru": regulation.provider_ru})]
+    rows = [(common["service"], dict(service)), (common["provider"], _provider(output))]
     if facts.iin:
         rows.append((common["applicant"], {"kk": facts.iin, "ru": facts.iin}))
     if facts.valid_until is not None:
@@ -144,10 +143,19 @@ def _signature(common: Mapping[str, Any], facts: PageFacts) -> Json | None:
 
 
 def _code_note(common: Mapping[str, Any], output: Output) -> Both:
+    """With the signer as the act names him, or else the provider (E12)."""
+    provider = _provider(output)
+    signer = output.form.signer or {
+        one: common["code_signer"][one].replace("{provider}", provider[one]) for one in LANGUAGES
+    }
+    return {one: common["code_note"][one].replace("{signer}", signer[one]) for one in LANGUAGES}
+
+
+def _provider(output: Output) -> Both:
+    """Russian twice where the catalogue has no Kazakh."""
     regulation = output.regulation
     kazakh = regulation.provider_kk.text if regulation.provider_kk else regulation.provider_ru
-    signer = output.form.signer or {"kk": kazakh, "ru": regulation.provider_ru}
-    return {one: common["code_note"][one].replace("{signer}", signer[one]) for one in LANGUAGES}
+    return {"kk": kazakh, "ru": regulation.provider_ru}
 
 
 class _Filling:

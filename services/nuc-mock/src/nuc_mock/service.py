@@ -85,6 +85,8 @@ class Nuc:
         token = self._ids.token(8)
         folder = self._settings.authority_dir
         authorities = await asyncio.to_thread(store.load_or_make_authorities, folder, self._make_authorities, token)
+        if self._settings.servers_file is not None and self._settings.authority_file is not None:
+            await asyncio.to_thread(store.check_same_authority, authorities, self._settings.authority_file)
         first = await asyncio.to_thread(self._with_services, 1, authorities.issuing)
         self._authorities, self._generations = authorities, {1: first}
         self._admin_token = await asyncio.to_thread(
@@ -98,6 +100,7 @@ class Nuc:
                 certificate = self.authorities.by_name(name).certificate
                 await store.bind_authority(conn, name, domain.thumbprint(certificate))
             await self._catch_up(conn)
+            await self._enter_servers(conn)
         await self.renew_lists()
         self._renewing = asyncio.create_task(self._keep_lists_fresh())
 
@@ -262,7 +265,7 @@ class Nuc:
 
     def _validity(self, wanted: Wanted) -> tuple[datetime, datetime]:
         now = self._clock.now()
-        system = wanted.profile is Profile.SYSTEM
+        system = wanted.profile in (Profile.SYSTEM, Profile.SERVER)
         life = timedelta(days=self._settings.system_days if system else self._settings.person_days)
         begins, ends = wanted.not_before, wanted.not_after
         try:
@@ -322,6 +325,33 @@ class Nuc:
             facts = {name: row[name] for name in named}
             await self._audit(conn, "certificate.issued", **facts, oddities=list(order.oddity.words))
             await keep(conn, issued)
+
+    async def _enter_servers(self, conn: AsyncConnection) -> None:
+        """What was issued before there was a register, into the register: it can be looked up and revoked there."""
+        file = self._settings.servers_file
+        if file is None:
+            return
+        for certificate in domain.certificates_of(await asyncio.to_thread(file.read_bytes)):
+            serial = domain.serial_text(certificate.serial_number)
+            if await store.certificate(conn, serial) is None:
+                await store.add_certificate(conn, self._server_row(certificate))
+                facts = {"serial": serial, "thumbprint": domain.thumbprint(certificate)}
+                await self._audit(conn, "certificate.entered", **facts, profile=Profile.SERVER.value)
+
+    def _server_row(self, certificate: domain.Certificate) -> dict[str, Any]:
+        return {
+            "serial": domain.serial_text(certificate.serial_number),
+            "thumbprint": domain.thumbprint(certificate),
+            "profile": Profile.SERVER.value,
+            "key": domain.key_name(certificate.public_key()),
+            "common_name": domain.common_name_of(certificate),
+            "oddities": "[]",
+            "not_before": certificate.not_valid_before_utc,
+            "not_after": certificate.not_valid_after_utc,
+            "issued_at": self._clock.now(),
+            "der": domain.der_of(certificate),
+            "generation": 1,
+        }
 
     # --- revoking
 
@@ -581,33 +611,47 @@ class Nuc:
     # --- making
 
     def _addresses(self, generation: int) -> domain.Addresses:
-        """Of the key that signs: what is found there can be checked with that key, also when there are newer ones."""
-        base = self._settings.base_url
-        return domain.Addresses(
-            crl=f"{base}/crl/{generation}",
-            issuer=f"{base}/ca/issuing-{generation}.cer",
-            ocsp=f"{base}/ocsp",
-            delta=f"{base}/crl/{generation}/delta",
-        )
+        return addresses_of(self._settings, generation)
 
     def _make_issuing(self) -> domain.Authority:
         key = domain.new_authority_key(KeyKind(self._settings.authority_key))
-        at = self._addresses_of_root()
+        at = addresses_of_root(self._settings)
         return domain.Authority(domain.build_issuing(self.authorities.root, key, self._serial(), at), key)
-
-    def _addresses_of_root(self) -> domain.Addresses:
-        base = self._settings.base_url
-        return domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")
 
     def _serial(self) -> int:
         return domain.serial_from(self._ids.token())
 
     def _make_authorities(self) -> Authorities:
-        kind = KeyKind(self._settings.authority_key)
-        root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
-        root = domain.Authority(domain.build_root(root_key, self._serial()), root_key)
-        certificate = domain.build_issuing(root, key, self._serial(), self._addresses_of_root())
-        return Authorities(root, domain.Authority(certificate, key))
+        if self._settings.authority_file is not None:
+            return store.authorities_of(self._settings.authority_file)
+        return make_authorities(self._settings, self._ids)
+
+
+def make_authorities(settings: Settings, ids: Ids) -> Authorities:
+    """A new root, and the issuing authority under it."""
+    kind = KeyKind(settings.authority_key)
+    root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
+    root = domain.Authority(domain.build_root(root_key, domain.serial_from(ids.token())), root_key)
+    serial = domain.serial_from(ids.token())
+    return Authorities(
+        root, domain.Authority(domain.build_issuing(root, key, serial, addresses_of_root(settings)), key)
+    )
+
+
+def addresses_of(settings: Settings, generation: int) -> domain.Addresses:
+    """Of the key that signs: what is found there can be checked with that key, also when there are newer ones."""
+    base = settings.base_url
+    return domain.Addresses(
+        crl=f"{base}/crl/{generation}",
+        issuer=f"{base}/ca/issuing-{generation}.cer",
+        ocsp=f"{base}/ocsp",
+        delta=f"{base}/crl/{generation}/delta",
+    )
+
+
+def addresses_of_root(settings: Settings) -> domain.Addresses:
+    base = settings.base_url
+    return domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")
 
 
 def _holder(old: IssuedCertificate) -> dict[str, Any]:

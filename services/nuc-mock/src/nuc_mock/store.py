@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,8 @@ from nuc_mock.tables import authorities, certificates, generations, other_lists,
 
 ROOT, ISSUING = "root", "issuing"
 SHORTEST_TOKEN = 16  # characters; anything shorter could be guessed over HTTP
+
+_KEY = re.compile(b"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY-----\n", re.S)
 
 
 class AuthorityUnusable(Exception):
@@ -70,6 +73,35 @@ def load_or_make_authorities(folder: Path, make: Callable[[], Authorities], toke
             if not folder.exists():
                 raise
     return Authorities(_read_authority(folder, ROOT), _read_authority(folder, ISSUING))
+
+
+def authorities_of(pem: Path) -> Authorities:
+    """The two of one file: the root's key and certificate, then the issuing authority's. AuthorityUnusable."""
+    try:
+        content = read_private(pem)
+        first, second = (load_pem_private_key(one, password=None) for one in _KEY.findall(content))
+        root, issuing = x509.load_pem_x509_certificates(content)
+    except (OSError, ValueError, EgovError) as error:
+        raise AuthorityUnusable(f"no two authorities can be read from {pem}: {error}") from None
+    if not isinstance(first, domain.AuthorityKey) or not isinstance(second, domain.AuthorityKey):
+        raise AuthorityUnusable(f"the keys in {pem} are of no kind an authority has")
+    return Authorities(Authority(root, first), Authority(issuing, second))
+
+
+def check_same_authority(kept: Authorities, pem: Path) -> None:
+    """AuthorityUnusable where the file is another authority's than the one that was kept: nobody would trust the
+    servers that it certified."""
+    given = authorities_of(pem)
+    if given.root.certificate != kept.root.certificate:
+        raise AuthorityUnusable(f"the authority of {pem} is not the one this service has been since its first start")
+
+
+def pem_of_authorities(authorities: Authorities) -> bytes:
+    """As `authorities_of` reads it. It holds both keys."""
+    found = [authorities.root, authorities.issuing]
+    keys = [one.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for one in found]
+    certificates = [domain.pem_of([one.certificate]).encode() for one in found]
+    return b"".join(part for pair in zip(keys, certificates, strict=True) for part in pair)
 
 
 def load_or_make_service(path: Path, make: Callable[[], Authority], token: str) -> Authority:

@@ -1,6 +1,7 @@
 """Every signature, certificate and cipher of the bus; nothing else in the code base imports `cryptography`.
 
 keys          a system's or person's key with its certificate
+custody       who holds a system's key: one port, files that are encrypted and private
 jws           detached and compact JWS over exact bytes
 receipt       a gateway's proof of passage
 certificates  certificates as frozen facts, the trust store, its refreshing from НУЦ

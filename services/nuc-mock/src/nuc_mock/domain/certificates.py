@@ -5,6 +5,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from nuc_mock.domain.keys import AuthorityKey, KeyKind, PrivateKey, PublicKey, new_authority_key
-from nuc_mock.domain.rules import KEY_USAGE_NAMES, PROFILES, CertificateOrder, Reason
+from nuc_mock.domain.rules import KEY_USAGE_NAMES, PROFILES, CertificateOrder, Profile, Reason, is_address
 
 ROOT_NAME = "НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TEST)"  # НУЦ writes "(GOST)" or "(RSA)" where we write "(TEST)"
 ISSUING_NAME = "ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TEST)"
@@ -145,9 +146,16 @@ def build_certificate(
         .add_extension(_authority_key_id(signing_key.public_key()), critical=False)
         .add_extension(x509.CertificatePolicies([x509.PolicyInformation(POLICY, None)]), critical=False)
     )
+    if order.profile is Profile.SERVER:
+        hosts = [_general_name(host) for host in order.hosts or (order.common_name,)]
+        builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
     if ekus:
         builder = builder.add_extension(x509.ExtendedKeyUsage(ekus), critical=False)
     return _with_addresses(builder, at).sign(signing_key, hashes.SHA256())
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    return x509.IPAddress(ip_address(host)) if is_address(host) else x509.DNSName(host)
 
 
 def build_subject(order: CertificateOrder) -> x509.Name:
@@ -294,6 +302,15 @@ def _key_usage(usages: frozenset[str]) -> x509.KeyUsage:
 
 def pem_of(certificates: Sequence[x509.Certificate]) -> str:
     return "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)
+
+
+def common_name_of(certificate: x509.Certificate) -> str:
+    [found] = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found.value)
+
+
+def certificates_of(pem: bytes) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(pem)
 
 
 def der_of(certificate: x509.Certificate) -> bytes:
