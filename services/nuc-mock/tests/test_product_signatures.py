@@ -26,7 +26,7 @@ async def test_a_person_on_hold_is_refused_by_ocsp_alone_and_what_was_stamped_be
     async def checked(cms: bytes) -> tuple[str | None, str | None, str | None]:
         client = OcspClient(twin.http, clock, "http://nuc")
         facts = await DocumentSignatures(trust, client).verify(DATA, cms, clock.now(), IIN)
-        return facts.refusal, facts.revocation and facts.revocation.source, facts.ocsp
+        return facts.refusal, None if facts.revocation is None else facts.revocation.source, facts.ocsp
 
     assert await checked(bare) == await checked(stamped) == (None, "ocsp", None)
     await clock.advance(timedelta(minutes=10))
