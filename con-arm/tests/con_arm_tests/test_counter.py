@@ -146,7 +146,8 @@ async def test_an_incomplete_package_is_not_accepted_and_the_consumer_gets_a_rec
     assert printed.headers["content-disposition"] == 'inline; filename="2026-000001.pdf"'
     text = words(printed.content)
     for one in (
-        "РАСПИСКА ОБ ОТКАЗЕ В ПРИЕМЕ ДОКУМЕНТОВ № 2026-000001", "ҚАБЫЛДАУДАН БАС ТАРТУ ТУРАЛЫ", "<b>Справка</b>, за 2025 год",
+        "РАСПИСКА ОБ ОТКАЗЕ В ПРИЕМЕ ДОКУМЕНТОВ № 2026-000001", "ҚАБЫЛДАУДАН БАС ТАРТУ ТУРАЛЫ",
+            "<b>Справка</b>, за 2025 год", iin,
         "қайта келіңіз", receipt["sha256"], "Құжат электрондық үкімет жүйесінде құрылған",
     ):  # fmt: skip
         assert re.sub(r"\s", "", one) in text, one
