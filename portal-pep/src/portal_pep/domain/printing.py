@@ -59,7 +59,9 @@ def facts_of(facts: ResultFacts, *, code: str, codes: Sequence[str] = ()) -> Pag
         iin=facts.iin,
         submitted_at=facts.submitted_at,
         official=(name if signed else ", ".join(filter(None, (name, office)))) or None,
-        service={language: _words(content, f"service_{language}") or known for language, known in facts.service.items()},
+        service={
+            language: _words(content, f"service_{language}") or known for language, known in facts.service.items()
+        },
         text={language: _words(content, f"text_{language}") for language in ("kk", "ru")} if signed else None,
         reasons=[_words(reason, "text") for reason in facts.reasons if _words(reason, "text")],
         basis=None if signed else _basis(content),
