@@ -1,4 +1,5 @@
-"""RabbitMQ and PostgreSQL for the tests that start private nodes: present, installed now, or a word how.
+"""What tests need of Debian: RabbitMQ and PostgreSQL for private nodes, poppler's pdfsig: present, installed now, or a
+word how.
 
 The tests never use a server that is already running: they need only the programs. So the packages are
 installed without starting anything: a policy-rc.d that answers 101 ("not allowed") stands in while apt works.
@@ -16,7 +17,7 @@ from pathlib import Path
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 NOT_ALLOWED = "#!/bin/sh\nexit 101\n"
-HOW_TO = "apt-get install rabbitmq-server postgresql  (as root; the servers need not run)"
+HOW_TO = "apt-get install rabbitmq-server postgresql poppler-utils  (as root; the servers need not run)"
 
 
 def missing() -> list[str]:
@@ -26,6 +27,8 @@ def missing() -> list[str]:
         names.append("rabbitmq-server")
     if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         names.append("postgresql")
+    if shutil.which("pdfsig") is None:
+        names.append("poppler-utils")
     return names
 
 
