@@ -19,17 +19,14 @@ from typing import Any
 
 import httpx
 import pytest
-from asn1crypto import keys as asn1_keys
-from asn1crypto import x509 as asn1_x509
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
 from egovkit.pdf import PdfTemplate
 from egovkit.signatures import pdf as pdf_module
-from egovkit.signatures.authority import Usage, system_name
 from egovkit.signatures.cms import sign_cms, verify_cms
-from egovkit.signatures.keys import SigningKey, new_private_key
+from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.pdf import (
     MAX_PDF,
     Evidence,
@@ -39,7 +36,7 @@ from egovkit.signatures.pdf import (
     gather_evidence,
     prepare_page,
 )
-from egovkit.testing.pki import YEARS, TestPki
+from egovkit.testing.pki import TestPki
 
 pytestmark = pytest.mark.unit
 
@@ -53,14 +50,6 @@ TEMPLATE = """
 """
 
 
-def key_der(key: SigningKey) -> bytes:
-    return key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-
-
-def asn1(certificate: Any) -> asn1_x509.Certificate:
-    return asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER))
-
-
 @dataclass
 class Office:
     """An official with his key, НУЦ, and who stamps."""
@@ -72,8 +61,7 @@ class Office:
     page: bytes
 
     def evidence(self, **changed: Any) -> Evidence:
-        root_crl = self.pki.root_authority.crl(1, self.pki.span(timedelta(days=30)), [])
-        made = Evidence(self.pki.root, [self.pki.issuing], [self.pki.crl(), root_crl])
+        made = Evidence(self.pki.root, [self.pki.issuing], [self.pki.crl(), self.pki.root_crl()])
         return replace(made, **changed)
 
     async def signed(self) -> bytes:
@@ -86,32 +74,13 @@ class Office:
         return one
 
 
-def stamper_of(pki: TestPki) -> Any:
-    from pyhanko.sign.timestamps import DummyTimeStamper
-    from pyhanko_certvalidator.registry import SimpleCertificateStore
-
-    private = new_private_key("rsa2048")
-    certificate = pki.issuing_authority.issue(
-        system_name("tsa"), private.public_key(), Usage(("1.3.6.1.5.5.7.3.8",), non_repudiation=True), pki.span(YEARS)
-    )
-    key = SigningKey(private, certificate, (pki.issuing,))
-    store = SimpleCertificateStore.from_certs([asn1(pki.issuing)])
-
-    class ByOurClock(DummyTimeStamper):
-        def request_tsa_response(self, req: Any) -> Any:
-            self.fixed_dt = pki.clock.now()
-            return super().request_tsa_response(req)
-
-    return ByOurClock(asn1(certificate), asn1_keys.PrivateKeyInfo.load(key_der(key)), certs_to_embed=store)
-
-
 @pytest.fixture
 async def office(tmp_path: Path, clock: HandClock) -> Office:
     (tmp_path / "page.typ").write_text(TEMPLATE, encoding="utf-8")
     page = await PdfTemplate(tmp_path / "page.typ").render({"title": "Нәтиже №1"}, clock.now())
     pki = TestPki(clock)
     official = pki.person(IIN, "ҮЛГІЛІ", "ДӘУРЕН", profile="employee_sign", bin_="999940000010")
-    return Office(clock, pki, official, stamper_of(pki), page)
+    return Office(clock, pki, official, pki.stamper(), page)
 
 
 async def test_what_the_official_signs_is_a_document_like_any_other(office: Office) -> None:
@@ -126,7 +95,7 @@ async def test_the_page_becomes_b_lta_and_we_believe_it(office: Office) -> None:
     found = await office.facts(await office.signed())
     assert (found.intact, found.unchanged, found.refusal) == (True, True, None)
     assert (found.ades, found.level, found.stamped) == ("PASSED", "B-LTA", True)
-    assert found.certificate == office.official.certificate
+    assert (found.certificate, found.reason) == (office.official.certificate, "26000000001")
     assert found.existed_at == found.claimed_at == office.clock.now().replace(microsecond=0)
 
 
@@ -137,8 +106,7 @@ async def test_the_page_becomes_b_lta_and_we_believe_it(office: Office) -> None:
 async def test_it_stands_years_later_by_what_is_known_of_revocation_then(office: Office, days: int) -> None:
     signed, began = await office.signed(), office.clock.now()
     await office.clock.advance(days * 86400)
-    day = office.pki.span(timedelta(days=1))
-    lists = [office.pki.crl(timedelta(days=1)), office.pki.root_authority.crl(9, day, [])]
+    lists = [office.pki.crl(timedelta(days=1)), office.pki.root_crl(timedelta(days=1))]
     (found,) = (await check_pdf(signed, office.pki.root, office.clock.now(), lists)).signatures
     assert (found.ades, found.existed_at, found.stamped) == ("PASSED", began, True)
 
@@ -191,7 +159,7 @@ async def test_nuc_tells_all_the_evidence_a_page_needs(office: Office) -> None:
     files = {
         "/ca/issuing.cer": office.pki.issuing.public_bytes(Encoding.DER),
         "/crl": office.pki.crl(),
-        "/crl/root": office.pki.root_authority.crl(1, office.pki.span(), []),
+        "/crl/root": office.pki.root_crl(),
     }
 
     def nuc(request: httpx.Request) -> httpx.Response:

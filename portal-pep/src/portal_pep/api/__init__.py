@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from portal_pep.api import accounts, cases, events, notifications, queue_positions, services, signing, surveys
+from portal_pep.api import accounts, cases, events, notifications, queue_positions, services, signing, surveys, verify
 
 routers: tuple[APIRouter, ...] = (
     accounts.router,
@@ -13,4 +13,6 @@ routers: tuple[APIRouter, ...] = (
     notifications.router,
     surveys.router,
     queue_positions.router,
+    verify.router,
+    verify.page,
 )

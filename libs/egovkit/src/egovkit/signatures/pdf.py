@@ -49,6 +49,7 @@ __all__ = [
     "finish_page",
     "gather_evidence",
     "prepare_page",
+    "revocation_lists",
 ]
 
 MAX_PDF: Final = 10 * 1024 * 1024  # as an attachment
@@ -96,6 +97,7 @@ class PdfSignature:
     existed_at   the earliest moment it is proved to have existed: by a time stamp that holds, else the moment of asking
     stamped      whether that moment is a time stamp's
     claimed_at   what the signer's software wrote; proves nothing
+    reason       what was written as the reason of signing: for our pages the document's number
     """
 
     field: str
@@ -107,6 +109,7 @@ class PdfSignature:
     existed_at: datetime
     stamped: bool
     claimed_at: datetime | None
+    reason: str = ""
 
     @property
     def refusal(self) -> str | None:
@@ -127,24 +130,30 @@ class PdfFacts:
 
 
 async def gather_evidence(http: httpx.AsyncClient, nuc_url: str, root: Certificate) -> Evidence:
-    """Asks НУЦ for its issuing authority and what it says of revocation now. The root's own list may be missing: not
-    every НУЦ publishes one. EgovError service.unavailable."""
-    base = nuc_url.rstrip("/")
-    found: dict[str, bytes] = {}
-    for path in ("/ca/issuing.cer", "/crl", "/crl/root"):
-        try:
-            answer = await http.get(f"{base}{path}")
-        except httpx.HTTPError:
-            raise EgovError("service.unavailable", waiting_for="nuc-mock") from None
-        if answer.status_code == httpx.codes.OK:
-            found[path] = answer.content
-    if not {"/ca/issuing.cer", "/crl"} <= set(found):
+    """Asks НУЦ for its issuing authority and what it says of revocation now. EgovError service.unavailable."""
+    issuing = await _ask(http, f"{nuc_url.rstrip('/')}/ca/issuing.cer")
+    lists = await revocation_lists(http, nuc_url)
+    if issuing is None or not lists:
         raise EgovError("service.unavailable", waiting_for="nuc-mock")
     try:
-        issuing = load_certificate(found.pop("/ca/issuing.cer"))
+        return Evidence(root, (load_certificate(issuing),), lists)
     except ValueError:
         raise EgovError("service.unavailable", waiting_for="nuc-mock") from None
-    return Evidence(root, (issuing,), tuple(found.values()))
+
+
+async def revocation_lists(http: httpx.AsyncClient, nuc_url: str) -> tuple[bytes, ...]:
+    """What НУЦ says of revocation now, as far as it answers: its own list, and its root's where it publishes one."""
+    base = nuc_url.rstrip("/")
+    found = [await _ask(http, f"{base}{path}") for path in ("/crl", "/crl/root")]
+    return tuple(one for one in found if one is not None)
+
+
+async def _ask(http: httpx.AsyncClient, url: str) -> bytes | None:
+    try:
+        answer = await http.get(url)
+    except httpx.HTTPError:
+        return None
+    return answer.content if answer.status_code == httpx.codes.OK else None
 
 
 async def prepare_page(pdf: bytes, at: datetime, *, reason: str = "") -> PreparedPage:
@@ -362,4 +371,5 @@ def _signature(said: dict[str, Any]) -> PdfSignature:
         existed_at=datetime.fromisoformat(said["existed_at"]),
         stamped=said["stamped"],
         claimed_at=None if claimed is None else datetime.fromisoformat(claimed),
+        reason=said["reason"],
     )

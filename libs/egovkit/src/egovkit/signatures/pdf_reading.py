@@ -159,14 +159,19 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
         "certificate": base64.b64encode(signature.signer_cert.dump()).decode(),
         "intact": bool(status is not None and status.intact and status.valid and covered),
         "unchanged": changes is not None and changes <= ModificationLevel.LTA_UPDATES and not _has_a_tail(reader),
-        "ades": "PASSED"
-        if result.ades_subindic is AdESPassed.OK
-        else str(getattr(result.ades_subindic, "name", "UNKNOWN")),
+        "ades": _verdict(result.ades_subindic),
+        "reason": str(signature.sig_object.get("/Reason", ""))[:200],
         "level": _level(reader, signature),
         "existed_at": existed_at.astimezone(UTC).isoformat(),
         "stamped": stamped,
         "claimed_at": None if claimed is None else _aware(claimed).isoformat(),
     }
+
+
+def _verdict(found: Any) -> str:
+    from pyhanko.sign.ades.report import AdESPassed
+
+    return "PASSED" if found is AdESPassed.OK else str(getattr(found, "name", "UNKNOWN"))
 
 
 def _aware(moment: datetime) -> datetime:

@@ -4,15 +4,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from egovkit.clock import Clock
 from egovkit.signatures.authority import PROFILES, Authority, Span, Usage, person_name, system_name
 from egovkit.signatures.certificates import Certificate, TrustStore
-from egovkit.signatures.keys import SigningKey, new_private_key
+from egovkit.signatures.keys import SigningKey, der, new_private_key
+
+if TYPE_CHECKING:
+    from pyhanko.sign.timestamps import TimeStamper
 
 __all__ = ["TestPki"]
 
+EKU_TIME_STAMPING = "1.3.6.1.5.5.7.3.8"  # RFC 3161, 2.3
 YEARS = timedelta(days=3650)
 YEAR = timedelta(days=365)
 # Much longer than НУЦ's: a test that moves its clock by hours is about something else. Tests of a stale CRL
@@ -98,6 +104,36 @@ class TestPki:
         self._number += 1
         now = self.clock.now()
         return self.issuing_authority.crl(self._number, Span(now, now + life), self._revoked)
+
+    def root_crl(self, life: timedelta = CRL_LIFE) -> bytes:
+        """The root's own list: nothing revoked."""
+        self._number += 1
+        now = self.clock.now()
+        return self.root_authority.crl(self._number, Span(now, now + life), [])
+
+    def stamper(self) -> TimeStamper:
+        """A time stamping authority (RFC 3161) of this НУЦ, by the clock's present."""
+        from asn1crypto import keys as asn1_keys
+        from asn1crypto import x509 as asn1_x509
+        from pyhanko.sign.timestamps import DummyTimeStamper
+        from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+        def loaded(certificate: Certificate) -> Any:
+            return asn1_x509.Certificate.load(der(certificate))  # type: ignore[no-untyped-call]
+
+        clock, private = self.clock, new_private_key("rsa2048")
+        usage = Usage((EKU_TIME_STAMPING,), non_repudiation=True)
+        certificate = self.issuing_authority.issue(system_name("tsa"), private.public_key(), usage, self.span(YEARS))
+        key = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+        class ByTheClock(DummyTimeStamper):
+            def request_tsa_response(self, req: Any) -> Any:
+                self.fixed_dt = clock.now()
+                return super().request_tsa_response(req)
+
+        store = SimpleCertificateStore.from_certs([loaded(self.issuing)])  # type: ignore[no-untyped-call]
+        private_info = asn1_keys.PrivateKeyInfo.load(key)  # type: ignore[no-untyped-call]
+        return ByTheClock(loaded(certificate), private_info, certs_to_embed=store)
 
     def publish(self) -> None:
         """Give every store a CRL of the clock's present, as НУЦ's next issue would."""
