@@ -33,6 +33,9 @@ NOT_HELD = ("positive_data_acceptance",)
 # Ends the session the fuzzer works in, or takes the time away from under it.
 LEFT_OUT = ("/v1/sessions/current", "/v1/sandbox")
 
+# Bytes like any others to who makes them up.
+schemathesis.serializer.alias(["application/ocsp-request", "application/timestamp-query"], "application/octet-stream")
+
 
 class Running:
     """A deployment on a loop of its own: schemathesis is no coroutine."""

@@ -91,9 +91,12 @@ def spread(name: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    if "TMPDIR" in os.environ or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_NEEDED:
-        return dict(os.environ)
-    return {**os.environ, "TMPDIR": str(MEMORY)}
+    """Bytecode is written, whatever the caller's shell says: a run starts some hundred processes, and each would
+    compile everything again, as would each tier the assertions of its tests."""
+    found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    if "TMPDIR" in found or not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_NEEDED:
+        return found
+    return {**found, "TMPDIR": str(MEMORY)}
 
 
 def run_tier(name: str, extra: list[str]) -> TierResult:

@@ -35,3 +35,9 @@ echo "setup: packages of the workspace"
 # The build backend is in the lock, so nothing is fetched and nothing is resolved here.
 # shellcheck disable=SC2086
 $pip install --quiet --no-deps --no-build-isolation $editable
+
+# Compiled once here: also a process that may not write bytecode (PYTHONDONTWRITEBYTECODE) starts a second sooner.
+sources=
+for package in "$@"; do sources="$sources $package/src"; done
+# shellcheck disable=SC2086
+"$VENV/bin/python" -m compileall -q $sources

@@ -129,7 +129,7 @@ def test_the_command_names_file_and_line_and_starts_nothing(
     bad, at = (claiming, "iin:") if fault != "a typo" else (text.replace("title:", "titel:", 1), "titel:")
     for name, content in (("first.yaml", claiming), ("second.yaml", bad)):
         (tmp_path / name).write_text(content, encoding="utf-8")
-    monkeypatch.setattr("sandbox.replay.command.pool", None)  # whoever starts a world falls over this
+    monkeypatch.setattr("sandbox.replay.worker.one_world", None)  # whoever starts a world falls over this
     done = CliRunner().invoke(app, ["replay", str(tmp_path)])
     assert done.exit_code == 2
     assert f"second.yaml:{bad[: bad.index(at)].count(chr(10)) + 1}" in done.output

@@ -21,6 +21,7 @@ from egovlaw.loader import load_calendar
 from sandbox.bootstrap import answer, bearer
 from sandbox.clock import Target
 from sandbox.composition import BY_CODE, CENTRE, NUC, PERSONS, PROVIDER, RSHEP, SHEP
+from sandbox.exchange_log import Log
 from sandbox.production import ProductionWorld
 from sandbox.sabotage import case_rows
 from sandbox.world import Deployment, World
@@ -95,6 +96,20 @@ async def test_the_next_deadline_is_the_end_of_a_question_that_nobody_answers(ow
         assert moved.now - datetime.fromisoformat(asked["asked_at"]) >= timedelta(seconds=asked["limit_s"])
         [seen] = await clerk.queries(case)
         assert (asked["state"], seen["state"]) == ("waiting", "expired")
+
+
+async def test_the_request_logs_of_all_processes_are_read_as_one(own_world: Deployment) -> None:
+    world, log = own_world, Log(own_world.aim)
+    clerk = await world.official(region=DESK.region)
+    case = await begun(world, clerk, DESK)
+    await clerk.ask(case)
+    await clerk.until(case, "data_checked")
+    found = await log.every({"case": case})
+    assert {PROVIDER, SHEP, RSHEP, PERSONS} <= {one.member.code for one in found}
+    bus = [one for one in found if one.facts["medium"] == "bus"]
+    sent = {one.facts["message_id"] for one in bus if one.facts["event"] == "published"}
+    got = {one.facts["message_id"] for one in bus if one.facts["event"] == "delivered"}
+    assert got and got <= sent, "whoever published what arrived is in the log, too"
 
 
 async def test_working_days_leap_over_a_holiday_and_a_moved_day_off_and_end_on_the_saturday_worked_for_it(

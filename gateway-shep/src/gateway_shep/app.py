@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
-import yaml
 from fastapi import FastAPI
 from prometheus_client import Gauge
 
@@ -17,7 +16,7 @@ from egovgateway.pipeline import no_checkpoint
 from egovgateway.webhooks.api import participants_router
 from egovkit.bus import Bus, Topology
 from egovkit.clock import Clock
-from egovkit.contracts import read_once
+from egovkit.contracts import read_once, read_yaml
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids
 from egovkit.membership import Member
@@ -169,5 +168,5 @@ def _count_letters(node: Node, now_running: Callable[[], Running]) -> None:
 
 
 def _regions(node: Node) -> frozenset[str]:
-    document = yaml.safe_load((node.contracts / "regions.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(node.contracts / "regions.yaml")
     return frozenset(document["regions"])

@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovgateway.pipeline import Gateway
+from egovkit.contracts import read_yaml
 from egovkit.db import insert_ignore
 from egovkit.errors import EgovError
 from egovkit.journal import JournalEntry
@@ -78,7 +78,7 @@ class Register:
 
     async def open(self, seed: Path) -> None:
         """At start: the first participants from `seed`, ШЭП's own certificate, and the list in force."""
-        document = yaml.safe_load(await asyncio.to_thread(seed.read_text, encoding="utf-8"))
+        document = await asyncio.to_thread(read_yaml, seed)
         own = self._parts.key.certificate
         async with self._parts.db.begin() as conn:
             now = self._parts.clock.now()

@@ -249,6 +249,20 @@ async def test_what_a_service_asks_others_is_recorded_until_it_is_let_go(
     assert json.loads(body(one["response"])) == {"list": [1]}
 
 
+async def test_a_call_that_nobody_answered_is_put_down_as_that(control: Control, tester: httpx.AsyncClient) -> None:
+    async def nobody(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(nobody)) as client:
+        tap_client(client, control)
+        with pytest.raises(httpx.ConnectError):
+            await client.post("http://shep.test/v1/envelopes", json={"rooms": 1})
+    [one] = await found(tester, direction="out", full=True)
+    assert (one["url"], one["path"], one["status"]) == ("http://shep.test", "/v1/envelopes", None)
+    assert (one["outcome"], one["detail"]) == ("unanswered", "ConnectError refused")
+    assert json.loads(body(one["request"])) == {"rooms": 1}
+
+
 async def test_a_note_that_belongs_to_nothing_is_a_record_of_its_own(
     control: Control, tester: httpx.AsyncClient
 ) -> None:

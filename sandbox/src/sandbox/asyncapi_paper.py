@@ -13,11 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from egovkit.bus import DEAD_HEADERS
 from egovkit.bus.topology import Topology
-from egovkit.contracts import contracts_version
+from egovkit.contracts import contracts_version, read_yaml
 from egovkit.envelope import (
     CONTENT_TYPE,
     MAX_ENVELOPE,
@@ -250,10 +248,7 @@ class _Bus:
         return found
 
     def _yaml(self, name: str) -> Any:
-        return yaml.load((self.contracts / name).read_text(encoding="utf-8"), Loader=_LOADER)
-
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        return read_yaml(self.contracts / name)
 
 
 def _means(roles: Iterable[str], kind: str) -> bool:

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import yaml
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_yaml
 from sandbox.composition import ADMINISTERED, NUC, PARTICIPANTS, SHEP, WITH_SESSIONS, Home
 from sandbox.hosting import StartFailed
 
@@ -114,7 +113,7 @@ def key_hex(ids: Ids) -> str:
 
 def participants(contracts: Path | None = None) -> dict[str, dict[str, Any]]:
     """The participants known at the first start, by code."""
-    data = yaml.safe_load((contracts_dir(contracts) / "participants.yaml").read_text())
+    data = read_yaml(contracts_dir(contracts) / "participants.yaml")
     return {entry["code"]: entry for entry in data["participants"]}
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_yaml
 
 PACKAGE = Path("src") / "egov_client"
 SUFFIX = ".openapi.yaml"
@@ -52,7 +51,7 @@ def write_client(folder: Path, only: Collection[str] | None = None) -> list[str]
     shutil.copytree(root / "partner-kit/python", folder, ignore=LEFT_OUT)
     chosen = [code for code in found if not wanted or code in wanted]
     for code in chosen:
-        generate(yaml.safe_load(found[code].read_text(encoding="utf-8")), folder / PACKAGE / code.replace("-", "_"))
+        generate(read_yaml(found[code]), folder / PACKAGE / code.replace("-", "_"))
     return chosen
 
 

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from sqlalchemy import MetaData, inspect, select
 
-from egovkit.contracts import contracts_dir, read_once
+from egovkit.contracts import contracts_dir, read_once, read_yaml
 from egovkit.db import Database, journal_tables
 from egovkit.journal import JournalRow
 from egovlaw.catalogue import Catalogue
@@ -31,7 +30,7 @@ Journals = Mapping[str, Sequence[JournalRow]]  # rows by case
 
 def parties(contracts: Path, readable: Sequence[str]) -> Parties:
     """Who stands where, from contracts/participants.yaml."""
-    document = yaml.safe_load((contracts / "participants.yaml").read_text(encoding="utf-8"))
+    document = read_yaml(contracts / "participants.yaml")
     kinds = {one["kind"]: one["code"] for one in document["participants"]}
     local = [p["code"] for p in document["participants"] if p["regions"] and p["kind"] != "regional_gateway"]
     return Parties(kinds["national_gateway"], kinds["regional_gateway"], frozenset(local), frozenset(readable))

@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from egovkit.contracts import read_yaml
 from sandbox import redocly, schema_changes
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ENVELOPE = "schemas/envelope.schema.json"
 ASYNCAPI, OPENAPI = "asyncapi.yaml", "openapi/*.openapi.yaml"
 
@@ -117,4 +115,4 @@ def _topology(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[s
 
 
 def _yaml(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    return read_yaml(path)

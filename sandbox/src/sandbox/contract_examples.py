@@ -13,9 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_yaml
 from sandbox.composition import PARTICIPANTS, SHEP
 
 if TYPE_CHECKING:
@@ -123,7 +121,7 @@ async def recorded_in(world: Deployment) -> dict[str, list[dict[str, Any]]]:
 
 
 def _cast() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((contracts_dir() / FOLDER / CAST).read_text("utf-8"))
+    found: dict[str, Any] = read_yaml(contracts_dir() / FOLDER / CAST)
     return found
 
 

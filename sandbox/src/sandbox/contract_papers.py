@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_yaml
 
 app = typer.Typer(no_args_is_help=True, help="The contracts partners build against.")
 OPENAPI, SUFFIX = "contracts/openapi", ".openapi.yaml"
@@ -44,7 +44,7 @@ def documents() -> dict[str, str]:
     """By their places. Nothing is started: a document is known before the first request."""
     from sandbox.error_pages import render
 
-    errors = yaml.safe_load((contracts_dir() / "errors.yaml").read_text(encoding="utf-8"))
+    errors = read_yaml(contracts_dir() / "errors.yaml")
     made = {f"{OPENAPI}/{code}{SUFFIX}": HEAD + _yaml(document) for code, document in openapi().items()}
     return made | bus() | {f"{ERRORS}/{name}": text for name, text in render(errors).items()}
 

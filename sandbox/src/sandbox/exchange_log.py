@@ -156,7 +156,8 @@ def shown(one: Exchange) -> Iterator[str]:
 def _what(facts: Mapping[str, Any]) -> str:
     if facts["medium"] == "http":
         query = f"?{facts['query']}" if facts["query"] else ""
-        return f"{facts['method']} {facts.get('url') or ''}{facts['path']}{query} {facts['status']} {facts['ms']:g} ms"
+        came = facts.get("status") or f"{facts['outcome']} ({facts['detail']})"
+        return f"{facts['method']} {facts.get('url') or ''}{facts['path']}{query} {came} {facts['ms']:g} ms"
     if facts["medium"] == "note":
         return "note"
     envelope = facts.get("envelope") or {}

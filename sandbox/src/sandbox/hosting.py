@@ -27,6 +27,7 @@ class _QuietServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self._left = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -35,6 +36,18 @@ class _QuietServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        """uvicorn looks ten times a second whether it should end: half a second for nine services one after another."""
+        ticking, left = asyncio.create_task(super().main_loop()), asyncio.create_task(self._left.wait())
+        await asyncio.wait({ticking, left}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ticking, left):
+            task.cancel()
+        await asyncio.gather(ticking, left, return_exceptions=True)
+
+    def leave(self) -> None:
+        self.should_exit = True
+        self._left.set()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -52,7 +65,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class Host:
-    """Serves applications until closed, in the order they were added; stops them in the opposite order."""
+    """Serves applications, started in the order they are added, until it closes."""
 
     def __init__(self) -> None:
         self._running: list[tuple[str, _QuietServer, asyncio.Task[None]]] = []
@@ -74,13 +87,14 @@ class Host:
         await asyncio.wait({task, ready}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if not server.started:
-            server.should_exit = True
+            server.leave()
             await asyncio.gather(task, return_exceptions=True)
             raise StartFailed(f"{name} did not start; its log says why")
         self._running.append((name, server, task))
 
     async def close(self) -> None:
-        while self._running:
-            _, server, task = self._running.pop()
-            server.should_exit = True
-            await asyncio.gather(task, return_exceptions=True)
+        """All together: each waits a moment for the requests in flight."""
+        for _, server, _ in self._running:
+            server.leave()
+        await asyncio.gather(*(task for _, _, task in self._running), return_exceptions=True)
+        self._running.clear()

@@ -12,9 +12,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from egovkit.contracts import contracts_dir
+from egovkit.contracts import contracts_dir, read_yaml
 from egovkit.sandbox.exchange_facts import CASE_REFUSED
 
 if TYPE_CHECKING:
@@ -183,7 +181,7 @@ def _region(refused: Refused) -> str | None:
     regulation = refused.law.regulation(refused.fact("regulation"))
     if regulation is not None:
         return f"the region of {regulation.code} is {regulation.region}"
-    known = yaml.safe_load((contracts_dir() / "regions.yaml").read_text(encoding="utf-8"))["regions"]
+    known = read_yaml(contracts_dir() / "regions.yaml")["regions"]
     return _nearest("region", refused.fact("region"), known)
 
 
@@ -203,7 +201,7 @@ def _parties(refused: Refused) -> str | None:
 
 
 def _recipient(refused: Refused) -> str | None:
-    listed = yaml.safe_load((contracts_dir() / "participants.yaml").read_text(encoding="utf-8"))["participants"]
+    listed = read_yaml(contracts_dir() / "participants.yaml")["participants"]
     return _nearest("participant", refused.fact("recipient"), [one["code"] for one in listed])
 
 
@@ -248,11 +246,10 @@ def _method(refused: Refused) -> str | None:
 
 @cache
 def _document(service: str) -> Mapping[str, Any]:
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where it is built in
     path = contracts_dir() / "openapi" / f"{service}.openapi.yaml"
     if not path.is_file():
         return {}
-    found: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    found: dict[str, Any] = read_yaml(path)
     return found
 
 

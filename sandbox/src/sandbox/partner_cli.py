@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from egovkit.contracts import read_yaml
 from sandbox.options import HomeOption, JsonOption, TargetOption, home_of
 
 if TYPE_CHECKING:
@@ -252,7 +253,6 @@ def _of_nobody_else(folder: Folder, code: str) -> None:
 
 def _wish(code: str, kind: Kind, bin: str, more: tuple[Any, ...]) -> Wish:
     """Exits 2 and names everything that would be refused."""
-    import yaml
 
     from egovkit.contracts import contracts_dir
     from egovlaw.loader import load_catalogue
@@ -263,7 +263,7 @@ def _wish(code: str, kind: Kind, bin: str, more: tuple[Any, ...]) -> Wish:
     wish = Wish(
         code, kind.value, bin, services=tuple(services or ("*",)), **{n: value for n, value in given.items() if value}
     )
-    known = yaml.safe_load((contracts_dir() / "regions.yaml").read_text(encoding="utf-8"))["regions"]
+    known = read_yaml(contracts_dir() / "regions.yaml")["regions"]
     regulations = load_catalogue(contracts_dir()).by_code if services else ()
     if found := mistakes(wish, known, regulations):
         typer.echo("\n".join(found), err=True)

@@ -23,6 +23,7 @@ import httpx
 
 from egovkit.clock import Clock, ShiftedClock
 from egovkit.ids import Ids, SystemIds
+from egovkit.signatures.tls import public_trust
 from sandbox import bootstrap
 from sandbox.clock import Moved, Mover, Target, moved_before
 from sandbox.composition import ADMINISTERED, BY_CODE, NEEDED, NUC, SERVICES, SHEP, Home, Service, values_for
@@ -76,7 +77,7 @@ class Deployment:
     async def __aenter__(self) -> Self:
         try:
             self._stack.enter_context(bootstrap.held(self.home))
-            client = httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE)
+            client = httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE, verify=public_trust())
             self._http = await self._stack.enter_async_context(client)
             await self.start()
             self._note_down()

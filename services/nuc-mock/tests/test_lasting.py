@@ -241,7 +241,9 @@ async def test_the_openapi_document_names_every_route_and_says_what_needs_the_to
     document = (await twin.http.get("/openapi.json")).json()
     secured = {path for path, verbs in document["paths"].items() if any(verb["security"] for verb in verbs.values())}
     assert secured == {path for path in document["paths"] if path.startswith("/v1/")}
-    assert set(document["paths"]) - secured == {"/ca/root.cer", "/ca/issuing.cer", "/crl", "/crl/root"}
+    assert set(document["paths"]) - secured == {
+        "/ca/root.cer", "/ca/issuing.cer", "/crl", "/crl/root", "/ocsp", "/ocsp/{request_b64}", "/tsp",
+    }  # fmt: skip
 
 
 def test_addresses_in_certificates_follow_the_settings(tmp_path: Path) -> None:

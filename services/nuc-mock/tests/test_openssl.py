@@ -2,11 +2,13 @@
 
 import shutil
 import subprocess
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from cryptography.x509 import ocsp
 
 pytestmark = [
     pytest.mark.service,
@@ -107,3 +109,148 @@ async def test_openssl_opens_a_container_and_signs_with_its_key(twin: Any, folde
         f"{folder}/document", "-CAfile", f"{folder}/chain.pem",
     )  # fmt: skip
     assert "successful" in verified.lower()
+
+
+# --- OCSP (RFC 6960)
+
+
+async def asked_by_openssl(twin: Any, folder: Path, certificate: str, *options: str, get: bool = False) -> str:
+    """What `openssl ocsp` makes of our answer: it builds the request and checks nonce, signer and chain. (It knows no
+    other time than the machine's, and says so.)"""
+    (folder / "leaf.pem").write_text(certificate)
+    cert = ["-issuer", f"{folder}/issuing.pem", "-cert", f"{folder}/leaf.pem"]
+    openssl("ocsp", *options, *cert, "-reqout", f"{folder}/request.der")
+    request = (folder / "request.der").read_bytes()
+    if get:
+        answered = await twin.http.get("/ocsp/" + quote(b64encode(request).decode(), safe=""))
+    else:
+        answered = await twin.http.post("/ocsp", content=request, headers={"content-type": "application/ocsp-request"})
+    assert (answered.status_code, answered.headers["content-type"]) == (200, "application/ocsp-response")
+    (folder / "answer.der").write_bytes(answered.content)
+    shown = [*AT, "-CAfile", f"{folder}/root.pem", "-verify_other", f"{folder}/issuing.pem"]
+    shown = ["ocsp", *shown, "-respin", f"{folder}/answer.der"]
+    assert "Response verify OK" in openssl(*shown, "-reqin", f"{folder}/request.der"), "with its own nonce"
+    return openssl(*shown, *options, *cert, "-no_nonce")
+
+
+@pytest.mark.parametrize("get", [False, True])
+@pytest.mark.parametrize("digest", [(), ("-sha256",)])
+async def test_openssl_takes_our_word_for_good_and_revoked(
+    twin: Any, folder: Path, get: bool, digest: tuple[str, ...]
+) -> None:
+    person = await twin.person()
+    said = await asked_by_openssl(twin, folder, person["certificate"], *digest, get=get)
+    assert "good" in said.splitlines()
+    await twin.revoke(person["serial"], "keyCompromise")
+    said = await asked_by_openssl(twin, folder, person["certificate"], *digest, get=get)
+    assert "revoked" in said.splitlines() and "Reason: keyCompromise" in said
+    answer = ocsp.load_der_ocsp_response((folder / "answer.der").read_bytes())
+    request = ocsp.load_der_ocsp_request((folder / "request.der").read_bytes())
+    assert answer.extensions[0].value == request.extensions[0].value, "the nonce, as it came"
+    assert answer.next_update_utc is not None
+    assert (answer.next_update_utc - answer.this_update_utc).total_seconds() == twin.settings.ocsp_seconds
+    assert answer.produced_at_utc == answer.this_update_utc
+
+
+async def test_a_hold_is_revoked_for_as_long_as_it_lasts_and_another_serial_is_unknown(twin: Any, folder: Path) -> None:
+    person = await twin.person()
+    await twin.revoke(person["serial"], "certificateHold")
+    assert "Reason: certificateHold" in await asked_by_openssl(twin, folder, person["certificate"])
+    await twin.admin.post(f"/v1/certificates/{person['serial']}/release")
+    said = await asked_by_openssl(twin, folder, person["certificate"])
+    assert "good" in said.splitlines()
+    openssl("ocsp", "-issuer", f"{folder}/issuing.pem", "-serial", "0x1234", "-reqout", f"{folder}/other.der")
+    answered = await twin.http.post("/ocsp", content=(folder / "other.der").read_bytes())
+    [one] = ocsp.load_der_ocsp_response(answered.content).responses
+    assert one.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+
+
+async def test_several_certificates_are_answered_in_one(twin: Any, folder: Path) -> None:
+    good, bad = await twin.person(), await twin.person()
+    await twin.revoke(bad["serial"], "superseded")
+    serials = [part for one in (good, bad) for part in ("-serial", f"0x{one['serial']}")]
+    openssl("ocsp", "-issuer", f"{folder}/issuing.pem", *serials, "-reqout", f"{folder}/two.der")
+    answered = await twin.http.post("/ocsp", content=(folder / "two.der").read_bytes())
+    found = [one.certificate_status for one in ocsp.load_der_ocsp_response(answered.content).responses]
+    assert found == [ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED]
+
+
+async def test_what_is_no_request_or_of_another_issuer_gets_an_answer_without_a_word(twin: Any, folder: Path) -> None:
+    person = await twin.person()
+    (folder / "leaf.pem").write_text(person["certificate"])
+    of_root = ["-issuer", f"{folder}/root.pem", "-cert", f"{folder}/leaf.pem", "-reqout", f"{folder}/root.der"]
+    openssl("ocsp", *of_root)
+    status = ocsp.OCSPResponseStatus
+    for body, wanted in (
+        ((folder / "root.der").read_bytes(), status.UNAUTHORIZED),
+        (b"", status.MALFORMED_REQUEST),
+        (b"\x30\x84\xff\xff\xff\xff", status.MALFORMED_REQUEST),
+        (b"\x30\x80" * 2000, status.MALFORMED_REQUEST),
+        (b"x" * 5000, status.MALFORMED_REQUEST),
+    ):
+        answered = await twin.http.post("/ocsp", content=body)
+        assert ocsp.load_der_ocsp_response(answered.content).response_status is wanted
+    answered = await twin.http.get("/ocsp/no%20base64")
+    assert ocsp.load_der_ocsp_response(answered.content).response_status is status.MALFORMED_REQUEST
+
+
+# --- time stamps (RFC 3161)
+
+
+async def stamped(twin: Any, folder: Path, *options: str) -> Path:
+    """The reply to openssl's own query over data.bin."""
+    (folder / "data.bin").write_bytes("Өтініш".encode())
+    openssl("ts", "-query", "-data", f"{folder}/data.bin", *options, "-out", f"{folder}/query.tsq")
+    headers = {"content-type": "application/timestamp-query"}
+    answered = await twin.http.post("/tsp", content=(folder / "query.tsq").read_bytes(), headers=headers)
+    assert (answered.status_code, answered.headers["content-type"]) == (200, "application/timestamp-reply")
+    (folder / "reply.tsr").write_bytes(answered.content)
+    return folder / "reply.tsr"
+
+
+@pytest.mark.parametrize("digest", ["-sha256", "-sha512"])
+async def test_openssl_verifies_a_stamp_with_its_nonce_policy_and_chain(twin: Any, folder: Path, digest: str) -> None:
+    reply = await stamped(twin, folder, digest, "-cert", "-tspolicy", "1.2.398.3.3.2.999.1")
+    chain = ["-CAfile", f"{folder}/root.pem", "-untrusted", f"{folder}/issuing.pem"]
+    verified = ["ts", "-verify", *AT, "-in", str(reply), *chain]
+    assert "Verification: OK" in openssl(*verified, "-queryfile", f"{folder}/query.tsq")
+    assert "Verification: OK" in openssl(*verified, "-data", f"{folder}/data.bin")
+    (folder / "data.bin").write_bytes(b"another")
+    openssl(*verified, "-data", f"{folder}/data.bin", ok=False)
+    said = openssl("ts", "-reply", "-in", str(reply), "-text")
+    assert "Policy OID: 1.2.398.3.3.2.999.1" in said and "Serial number: 0x01" in said
+
+
+async def test_no_serial_number_of_a_stamp_is_given_twice_also_after_a_start(
+    settings: Any, start: Any, tmp_path: Path
+) -> None:
+    numbers = []
+    for _ in range(2):
+        async with start(settings) as twin:
+            for _ in range(2):
+                said = openssl("ts", "-reply", "-in", str(await stamped(twin, tmp_path)), "-text")
+                numbers += [line for line in said.splitlines() if line.startswith("Serial number")]
+    assert len(set(numbers)) == 4
+
+
+async def test_a_stamp_without_certificates_is_given_when_none_are_wanted(twin: Any, folder: Path) -> None:
+    bare = await stamped(twin, folder)
+    small = bare.stat().st_size
+    assert small < (await stamped(twin, folder, "-cert")).stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-sha1",), "unsupported algorithm"),
+        (("-sha256", "-tspolicy", "1.2.3.4"), "TSA policy is not supported"),
+    ],
+)
+async def test_what_is_not_stamped_is_rejected_with_its_reason(
+    twin: Any, folder: Path, options: tuple[str, ...], said: str
+) -> None:
+    reply = await stamped(twin, folder, *options)
+    shown = openssl("ts", "-reply", "-in", str(reply), "-text")
+    assert "Status: Rejected" in shown and said in shown
+    (folder / "reply.tsr").write_bytes((await twin.http.post("/tsp", content=b"\x30\x80" * 2500)).content)
+    assert "Status: Rejected" in openssl("ts", "-reply", "-in", f"{folder}/reply.tsr", "-text")

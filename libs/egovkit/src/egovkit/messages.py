@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import yaml
 
+from egovkit.contracts import read_yaml
 from egovkit.errors import EgovError, FieldError
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster where it is built in
 CLASSES = ("request", "submission", "fact", "answer")
 MAX_ERRORS = 20  # a wrong list of a thousand items needs no thousand lines to be understood
 
@@ -54,7 +53,7 @@ class MessageRegister:
     @classmethod
     def load(cls, contracts: Path) -> MessageRegister:
         """Reads contracts/messages.yaml and its schemas; RegisterInvalid names every mistake."""
-        document = yaml.load((contracts / "messages.yaml").read_text(encoding="utf-8"), Loader=_LOADER)
+        document = read_yaml(contracts / "messages.yaml")
         specs: dict[str, MessageSpec] = {}
         mistakes: list[str] = []
         prefix, version = str(document["prefix"]), str(document["version"])

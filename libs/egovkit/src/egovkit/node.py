@@ -75,6 +75,7 @@ from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
 from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.tls import public_trust
 from egovkit.upkeep import BusMetrics, forget_for_ever
 
 JOIN_PAUSE = 0.5  # seconds before the second attempt to join; doubles up to JOIN_PAUSE_MAX
@@ -216,7 +217,7 @@ class Node:
         await self._migrate(db)
         http = self._given_http
         if http is None:
-            http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT))
+            http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT, verify=public_trust()))
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
         bus = self._given_bus or make_bus(settings, self.clock)
         if self.control is not None:

@@ -18,11 +18,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from egovkit.contracts import contracts_version, read_once
+from egovkit.contracts import contracts_version, read_once, read_yaml
 from egovkit.declared import Declared, declared
 from egovkit.edge import BodyLimits
 from egovkit.errors import EgovError, FieldError
@@ -30,7 +29,6 @@ from egovkit.problems import LANGUAGES, MEDIA_TYPE, Problems
 
 ORDER = ("openapi", "info", "servers", "tags", "paths", "components")
 FOLDER, COMMON = "openapi", "common"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PROBLEM = "#/components/schemas/Problem"
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -131,7 +129,7 @@ def read_kept(contracts: Path, code: str) -> Kept:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return yaml.load(path.read_text(encoding="utf-8"), _LOADER) or {} if path.is_file() else {}
+    return read_yaml(path) or {} if path.is_file() else {}
 
 
 @dataclass(frozen=True, slots=True)

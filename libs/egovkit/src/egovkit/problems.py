@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 
+from egovkit.contracts import YAML_LOADER
 from egovkit.errors import EgovError, FieldError
 from egovkit.log import get_logger
 
@@ -34,7 +35,6 @@ INTERNAL = "service.internal"  # what an unknown code is shown as; it has to be 
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _RESERVED = frozenset({"type", "title", "status", "detail", "instance", "code", "side", "remedy", "clause", "errors"})
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # errors.yaml is long; libyaml reads it six times faster
 _MAX_PARAM = 300  # a parameter may come from a caller; a problem is not a place to echo a whole body
 
 _log = get_logger(__name__)
@@ -162,7 +162,7 @@ def _quality(parameters: str) -> float:
 
 def read_errors(path: Path) -> dict[str, Any]:
     """The file as a mapping. ValueError for a code that is there twice: YAML would silently keep the last."""
-    loader = _LOADER(path.read_text(encoding="utf-8"))
+    loader = YAML_LOADER(path.read_text(encoding="utf-8"))
     try:
         node = loader.get_single_node()
         if node is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from rich.console import Console
 
 from egovkit.clock import SystemClock
-from sandbox.replay.pool import pool
-from sandbox.running import NOT_STARTED, run, stop_event, until_stopped
+from sandbox.composition import BY_CODE, NEEDED
+from sandbox.running import NOT_STARTED, run, starting, stop_event, until_stopped
 
 if TYPE_CHECKING:
     from sandbox.replay.player import Heard
@@ -99,23 +99,29 @@ async def _replay(choice: Choice, where: Where, console: Console) -> Report | No
 
 
 async def _in_worlds(choice: Choice, where: Where, console: Console) -> Report:
-    """A first world starts while the scenarios are chosen: both take seconds, and there is more than one core. Files
-    of somebody's own are read before it: a mistake in them is likelier, and then nothing starts."""
-    known = chosen(choice) if choice.path else None
-    async with pool(where.keep) as worlds:
-        first = asyncio.create_task(worlds.grow(1))
-        try:
-            if known is None:
-                known = await asyncio.to_thread(chosen, choice)
-            await first
-        finally:
-            first.cancel()
-            await asyncio.gather(first, return_exceptions=True)
-        scenarios, cells = known
-        size = min(where.parallel, len(scenarios))
-        with reporting(scenarios, cells, size, console) as (heard, finish):
-            await worlds.grow(size)
-            return finish(await worlds.play(scenarios, heard))
+    """Another world comes when one has no more room, and no system starts that no scenario meets: one or a few
+    scenarios are played in this very process, in a small world."""
+    from sandbox.replay.player import AT_ONCE, play_all
+    from sandbox.replay.pool import folder_for, pool
+    from sandbox.replay.worker import one_world
+
+    with starting():
+        scenarios, cells = chosen(choice)
+    without, size = not_met(scenarios), min(where.parallel, math.ceil(len(scenarios) / AT_ONCE))
+    with reporting(scenarios, cells, size, console) as (heard, finish):
+        if size > 1:
+            async with pool(where.keep, without) as worlds:
+                await worlds.grow(size)
+                return finish(await worlds.play(scenarios, heard))
+        with folder_for(where.keep) as folder:
+            async with one_world(folder / "world-1", logged=where.keep is not None, without=without) as player:
+                return finish(await play_all(player, scenarios, heard))
+
+
+def not_met(scenarios: Sequence[Scenario]) -> list[str]:
+    """The systems none of them meets."""
+    met = {code for scenario in scenarios for code in scenario.cast}.union(NEEDED)
+    return [code for code in BY_CODE if code not in met]
 
 
 async def _there(choice: Choice, target: str, console: Console) -> Report:

@@ -42,6 +42,8 @@ class Player:
                 return verdict_of(await play(self._world, self._staff, self._watch, scenario))
             except CannotPlay as error:
                 return broken(scenario, str(error))
+            except Exception as error:  # a fault of ours in one scenario, and the others go on
+                return broken(scenario, f"{type(error).__name__}: {error}")
 
 
 async def play_in(
@@ -49,13 +51,17 @@ async def play_in(
 ) -> list[Verdict]:
     """Every scenario, in a deployment that runs."""
     async with Watch(world.journals(), world.clock) as watch:
-        player = Player(world, watch, at_once)
+        return await play_all(Player(world, watch, at_once), scenarios, heard)
 
-        async def one(scenario: Scenario) -> Verdict:
-            verdict = await player.play(scenario)
-            heard(verdict)
-            return verdict
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(scenario)) for scenario in scenarios]
+async def play_all(player: Player, scenarios: Sequence[Scenario], heard: Heard = lambda _: None) -> list[Verdict]:
+    """Every scenario, those that need the world for themselves last."""
+
+    async def one(scenario: Scenario) -> Verdict:
+        verdict = await player.play(scenario)
+        heard(verdict)
+        return verdict
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(scenario)) for scenario in sorted(scenarios, key=lambda one: one.alone)]
     return [task.result() for task in tasks]

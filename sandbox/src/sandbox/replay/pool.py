@@ -1,6 +1,6 @@
 """Worlds side by side: one process each, handed a scenario whenever it has room.
 
-Light to import: a world starts while the rest of `egov replay` is still being read.
+For more scenarios than one world has room for; those play in the process that asks (`worker.one_world`).
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import os
 import sys
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.hosting import StartFailed
+from sandbox.replay.player import AT_ONCE, Heard
+from sandbox.replay.verdicts import Verdict
+from sandbox.replay.worker import LOG, RSS, WITHOUT, packed
 
 if TYPE_CHECKING:
-    from sandbox.replay.player import Heard
     from sandbox.replay.scenario import Scenario
-    from sandbox.replay.verdicts import Verdict
 
 LINE_LIMIT = 2**24
 
@@ -63,17 +64,16 @@ class Worker:
 class Pool:
     """`play` may be called again and again: the worlds stay as they are between the rounds."""
 
-    def __init__(self, folder: Path, *, logged: bool) -> None:
-        """`logged`: the worlds keep request logs, for who looks at what they leave."""
+    def __init__(self, folder: Path, *, logged: bool, without: Sequence[str]) -> None:
+        """`logged`: the worlds keep request logs, for who looks at what they leave. `without`: systems left out."""
         self._folder = folder
-        self._logged = logged
+        self._options = [*([LOG] if logged else []), *(WITHOUT + code for code in without)]
         self._workers: list[Worker] = []
 
     async def grow(self, size: int) -> None:
         """Until there are `size` worlds, each ready. StartFailed."""
         new = [
-            await _start(self._folder / f"world-{n}", logged=self._logged)
-            for n in range(len(self._workers) + 1, size + 1)
+            await _start(self._folder / f"world-{n}", self._options) for n in range(len(self._workers) + 1, size + 1)
         ]
         self._workers += new
         for worker in new:
@@ -100,10 +100,6 @@ class Pool:
         return found
 
     async def _feed(self, worker: Worker, waiting: deque[Scenario], take: Heard) -> None:
-        from sandbox.replay.player import AT_ONCE
-        from sandbox.replay.verdicts import Verdict
-        from sandbox.replay.worker import packed
-
         while True:
             while waiting and worker.under_way < AT_ONCE:
                 worker.tell(packed(waiting.popleft()))
@@ -116,18 +112,16 @@ class Pool:
 
     async def memory(self) -> float:
         """Resident memory of all worlds together, in MB."""
-        from sandbox.replay.worker import RSS
-
         for worker in self._workers:
             worker.tell(f"{RSS}\n".encode())
         return float(sum([(await worker.hear())[RSS] for worker in self._workers]))
 
 
 @asynccontextmanager
-async def pool(keep: Path | None = None) -> AsyncIterator[Pool]:
+async def pool(keep: Path | None = None, without: Sequence[str] = ()) -> AsyncIterator[Pool]:
     """Worlds on free ports in homes of their own (below `keep`); without `keep` nothing of them stays."""
-    with tempfile.TemporaryDirectory(prefix="egov-replay-") if keep is None else nullcontext(str(keep)) as folder:
-        worlds = Pool(Path(folder), logged=keep is not None)
+    with folder_for(keep) as folder:
+        worlds = Pool(folder, logged=keep is not None, without=without)
         try:
             yield worlds
             if keep is not None:
@@ -138,10 +132,19 @@ async def pool(keep: Path | None = None) -> AsyncIterator[Pool]:
             await worlds.stop()
 
 
-async def _start(home: Path, *, logged: bool) -> Worker:
-    command = [sys.executable, "-m", "sandbox.replay.worker", str(home), *(["--log"] if logged else [])]
+@contextmanager
+def folder_for(keep: Path | None) -> Iterator[Path]:
+    """Where worlds have their homes: `keep`, or a folder that goes with them."""
+    if keep is not None:
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="egov-replay-") as folder:
+        yield Path(folder)
+
+
+async def _start(home: Path, options: Sequence[str]) -> Worker:
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *(sys.executable, "-m", "sandbox.replay.worker", str(home), *options),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=LINE_LIMIT,

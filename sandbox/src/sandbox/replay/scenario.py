@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from sandbox.composition import ATTORNEYS, PERSONS, PROVIDER, RSHEP
 from sandbox.trace import Line
 
 Certificate = Literal["valid", "expired", "of_another_person", "for_logging_in"]
@@ -190,6 +191,14 @@ class Scenario:
     @property
     def cell(self) -> Cell:
         return Cell(self.regulation, self.channel, self.ends)
+
+    @property
+    def cast(self) -> frozenset[str]:
+        """The systems it meets: whose lines the act says, who sends or gets a message, whose entries are given, and
+        those every case may meet."""
+        of_lines = {code for one in self.then.lines for code in (one.service, one.sender, one.recipient) if code}
+        given = {fault.register for fault in self.given.faults} | ({ATTORNEYS} if self.given.attorney else set())
+        return frozenset({RSHEP, PROVIDER, PERSONS} | of_lines | given)
 
     @property
     def alone(self) -> bool:

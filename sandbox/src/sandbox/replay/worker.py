@@ -1,6 +1,6 @@
 """A world of its own in a process of its own: plays the scenarios it is handed, several at a time.
 
-    python -m sandbox.replay.worker HOME [--log]
+    python -m sandbox.replay.worker HOME [--log] [--without=CODE]...
 
 One line in is a scenario, one line out its verdict. It ends when nothing can come any more: whoever started it is gone
 or has closed its hand; what is on its way then still arrives, so that the journals it leaves tell whole cases.
@@ -14,11 +14,12 @@ import json
 import pickle
 import signal
 import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.replay.player import Player
-from sandbox.replay.verdicts import broken
 from sandbox.replay.watching import Watch
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # A world that lives for one replay keeps nobody's secret: its people's passwords may be hashed cheaply.
 THROWAWAY = {"argon2_time": 1, "argon2_memory_kib": 64, "argon2_at_once": 1, "registrations_per_hour": 1_000_000}
 UNLOGGED = {"sandbox_log_mb": 0}  # nobody can read the request log of a world that is gone
-LOG = "--log"
+LOG, WITHOUT = "--log", "--without="
 RSS = "rss"
 
 
@@ -41,20 +42,30 @@ def unpacked(line: bytes) -> Scenario:
     return scenario
 
 
-async def serve(home: Path, *, logged: bool) -> None:
+@asynccontextmanager
+async def one_world(home: Path, *, logged: bool, without: Sequence[str] = ()) -> AsyncIterator[Player]:
+    """Somebody who plays scenarios in a world of its own, on free ports in a home of its own; `logged`: it keeps a
+    request log. At the end it is waited for until nothing is on its way, when it `logged`: somebody will look at it."""
     from sandbox.running import logging_to, starting
     from sandbox.world import World
 
     with logging_to(home):
-        world = World(home, ports="auto", tuned=THROWAWAY | ({} if logged else UNLOGGED))
+        tuned = THROWAWAY | ({} if logged else UNLOGGED)
+        world = World(home, ports="auto", tuned=tuned, without=without)
         with starting():
             await world.__aenter__()
         try:
             async with Watch(world.journals(), world.clock) as watch:
-                await _answer(Player(world, watch))
-            await world.idle()
+                yield Player(world, watch)
+            if logged:
+                await world.idle()
         finally:
             await world.__aexit__(None, None, None)
+
+
+async def serve(home: Path, *, logged: bool, without: Sequence[str]) -> None:
+    async with one_world(home, logged=logged, without=without) as player:
+        await _answer(player)
 
 
 async def _answer(player: Player) -> None:
@@ -73,11 +84,7 @@ async def _answer(player: Player) -> None:
 
 
 async def _one(player: Player, scenario: Scenario) -> None:
-    try:
-        found = await player.play(scenario)
-    except Exception as error:
-        found = broken(scenario, f"{type(error).__name__}: {error}")
-    say(found.data())
+    say((await player.play(scenario)).data())
 
 
 async def _stdin() -> asyncio.StreamReader:
@@ -102,7 +109,8 @@ def main() -> None:
     from sandbox.running import NOT_STARTED, run
 
     try:
-        run(serve(Path(sys.argv[1]), logged=LOG in sys.argv))
+        without = [word.removeprefix(WITHOUT) for word in sys.argv if word.startswith(WITHOUT)]
+        run(serve(Path(sys.argv[1]), logged=LOG in sys.argv, without=without))
     except NOT_STARTED as error:
         say({"not_started": str(error)})
         raise SystemExit(1) from error

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
+
+from egovkit.contracts import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ def traceability(
 
 def known_gaps(root: Path) -> dict[tuple[str, str], str]:
     """What is missing, by topic and regulation: contracts/regulations/gaps.yaml."""
-    raw = yaml.safe_load((root / "contracts/regulations/gaps.yaml").read_text("utf-8"))
+    raw = read_yaml(root / "contracts/regulations/gaps.yaml")
     return {(one["topic"], one["regulation"]): one["missing"] for one in raw["gaps"]}
 
 

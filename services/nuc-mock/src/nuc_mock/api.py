@@ -1,6 +1,6 @@
 """HTTP in: what anybody may fetch (authorities, lists), and what the administrator may ask for."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,6 +19,7 @@ from nuc_mock.service import Nuc, Wanted
 from nuc_mock.store import ISSUING, ROOT, IssuedCertificate, Search
 
 CERTIFICATE_TYPE, LIST_TYPE = "application/pkix-cert", "application/pkix-crl"  # RFC 2585
+OCSP_TYPE, STAMP_TYPE = "application/ocsp-response", "application/timestamp-reply"  # RFC 6960, RFC 3161
 MAX_PAGE = 200
 
 # --- models
@@ -51,6 +52,19 @@ def _of_a_person(profile: Profile) -> Profile:
 
 PersonProfile = Annotated[AnyProfile, AfterValidator(_of_a_person)]
 Serial = Annotated[str, Path(pattern="^[0-9A-Fa-f]{40}$", description="40 hexadecimal digits")]
+
+
+OcspRequest = Annotated[
+    str, Path(max_length=8192, description="base64 of the DER of an OCSPRequest (RFC 6960, A.1), percent-encoded")
+]
+
+
+def _decoded(text: str) -> bytes:
+    """Base64 in either alphabet; what is none becomes an empty request, which is answered as malformed."""
+    try:
+        return b64decode(text.translate({ord("-"): "+", ord("_"): "/"}) + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return b""
 
 
 class Model(BaseModel):
@@ -198,6 +212,12 @@ async def answer_once(
 # --- routes
 
 
+def _binary(media_type: str) -> dict[str, Any]:
+    """OpenAPI's word for a body of bytes, which FastAPI does not see in a route that reads it itself."""
+    schema = {"type": "string", "contentMediaType": media_type}
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+
+
 def public_routes(nuc: Nuc) -> APIRouter:
     router = APIRouter(tags=["public"])
 
@@ -215,6 +235,19 @@ def public_routes(nuc: Nuc) -> APIRouter:
     @refuses("service.unavailable")
     async def revocation_list(request: Request) -> Response:
         return public_bytes(request, (await nuc.revocation_list(ISSUING)).der, LIST_TYPE)
+
+    @router.post("/ocsp", response_class=Response, openapi_extra=_binary("application/ocsp-request"))
+    async def ocsp(request: Request) -> Response:
+        return Response(await nuc.ocsp(await request.body()), media_type=OCSP_TYPE)
+
+    @router.get("/ocsp/{request_b64:path}", response_class=Response)
+    async def ocsp_by_get(request_b64: OcspRequest) -> Response:
+        return Response(await nuc.ocsp(_decoded(request_b64)), media_type=OCSP_TYPE)
+
+    @router.post("/tsp", response_class=Response, openapi_extra=_binary("application/timestamp-query"))
+    @refuses("service.unavailable")
+    async def time_stamp(request: Request) -> Response:
+        return Response(await nuc.stamp(await request.body()), media_type=STAMP_TYPE)
 
     @router.get("/crl/root", response_class=Response)
     @refuses("service.unavailable")

@@ -55,6 +55,8 @@ class Nuc:
         self._ids = ids
         self._journal = Journal(tables.journal, settings.writer)
         self._authorities: Authorities | None = None
+        self._responder: domain.Authority | None = None
+        self._stamper: domain.Authority | None = None
         self._admin_token = ""
         self._closing = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
@@ -68,6 +70,12 @@ class Nuc:
         self._authorities = await asyncio.to_thread(
             store.load_or_make_authorities, folder, self._make_authorities, token
         )
+        for name, make in (("ocsp", self._make_responder), ("tsa", self._make_stamper)):
+            made = await asyncio.to_thread(store.load_or_make_service, folder / f"{name}.pem", make, token)
+            if name == "ocsp":
+                self._responder = made
+            else:
+                self._stamper = made
         self._admin_token = await asyncio.to_thread(
             store.load_or_make_token,
             self._settings.admin_token_path,
@@ -165,7 +173,7 @@ class Nuc:
             raise EgovError("request.invalid", errors=[FieldError(name, "out_of_range", "no such date")]) from None
 
     def _build(self, order: CertificateOrder, key: PublicKey) -> domain.Certificate:
-        serial = domain.serial_from(self._ids.token())
+        serial = self._serial()
         return domain.build_certificate(self.authorities.issuing, key, order, serial, self._addresses())
 
     def _build_container(
@@ -268,6 +276,37 @@ class Nuc:
                 await store.lock_authority(conn, name)
                 await self._publish(conn, name, until=_whole(moment) + self._settings.crl_validity)
 
+    # --- OCSP and time stamps
+
+    async def ocsp(self, request: bytes) -> bytes:
+        """The answer to an OCSP request, DER; also the refusals are answers."""
+        signer = self._responder
+        if signer is None:
+            return domain.build_refusal("try_later")
+        try:
+            asked = domain.read_request(request, self.authorities.issuing.certificate)
+        except domain.Refused as refused:
+            return domain.build_refusal(refused.failure)
+        async with self.db.read() as conn:
+            known = await store.standings(conn, asked.serials)
+        now = _whole(self._clock.now())
+        until = now + self._settings.ocsp_validity
+        return domain.build_answer(signer, asked, known, now=now, until=until)
+
+    async def stamp(self, query: bytes) -> bytes:
+        """The reply to a time stamp query, DER; also a rejection is a reply."""
+        signer, now = self._stamper, _whole(self._clock.now())
+        try:
+            if signer is None:
+                raise domain.Rejected("system_failure", "not started yet")
+            asked = domain.read_query(query)
+        except domain.Rejected as rejected:
+            return domain.build_rejection(rejected)
+        async with self.db.begin() as conn:
+            serial = await store.add_stamp(conn, now, asked.digest, asked.hashed)
+        chain = [signer.certificate, self.authorities.issuing.certificate]
+        return await domain.build_stamp(signer, chain, asked, serial, now)
+
     async def _keep_lists_fresh(self) -> None:
         """Renews each list at half of its life, until `close`."""
         while not self._closing.is_set():
@@ -325,14 +364,25 @@ class Nuc:
 
     def _addresses(self) -> domain.Addresses:
         base = self._settings.base_url
-        return domain.Addresses(crl=f"{base}/crl", issuer=f"{base}/ca/issuing.cer")
+        return domain.Addresses(crl=f"{base}/crl", issuer=f"{base}/ca/issuing.cer", ocsp=f"{base}/ocsp")
+
+    def _make_responder(self) -> domain.Authority:
+        key, serial = domain.new_authority_key(KeyKind(self._settings.authority_key)), self._serial()
+        return domain.Authority(domain.build_responder(self.authorities.issuing, key, serial, self._addresses()), key)
+
+    def _make_stamper(self) -> domain.Authority:
+        key, serial = domain.new_authority_key(KeyKind(self._settings.authority_key)), self._serial()
+        return domain.Authority(domain.build_stamper(self.authorities.issuing, key, serial, self._addresses()), key)
+
+    def _serial(self) -> int:
+        return domain.serial_from(self._ids.token())
 
     def _make_authorities(self) -> Authorities:
         kind, base = KeyKind(self._settings.authority_key), self._settings.base_url
         root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
-        root = domain.Authority(domain.build_root(root_key, domain.serial_from(self._ids.token())), root_key)
+        root = domain.Authority(domain.build_root(root_key, self._serial()), root_key)
         at = domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")
-        certificate = domain.build_issuing(root, key, domain.serial_from(self._ids.token()), at)
+        certificate = domain.build_issuing(root, key, self._serial(), at)
         return Authorities(root, domain.Authority(certificate, key))
 
 

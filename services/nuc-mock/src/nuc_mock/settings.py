@@ -24,6 +24,8 @@ class Settings(ServiceSettings):
     system_days: int = Field(default=730, ge=1, le=3650)
     crl_hours: int = Field(default=24, ge=1, le=24 * 31)  # how long a list is good; renewed at half of it
 
+    ocsp_seconds: int = Field(default=60, ge=1, le=24 * 3600)  # how long an answer is good
+
     @property
     def authority_dir(self) -> Path:
         return self.home / "nuc-mock" / "authority"
@@ -39,3 +41,7 @@ class Settings(ServiceSettings):
     @property
     def crl_validity(self) -> timedelta:
         return timedelta(hours=self.crl_hours)
+
+    @property
+    def ocsp_validity(self) -> timedelta:
+        return timedelta(seconds=self.ocsp_seconds)

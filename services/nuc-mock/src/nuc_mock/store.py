@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.db import insert_ignore
 from nuc_mock import domain
 from nuc_mock.domain import Authority, ListedCertificate, Profile, Reason, State
-from nuc_mock.tables import authorities, certificates
+from nuc_mock.tables import authorities, certificates, stamps
 
 ROOT, ISSUING = "root", "issuing"
 SHORTEST_TOKEN = 16  # characters; anything shorter could be guessed over HTTP
@@ -68,6 +68,31 @@ def load_or_make_authorities(folder: Path, make: Callable[[], Authorities], toke
             if not folder.exists():
                 raise
     return Authorities(_read_authority(folder, ROOT), _read_authority(folder, ISSUING))
+
+
+def load_or_make_service(path: Path, make: Callable[[], Authority], token: str) -> Authority:
+    """The key and certificate of one of the authority's own services, in one file. Blocking. Two processes that start
+    together end with the same: the file appears whole or not at all, and whoever was later takes the other's."""
+    if not path.exists():
+        made = make()
+        draft = path.with_name(f".{path.name}-{token}")
+        key = made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_secret(draft, key + domain.pem_of([made.certificate]).encode())
+        try:
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+        _sync_folder(path.parent)
+    try:
+        content = path.read_bytes()
+        key_found = load_pem_private_key(content, password=None)
+        certificate = x509.load_pem_x509_certificate(content)
+    except (OSError, ValueError) as error:
+        raise AuthorityUnusable(f"{path} can't be read: {error}; without the file a new one is made") from None
+    if not isinstance(key_found, domain.AuthorityKey) or key_found.public_key() != certificate.public_key():
+        raise AuthorityUnusable(f"the key in {path} is not that of its certificate")
+    return Authority(certificate, key_found)
 
 
 def load_or_make_token(path: Path, make: Callable[[], str], *, may_make: bool) -> str:
@@ -233,6 +258,26 @@ async def search_certificates(
             query = query.where(certificates.c[field.name] == value)
     rows = await conn.execute(query.order_by(certificates.c.position).limit(limit))
     return [_issued(row._mapping) for row in rows]
+
+
+async def standings(conn: AsyncConnection, serials: Sequence[int]) -> dict[int, domain.Standing]:
+    """How those of them that were issued here stand."""
+    c = certificates.c
+    wanted = [domain.serial_text(one) for one in serials if 0 < one < 1 << 160]
+    rows = await conn.execute(select(c.serial, c.state, c.listed_at, c.reason).where(c.serial.in_(wanted)))
+    return {
+        int(row.serial, 16): domain.Standing()
+        if row.state == State.GOOD
+        else domain.Standing(row.listed_at, Reason(row.reason))
+        for row in rows
+    }
+
+
+async def add_stamp(conn: AsyncConnection, at: datetime, digest: str, imprint: bytes) -> int:
+    """Its serial number."""
+    added = stamps.insert().values(at=at, digest=digest, imprint=imprint).returning(stamps.c.serial)
+    serial: int = (await conn.execute(added)).scalar_one()
+    return serial
 
 
 async def move_certificate(

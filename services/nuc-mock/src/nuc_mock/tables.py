@@ -23,6 +23,17 @@ authorities = Table(
     Column("next_update", UtcDateTime),
 )
 
+# Every time stamp that was given: its row is its serial number, which no other one ever has.
+stamps = Table(
+    "stamps",
+    metadata,
+    Column("serial", BigId, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("digest", String(8), nullable=False),
+    Column("imprint", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,  # also not that of a row somebody deleted
+)
+
 certificates = Table(
     "certificates",
     metadata,

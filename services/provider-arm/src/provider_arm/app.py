@@ -8,12 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
-import yaml
 from fastapi import FastAPI
 
 from egovkit.bus import Bus
 from egovkit.clock import Clock
-from egovkit.contracts import read_once
+from egovkit.contracts import read_once, read_yaml
 from egovkit.deadlines import DeadlinePace
 from egovkit.ids import Ids
 from egovkit.node import Node
@@ -120,4 +119,4 @@ def _admin_token(settings: Settings) -> str | None:
 
 
 def _regions(contracts: Path) -> frozenset[str]:
-    return frozenset(yaml.safe_load((contracts / "regions.yaml").read_text(encoding="utf-8"))["regions"])
+    return frozenset(read_yaml(contracts / "regions.yaml")["regions"])

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-import yaml
 from fastapi import FastAPI
 
 from egovkit.bus import Bus
 from egovkit.clock import Clock
+from egovkit.contracts import read_yaml
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.settings import read_secret
@@ -68,4 +68,4 @@ def _kinds(node: Node) -> Callable[[str], str | None]:
 
 
 def _regions(contracts: Path) -> tuple[str, ...]:
-    return tuple(yaml.safe_load((contracts / "regions.yaml").read_text(encoding="utf-8"))["regions"])
+    return tuple(read_yaml(contracts / "regions.yaml")["regions"])

@@ -11,7 +11,8 @@ import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -42,19 +43,35 @@ _log = get_logger("egovgateway.webhooks")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one call: an answer's status, or why there is none."""
+    """What came of one call: an answer's status, or why there is none. `not_before`: the receiver's own wish."""
 
     status: int | None
     ms: int
     error: str | None = None
+    not_before: datetime | None = None
 
     @property
     def is_good(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
 
 
+def wished(retry_after: str | None, now: datetime) -> datetime | None:
+    """When the receiver wants to be called again (Retry-After: seconds or a date, RFC 9110, 10.2.3), within the hour
+    that is our own longest pause; None for no wish, or one that can't be read."""
+    if retry_after is None:
+        return None
+    try:
+        if retry_after.isascii() and retry_after.isdigit():
+            moment = now + timedelta(seconds=min(int(retry_after[:9]), PACE.max_delay))
+        else:
+            moment = parsedate_to_datetime(retry_after).replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(moment, now + timedelta(seconds=PACE.max_delay))
+
+
 class Caller:
-    """POSTs signed bytes to a URL. Redirects are not followed, and of an answer the status alone is read."""
+    """POSTs signed bytes to a URL. Redirects are not followed; of an answer status and Retry-After alone are read."""
 
     def __init__(self, parts: GatewayParts, addresses: Addresses, client: httpx.AsyncClient | None = None) -> None:
         self._parts = parts
@@ -74,15 +91,16 @@ class Caller:
         """Whatever goes wrong at the other end is an outcome."""
         clock = self._parts.clock
         started = clock.monotonic()
-        status, error = None, None
+        status, error, wish = None, None, None
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                status = await self._post(url, body, {**headers, **self._signed(body, delivery)})
+                status, wish = await self._post(url, body, {**headers, **self._signed(body, delivery)})
         except EgovError as refused:
             error = refused.code
         except Exception as failed:  # a partner's server, name or certificate: what it does is for the record
             error = "timeout" if isinstance(failed, TimeoutError | httpx.TimeoutException) else type(failed).__name__
-        return Outcome(status, round((clock.monotonic() - started) * 1000), error)
+        ms = round((clock.monotonic() - started) * 1000)
+        return Outcome(status, ms, error, wished(wish, clock.now()))
 
     async def close(self) -> None:
         if self._own is not None:
@@ -91,7 +109,7 @@ class Caller:
     def _signed(self, body: bytes, delivery: str) -> dict[str, str]:
         return sign_webhook(body, delivery, self._parts.clock.now(), self._parts.key)
 
-    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> int:
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str | None]:
         place = await self._addresses.place(url)
         target = httpx.URL(url).copy_with(host=place.address)
         extensions = {"sni_hostname": place.host} if place.scheme == "https" else {}
@@ -100,7 +118,7 @@ class Caller:
         request = client.build_request("POST", target, content=body, headers=headers, extensions=extensions)
         answer = await client.send(request, stream=True, follow_redirects=False)
         await answer.aclose()
-        return answer.status_code
+        return answer.status_code, answer.headers.get("retry-after")
 
     def _client(self) -> httpx.AsyncClient:
         """Made when the first webhook is called: reading the machine's authorities takes its time."""
@@ -267,7 +285,8 @@ class Courier:
             elif claim.tries >= MAX_ATTEMPTS:
                 await store.settle(conn, claim, state=DeliveryState.EXHAUSTED, settled_at=now)
             else:
-                await store.settle(conn, claim, next_at=now + PACE.delay(claim.id, claim.tries))
+                ours = now + PACE.delay(claim.id, claim.tries)
+                await store.settle(conn, claim, next_at=max(ours, outcome.not_before or ours))
             if outcome.status == httpx.codes.GONE:
                 await store.gone(conn, claim, now)
         if not outcome.is_good:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from egovkit.contracts import read_yaml
 
 FILE_NAME = "topology.yaml"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times faster where it is built in
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,120}")  # AMQP allows 255 bytes; the name is also a metric label
 
 
@@ -61,7 +60,7 @@ class Topology:
     def load(cls, contracts: Path) -> Topology:
         """Read `topology.yaml` of the contracts folder (or the file itself). Raises TopologyInvalid."""
         path = contracts / FILE_NAME if contracts.is_dir() else contracts
-        return cls.parse(yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER))
+        return cls.parse(read_yaml(path))
 
     @classmethod
     def parse(cls, raw: object) -> Topology:

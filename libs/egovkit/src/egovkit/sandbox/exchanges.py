@@ -228,7 +228,8 @@ class ExchangeView(BaseModel):
     event: Literal["published", "delivered"] | None = None
     queue: str | None = None
     outcome: str | None = Field(
-        default=None, description="published: confirmed, or why not; delivered: ack, retry, dead or failed"
+        default=None,
+        description="published: confirmed, or why not; delivered: ack, retry, dead or failed; called: unanswered",
     )
     detail: str | None = Field(default=None, description="of the outcome")
     message_id: str | None = None

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from egovkit.contracts import read_yaml
 from egovkit.errors import EgovError, FieldError
 
 PUBLISH, DELIVERY, CERTIFICATE = "publish", "delivery", "certificate"
@@ -101,7 +100,7 @@ class FaultNames:
 
     @classmethod
     def load(cls, contracts: Path) -> FaultNames:
-        entries = yaml.safe_load((contracts / "faults.yaml").read_text(encoding="utf-8"))["faults"]
+        entries = read_yaml(contracts / "faults.yaml")["faults"]
         return cls({entry["name"]: _spec(entry) for entry in entries})
 
     def spec(self, name: str) -> FaultSpec:

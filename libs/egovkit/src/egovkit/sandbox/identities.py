@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from egovkit.contracts import read_yaml
 
 PERSON, ATTORNEY, QUEUE, CERTIFICATE = "person", "attorney", "queue", "certificate"
 
@@ -35,7 +35,7 @@ class Identity:
 
 def load_identities(contracts: Path) -> Mapping[str, Identity]:
     """By name, in the order of the file."""
-    entries = yaml.safe_load((contracts / "identities.yaml").read_text(encoding="utf-8"))["identities"]
+    entries = read_yaml(contracts / "identities.yaml")["identities"]
     return {entry["name"]: _identity(entry) for entry in entries}
 
 

@@ -81,26 +81,39 @@ def _sending(seen: Seen, send: Send) -> Send:
 
 
 def tap_client(client: httpx.AsyncClient, control: Control) -> Callable[[], None]:
-    """Records what `client` asks and is answered, until the returned one is called. What nobody answered is not seen,
-    nor the body of an answer that is no JSON: who reads a file piece by piece wants to stop at its promised length."""
-    exchanges = control.exchanges
+    """Records what `client` asks and is answered, or that nobody answered, until the returned one is called. The body
+    of an answer that is no JSON is not seen: who reads a file piece by piece wants to stop at its promised length."""
+    exchanges, send = control.exchanges, client.send
 
     async def asked(request: httpx.Request) -> None:
         request.extensions[_SEEN] = exchanges.begin(HTTP, "out")
 
     async def answered(response: httpx.Response) -> None:
-        request = response.request
-        seen: Seen | None = request.extensions.get(_SEEN)
+        seen: Seen | None = response.request.extensions.get(_SEEN)
         if seen is None:
             return
-        url = request.url
-        seen.facts |= {"method": request.method, "path": url.path, "query": url.query.decode("latin-1")}
-        seen.facts |= {"url": f"{url.scheme}://{url.netloc.decode()}", "status": response.status_code}
-        seen.request_headers = list(request.headers.multi_items())
+        seen.facts["status"] = response.status_code
         seen.response_headers = list(response.headers.multi_items())
-        seen.request, seen.request_size = _kept(_content(request))
         if "json" in response.headers.get("content-type", ""):
             seen.response, seen.response_size = _kept(await response.aread())
+        put_down(seen, response.request)
+
+    async def sent(request: httpx.Request, **how: Any) -> httpx.Response:
+        try:
+            return await send(request, **how)
+        except httpx.TransportError as error:
+            seen: Seen | None = request.extensions.get(_SEEN)
+            if seen is not None:
+                seen.facts |= {"outcome": "unanswered", "detail": f"{type(error).__name__} {error}".strip()[:300]}
+                put_down(seen, request)
+            raise
+
+    def put_down(seen: Seen, request: httpx.Request) -> None:
+        url = request.url
+        seen.facts |= {"method": request.method, "path": url.path, "query": url.query.decode("latin-1")}
+        seen.facts["url"] = f"{url.scheme}://{url.netloc.decode()}"
+        seen.request_headers = list(request.headers.multi_items())
+        seen.request, seen.request_size = _kept(_content(request))
         seen.facts["ms"] = round((exchanges.clock.monotonic() - seen.began) * 1000, 1)
         exchanges.end(seen)
 
@@ -108,10 +121,12 @@ def tap_client(client: httpx.AsyncClient, control: Control) -> Callable[[], None
         return lambda: None
     client.event_hooks["request"].append(asked)
     client.event_hooks["response"].append(answered)
+    client.send = sent  # type: ignore[method-assign] # no hook of httpx hears of a call that nobody answers
 
     def untap() -> None:
         client.event_hooks["request"].remove(asked)
         client.event_hooks["response"].remove(answered)
+        client.send = send  # type: ignore[method-assign]
 
     return untap
 

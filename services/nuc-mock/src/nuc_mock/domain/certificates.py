@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
-from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from nuc_mock.domain.keys import AuthorityKey, KeyKind, PrivateKey, PublicKey, new_authority_key
 from nuc_mock.domain.rules import KEY_USAGE_NAMES, PROFILES, CertificateOrder, Reason
 
 ROOT_NAME = "НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"  # НУЦ writes "(GOST)" or "(RSA)" where we write "(TWIN)"
 ISSUING_NAME = "ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"
+OCSP_NAME = "OCSP RESPONDER (TWIN)"
+STAMPING_NAME = "TIME-STAMPING AUTHORITY (TWIN)"
 POLICY = ObjectIdentifier("1.2.398.3.3.2")  # НУЦ's certificate policy since 2022
 
 # A sandbox may set its clock to any day on which an act was in force (the earliest is of 2012), so the
@@ -34,10 +36,11 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the certificates say that the list and the issuer's certificate are to be had."""
+    """Where the certificates say that the list, the issuer's certificate and OCSP answers are to be had."""
 
     crl: str
     issuer: str
+    ocsp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,41 @@ def build_issuing(root: Authority, key: AuthorityKey, serial: int, at: Addresses
     builder = builder.issuer_name(root.certificate.subject)
     builder = builder.add_extension(_authority_key_id(root.key.public_key()), critical=False)
     return _with_addresses(builder, at).sign(root.key, hashes.SHA256())
+
+
+def build_responder(issuer: Authority, key: AuthorityKey, serial: int, at: Addresses) -> x509.Certificate:
+    """Who signs OCSP answers for the issuer; nobody asks whether it is revoked itself (RFC 6960, 4.2.2.2.1)."""
+    builder = _service_builder(issuer, key, serial, OCSP_NAME, ExtendedKeyUsageOID.OCSP_SIGNING, critical=False)
+    return _with_addresses(builder.add_extension(x509.OCSPNoCheck(), critical=False), at).sign(
+        issuer.key, hashes.SHA256()
+    )
+
+
+def build_stamper(issuer: Authority, key: AuthorityKey, serial: int, at: Addresses) -> x509.Certificate:
+    """Who signs time stamps: one extended key usage, critical (RFC 3161, 2.3)."""
+    builder = _service_builder(issuer, key, serial, STAMPING_NAME, ExtendedKeyUsageOID.TIME_STAMPING, critical=True)
+    return _with_addresses(builder, at).sign(issuer.key, hashes.SHA256())
+
+
+def _service_builder(
+    issuer: Authority, key: AuthorityKey, serial: int, name: str, usage: ObjectIdentifier, *, critical: bool
+) -> x509.CertificateBuilder:
+    public_key = key.public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_authority_name(name))
+        .issuer_name(issuer.certificate.subject)
+        .public_key(public_key)
+        .serial_number(serial)
+        .not_valid_before(AUTHORITY_NOT_BEFORE)
+        .not_valid_after(AUTHORITY_NOT_AFTER)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(frozenset({"digital_signature", "content_commitment"})), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=critical)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(_authority_key_id(issuer.key.public_key()), critical=False)
+        .add_extension(x509.CertificatePolicies([x509.PolicyInformation(POLICY, None)]), critical=False)
+    )
 
 
 def build_certificate(
@@ -197,9 +235,12 @@ def _authority_key_id(public_key: PublicKey) -> x509.AuthorityKeyIdentifier:
 
 def _with_addresses(builder: x509.CertificateBuilder, at: Addresses) -> x509.CertificateBuilder:
     crl = x509.DistributionPoint([x509.UniformResourceIdentifier(at.crl)], None, None, None)
-    issuer = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(at.issuer))
+    access = [(AuthorityInformationAccessOID.CA_ISSUERS, at.issuer)]
+    if at.ocsp is not None:
+        access.append((AuthorityInformationAccessOID.OCSP, at.ocsp))
     builder = builder.add_extension(x509.CRLDistributionPoints([crl]), critical=False)
-    return builder.add_extension(x509.AuthorityInformationAccess([issuer]), critical=False)
+    described = [x509.AccessDescription(oid, x509.UniformResourceIdentifier(url)) for oid, url in access]
+    return builder.add_extension(x509.AuthorityInformationAccess(described), critical=False)
 
 
 def _key_usage(usages: frozenset[str]) -> x509.KeyUsage:
