@@ -20,7 +20,7 @@ from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from egovkit.errors import EgovError
 from egovkit.log import get_logger
@@ -108,13 +108,15 @@ class PdfTemplate:
         return character if seen or character in _LAYOUT else f"[U+{ord(character):04X}]"
 
 
-def qr_svg(text: str) -> str:
+def qr_svg(text: str, error: Literal["l", "m"] = "m") -> str:
     """A QR code as an SVG document, for a template's `image(bytes(...), format: "svg", alt: ...)`. ASCII reads back
-    the same everywhere."""
+    the same everywhere. `error`: how much of it may be lost, `l` for texts so long that every module counts."""
     import segno
 
     out = io.BytesIO()
-    segno.make(text.encode("ascii"), error="m", micro=False).save(out, kind="svg", xmldecl=False, border=2)
+    segno.make(text.encode("ascii"), error=error, micro=False).save(
+        out, kind="svg", xmldecl=False, border=2
+    )
     return out.getvalue().decode("ascii")
 
 

@@ -55,6 +55,13 @@ QR_HOLDS: Final = _both(
     "QR-кодта бірегей нөмір мен электрондық құжаттың SHA-256 бақылау сомасы бар.",
     "QR-код содержит уникальный номер и контрольную сумму SHA-256 электронного документа.",
 )
+# The barcode note of the acts' forms (A14), as it is true here.
+CODES_HOLD: Final = _both(
+    "Нөмірленген штрих-кодтарда уәкілетті тұлғаның электрондық цифрлық қолтаңбасы қойылған электрондық құжаттың өзі "
+    "бар: оларды порталдың «Құжатты тексеру» бетінде тексеруге болады.",
+    "Нумерованные штрих-коды содержат сам электронный документ с электронной цифровой подписью уполномоченного лица: "
+    "их можно проверить на странице портала «Проверка документа».",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +81,14 @@ class PageFacts:
     signed_at: datetime | None
     form: Both | None = None  # the act's name of the document, where it has several
     valid_until: date | None = None
+    codes: int = 0  # how many QR codes carry the document with its signature
 
 
 def page_of(facts: PageFacts) -> dict[str, Any]:
     content = facts.content or {}
     signed = facts.check is not None
-    notes = [EQUAL_TO_PAPER, NOT_SIGNED_ITSELF, QR_HOLDS] if signed else [QR_HOLDS]
+    held = [QR_HOLDS, CODES_HOLD] if facts.codes else [QR_HOLDS]
+    notes = [EQUAL_TO_PAPER, NOT_SIGNED_ITSELF, *held] if signed else held
     return {
         "title": dict(TITLES[facts.kind]),
         "number": facts.number or NOTHING,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from egovkit.barcodes import Carried, encode, pack
+from egovkit.errors import EgovError
 from egovkit.pdf import qr_svg
 from egovlaw.catalogue import Regulation
 from portal_pep.domain.document import read_document
@@ -19,6 +21,8 @@ from portal_pep.service.reading import result
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
 from portal_pep.store.files import Result
+
+MAX_PRINTED = 12  # codes: one page of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,11 @@ class Page:
 
 
 async def page(portal: Portal, account: Account, case_id: str) -> Page:
-    facts = _facts(portal, *await result(portal, account, case_id, "pdf"))
-    data = {**page_of(facts), "code": code_of(facts), "qr": qr_svg(code_of(facts))}
+    case, found = await result(portal, account, case_id, "pdf")
+    codes = codes_of(found, case.number)
+    facts = _facts(portal, case, found, len(codes))
+    qrs = [qr_svg(text, "l") for text in codes]
+    data = {**page_of(facts), "code": code_of(facts), "qr": qr_svg(code_of(facts)), "codes": qrs}
     text = json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
     etag = hashlib.sha256(portal.result_page.digest.encode() + text).hexdigest()
     return Page(facts.kind, facts.number, data, facts.issued_at, etag)
@@ -45,12 +52,26 @@ async def pdf(portal: Portal, page: Page) -> bytes:
     return await portal.result_page.render(page.data, page.at)
 
 
-def _facts(portal: Portal, case: Case, found: Result) -> PageFacts:
+def codes_of(found: Result, number: str | None) -> list[str]:
+    """The texts of the QR codes that carry document and signature; none for a letter nobody signed, and for a document
+    so long that its codes would fill pages: its PDF is checked then."""
+    if found.signature is None or number is None:
+        return []
+    signed = pack(Carried(found.document, found.signature, number), found.issued_at)
+    try:
+        codes = encode(signed, number, found.issued_at)
+    except EgovError:
+        return []
+    return codes if len(codes) <= MAX_PRINTED else []
+
+
+def _facts(portal: Portal, case: Case, found: Result, codes: int) -> PageFacts:
     regulation = portal.catalogue.regulation(case.regulation, case.regulation_version)
     signed_at = (found.check or {}).get("signed_at")
     return PageFacts(
         kind=found.kind,
         number=case.number,
+        codes=codes,
         iin=case.iin,
         service=_service(regulation, case.regulation),
         provider=_provider(regulation, case.regulation),
