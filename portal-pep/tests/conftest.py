@@ -30,6 +30,7 @@ from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
@@ -48,6 +49,7 @@ KINDS = {
     "provider-arm": "provider",
     "other-arm": "provider",
     "registers-mock": "akimat_register",
+    "gbd-fl-mock": "person_register",
 }
 
 
@@ -79,7 +81,11 @@ class FakeShep:
     def __init__(self, pki: TestPki, bus: MemoryBus, clock: HandClock, ids: Ids) -> None:
         self.pki, self.bus, self.clock, self.ids = pki, bus, clock, ids
         self.keys: dict[str, SigningKey] = {code: pki.system(code) for code in KINDS}
-        self.regions = {"provider-arm": ("atyrau", "tayynsha", "zhambyl", "wko"), "other-arm": ("semey",)}
+        self.regions = {
+            "provider-arm": ("atyrau", "tayynsha", "zhambyl", "wko"),
+            "other-arm": ("semey",),
+            "registers-mock": ("atyrau",),
+        }
         self.arrived: asyncio.Queue[Envelope] = asyncio.Queue()
         self.raw: dict[str, bytes] = {}
         self.version = 1
@@ -393,7 +399,8 @@ def settings(tmp_path: Path, pki: TestPki, migrated: Migrated) -> PortalPepSetti
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()
     (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
-    return PortalPepSettings(home=tmp_path, argon2_time=1, argon2_memory_kib=8)
+    given = give_journal_key(tmp_path, "portal-pep")
+    return PortalPepSettings(home=tmp_path, argon2_time=1, argon2_memory_kib=8, **given)
 
 
 @pytest.fixture

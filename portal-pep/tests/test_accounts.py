@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from egovkit.journal import read_heads, read_rows, verify_rows
+from egovkit.testing.journal import BODIES
 from portal_pep.tables import attempts, kit, sessions
 
 pytestmark = pytest.mark.service
@@ -20,7 +21,7 @@ PASSWORD = "жасыл-көл-2026"
 
 async def journal(world: Any, kind: str) -> list[dict[str, Any]]:
     async with world.app.state.node.db.read() as conn:
-        rows = await read_rows(conn, kit.journal)
+        rows = await read_rows(conn, kit.journal, bodies=BODIES)
     return [row.facts for row in rows if row.kind == kind]
 
 
@@ -313,7 +314,7 @@ async def test_the_secret_is_made_once_and_for_the_owner_alone(world: Any) -> No
 async def test_the_portals_journal_is_chained_and_signed(world: Any, citizen: Any) -> None:
     await citizen.open()
     async with world.app.state.node.db.read() as conn:
-        rows, heads = await read_rows(conn, kit.journal), await read_heads(conn, kit.journal)
+        rows, heads = await read_rows(conn, kit.journal, bodies=BODIES), await read_heads(conn, kit.journal)
     assert rows and verify_rows(rows, heads) == [] and all(row.signature for row in rows)
 
 

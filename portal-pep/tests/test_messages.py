@@ -14,6 +14,7 @@ from egovkit.bus import Delivery, Verdict
 from egovkit.journal import read_rows
 from egovkit.messages import MessageRegister
 from egovkit.signatures.cms import sign_cms
+from egovkit.testing.journal import BODIES
 from egovlaw.identifiers import synthetic_iin
 from portal_pep.handlers import HANDLERS
 from portal_pep.tables import attachments, kit
@@ -363,7 +364,7 @@ async def test_received_messages_are_journalled_with_the_gateways_word_on_the_li
     _, provider = sent
     await provider.say("case.registered", 1)
     async with world.app.state.node.db.read() as conn:
-        last = (await read_rows(conn, kit.journal, case_id=provider.case))[-1].facts
+        last = (await read_rows(conn, kit.journal, bodies=BODIES, case_id=provider.case))[-1].facts
     assert last["step"] == "P6" and last["clause"] == "6 9)" and (last["limit_s"], last["used_s"]) == (60, 5)
     assert (last["state_before"], last["state_after"], last["source"]) == ("submitted", "registered", "provider-arm")
 

@@ -51,7 +51,7 @@ async def test_the_question_is_signed_and_the_answer_verified(world: World, door
     assert seen["ms"] >= 0 and "status" not in seen
     question, answer = door.asked
     token = question.headers["authorization"].removeprefix("Bearer ")
-    claims = verify_compact(token, lambda _: world.app.state.node.key.certificate, "egov-access+jwt")
+    claims = verify_compact(token, lambda _: world.app.state.node.key.signing_key().certificate, "egov-access+jwt")
     assert (claims["iss"], claims["aud"]) == ("portal-pep", "gateway-shep")
     assert (answer.url.path, "if-none-match" in answer.headers) == ("/v1/members", False)
 

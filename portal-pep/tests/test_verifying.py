@@ -167,7 +167,7 @@ async def test_missing_and_mixed_codes_are_refused_in_the_readers_language(world
     provider = await issued(sent)
     texts = codes(world, provider.notice, provider.official)
     others = codes(world, provider.notice, provider.official, number="26000000002")
-    assert len(texts) == 2
+    assert len(texts) > 1
     for language, word in (("kk", "жетіспейді"), ("ru", "Не хватает"), ("en", "missing")):
         problem = (await ask(world, "codes", language, codes=texts[1:])).json()
         assert problem["code"] == "barcode.missing" and problem["missing"] == [1] and word in problem["title"]

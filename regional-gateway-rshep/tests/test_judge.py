@@ -23,11 +23,13 @@ from egovkit.membership import Member, MemberCertificate, Members, sign_members
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki
 from egovkit.testing.plugin import Migrated
 from regional_gateway_rshep.app import create_app
 from regional_gateway_rshep.handlers import Redriven
 from regional_gateway_rshep.settings import Settings
+from regional_gateway_rshep.tables import gateway as gateway_tables
 from regional_gateway_rshep.tables import metadata
 
 pytestmark = pytest.mark.service
@@ -122,6 +124,7 @@ async def region(
     (tmp_path / "trust").mkdir()
     (tmp_path / f"keys/{own}.p12").write_bytes(keys[own].to_pkcs12(None, own))
     (tmp_path / "trust/root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
+    given = give_journal_key(tmp_path, own)
     holder: list[Region] = []
 
     def outside(request: httpx.Request) -> httpx.Response:
@@ -132,7 +135,7 @@ async def region(
 
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(outside)))
-        app = create_app(Settings(home=tmp_path), bus=memory_bus, clock=clock, ids=ids, http=http)
+        app = create_app(Settings(home=tmp_path, **given), bus=memory_bus, clock=clock, ids=ids, http=http)
         region = Region(app, clock, ids, keys, set(), {})
         holder.append(region)
         await stack.enter_async_context(app.router.lifespan_context(app))
@@ -369,3 +372,22 @@ async def test_a_register_that_nobody_asked_about_a_case_is_refused(region: Regi
     )
     result = await region.outward(told)
     assert result.error is not None and result.error.code == "order.answer_unasked"
+
+
+async def test_a_question_about_no_case_and_its_answer_pass_and_leave_no_row(region: Region) -> None:
+    data = {"iin": "991231600012", "limit": 100}
+    nowhere = {"regulation": "-", "channel": "-", "step": "-", "caseseq": 0}
+    asked = region.envelope("portal-pep", "registers-mock", type="kz.egov.query.reads.v1", data=data, **nowhere)
+    assert (await region.inward(asked)).error is None
+    assert len(region.arrived["inbox.registers-mock"]) == 1
+    result = {"code": "00000", "name_ru": "…", "name_kk": "…"}
+    told = {"result": result, "answered_at": "2026-01-15T04:00:00Z", "iin": data["iin"], "reads": [], "more": False}
+    answer = region.envelope("registers-mock", "portal-pep", type="kz.egov.answer.reads.v1", data=told, **nowhere)
+    assert (await region.outward(answer)).error is None
+    assert region.arrived["shep.trunk"][-1].body == answer.encode()
+    elsewhere = await region.outward(region.envelope("registers-mock", "portal-pep", type=answer.type, data=told,
+                                                     **{**nowhere, "region": "semey"}))  # fmt: skip
+    assert elsewhere.error is not None and elsewhere.error.code == "route.region_mismatch"
+    gateway = region.app.state.door.gateway
+    async with gateway.parts.db.read() as conn:
+        assert (await conn.execute(gateway_tables.cases.select())).all() == []

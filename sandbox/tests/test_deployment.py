@@ -43,7 +43,7 @@ def files(home: Home) -> dict[str, bytes]:
 
 def test_every_service_gets_passwords_of_its_own(home: Home) -> None:
     names = [f"{service.code}.db" for service in SERVICES] + [f"{code}.amqp" for code in PARTICIPANTS]
-    names += [f"{code}.keystore" for code in PARTICIPANTS]
+    names += [f"{code}.{kind}" for code in PARTICIPANTS for kind in ("keystore", "journal")]
     made = [files(home)[name] for name in names]
     assert len(set(made)) == len(names)
     assert all(len(password) >= 40 for password in made)

@@ -35,7 +35,7 @@ from egovkit.signatures.authority import Span
 from egovkit.signatures.tls import server_certificates
 from egovkit.testing.servers import PrivatePostgres, PrivateRabbit
 from sandbox.bootstrap import write_private
-from sandbox.composition import SERVICES, Home
+from sandbox.composition import Home
 from sandbox.deployment import AUTHORITY, OPERATOR
 from sandbox.production import database_name
 from sandbox.world import Deployment
@@ -109,9 +109,6 @@ class ComposeWorld(Deployment):
     def database_url(self, code: str) -> str:
         database = f"postgresql+asyncpg://{code}@{self.address('postgres')}:5432/{database_name(code)}"
         return with_password(database, self.home.database_password(code))
-
-    def journals(self) -> dict[str, str]:
-        return {service.code: self.database_url(service.code) for service in SERVICES if service.on_bus}
 
     # ---- up
 

@@ -11,8 +11,8 @@ from egovkit.clock import Clock
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.membership import NATIONAL_GATEWAY
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import sign_compact
-from egovkit.signatures.keys import SigningKey
 
 ACCESS_TYP: Final = "egov-access+jwt"
 ACCESS_SECONDS: Final = 60  # the longest ШЭП accepts; a token is made for each call
@@ -33,7 +33,7 @@ class GatewayAttachments:
     def __init__(
         self,
         http: httpx.AsyncClient,
-        key: SigningKey,
+        key: KeyCustody,
         clock: Clock,
         ids: Ids,
         *,
@@ -70,7 +70,7 @@ class GatewayAttachments:
         raise EgovError("attachment.store_refused", name=facts.name, reason=_code(answer))
 
 
-def access_token(key: SigningKey, clock: Clock, ids: Ids, *, source: str) -> str:
+def access_token(key: KeyCustody, clock: Clock, ids: Ids, *, source: str) -> str:
     """Who calls, for one call to ШЭП."""
     now = int(clock.now().timestamp())
     claims = {

@@ -34,6 +34,7 @@ from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import BODIES, give_journal_key
 from egovkit.testing.pki import TestPki
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
@@ -472,7 +473,11 @@ class World:
 
     async def journal(self, case: str | None) -> list[dict[str, Any]]:
         async with self.app.state.node.db.read() as conn:
-            rows = await read_rows(conn, kit.journal, case_id=case) if case else await read_rows(conn, kit.journal)
+            rows = (
+                await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
+                if case
+                else await read_rows(conn, kit.journal, bodies=BODIES)
+            )
         return [{"kind": row.kind, **row.facts} for row in rows]
 
     async def dead(self) -> list[str]:
@@ -503,7 +508,8 @@ def settings(tmp_path: Path, pki: TestPki, migrated: Migrated) -> Settings:
     (tmp_path / "trust").mkdir()
     (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
     (tmp_path / "admin").write_text(f"{ADMIN}\n")
-    return Settings(home=tmp_path, argon2_time=1, argon2_memory_kib=8, admin_token_file=tmp_path / "admin")
+    given = give_journal_key(tmp_path, "con-arm")
+    return Settings(home=tmp_path, argon2_time=1, argon2_memory_kib=8, admin_token_file=tmp_path / "admin", **given)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from egovgateway.domain import (
     Trace,
     Verified,
 )
-from egovkit.envelope import Envelope
+from egovkit.envelope import NOT_APPLICABLE, Envelope
 from egovkit.errors import EgovError
 from egovkit.membership import Member, Members
 from egovkit.messages import MessageRegister, MessageSpec
@@ -31,7 +31,7 @@ from egovlaw.catalogue import Catalogue, Channel, Regulation
 from egovlaw.flow import CaseProgress, OrderAccepted, OrderRefused, TrailStep, judge_order
 from egovlaw.kinds import message_name
 from egovlaw.limits import TimeClass, TimePolicy, TimeVerdict, judge_time, limit_stopped_by, started_at
-from egovlaw.routing import ForcePolicy, Party, judge_route
+from egovlaw.routing import ForcePolicy, Party, judge_personal_route, judge_route
 
 KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # an act is in force by the country's calendar, not by UTC's
 PATIENCE = timedelta(minutes=10)  # how long an early fact waits for its predecessor; requests wait until they expire
@@ -109,6 +109,8 @@ class NationalJudge:
         if item.sender.kind == "regional_gateway":
             return self._relayed_notice(recipient, trace)
         spec = self._messages.get(envelope.type)
+        if spec is not None and spec.about == "person":
+            return _personal(spec, item, standing, recipient, trace)
         channel = self._route(spec, item, standing, recipient)  # step 4
         assert spec is not None and recipient is not None  # judge_route refuses both
         _check_side(spec, channel, item)
@@ -284,6 +286,26 @@ def read_trail(envelope: Envelope) -> tuple[TrailStep, ...]:
     """The local steps an envelope carries; its form was checked against the message's schema."""
     trail: Sequence[dict[str, Any]] = envelope.data.get("trail", [])
     return tuple(TrailStep(t["step"], t["outcome"], datetime.fromisoformat(t["at"])) for t in trail)
+
+
+def _personal(
+    spec: MessageSpec, item: Verified, standing: Standing, recipient: Member | None, trace: Trace
+) -> Decision:
+    """A person's question that stands in no act, or its answer: the ends, their region and the time are judged, and no
+    case is kept. Whether an answer was asked for the asker knows, by its correlationid."""
+    envelope, received = item.envelope, item.arrival.received
+    refused = judge_personal_route(spec, envelope, _party(item.sender), _party(recipient) if recipient else None)
+    if refused is not None:
+        raise EgovError(refused.code, **dict[str, Any](refused.params))
+    if recipient is not None and recipient.state != "active":
+        raise EgovError("route.recipient_suspended", recipient=recipient.code)
+    if standing.case is not None:
+        raise EgovError("order.case_mismatch", expected_context=f"{NOT_APPLICABLE}/{NOT_APPLICABLE}/{envelope.region}")
+    if envelope.time > received + GRACE:
+        raise EgovError("time.in_future", time=envelope.time.isoformat(), received=received.isoformat())
+    if spec.cls == "request" and (envelope.expirytime is None or received > envelope.expirytime + GRACE):
+        raise EgovError("time.expired", limit_s="-", used_s="-")
+    return Forward(recipient, None, trace)
 
 
 def _check_door(item: Verified) -> None:

@@ -79,13 +79,13 @@ class Register:
     async def open(self, seed: Path) -> None:
         """At start: the first participants from `seed`, ШЭП's own certificate, and the list in force."""
         document = await asyncio.to_thread(read_yaml, seed)
-        own = self._parts.key.certificate
+        own = self._parts.key.signing_key()
         async with self._parts.db.begin() as conn:
             now = self._parts.clock.now()
             rows = [{**entry, "state": ACTIVE, "updated_at": now} for entry in document["participants"]]
             await conn.execute(insert_ignore(t.participants, rows, conn.dialect.name))
-            if await store.certificate(conn, self._parts.key.thumbprint) is None:
-                await self._insert_certificate(conn, self._parts.code, own)
+            if await store.certificate(conn, own.thumbprint) is None:
+                await self._insert_certificate(conn, self._parts.code, own.certificate)
             newest = await store.newest_list(conn)
             members = await self._read(conn, newest["version"] if newest else 0)
             if newest is None or _differs(newest["signed"], members):

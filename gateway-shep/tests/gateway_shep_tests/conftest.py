@@ -22,6 +22,7 @@ from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.ids import Ids
 from egovkit.signatures.jws import sign_compact, sign_detached
 from egovkit.signatures.keys import SigningKey
+from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki
 from egovkit.testing.plugin import Migrated
 from gateway_shep.app import create_app
@@ -118,6 +119,7 @@ async def shep(
     (tmp_path / "trust/root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
     (tmp_path / "secrets/gateway-shep.admin").write_text(f"{TOKEN}\n")
     (tmp_path / "secrets/gateway-shep.sealing").write_text("ab" * 32)
+    given = give_journal_key(tmp_path, "gateway-shep")
 
     def nuc(request: httpx.Request) -> httpx.Response:
         issuing = request.url.path == "/ca/issuing.cer"
@@ -128,7 +130,7 @@ async def shep(
         receiver = Receiver()
         receiver.open.set()
         partners = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(receiver)))
-        settings = Settings(home=tmp_path, webhook_private=True)
+        settings = Settings(home=tmp_path, webhook_private=True, **given)
         app = create_app(settings, bus=memory_bus, clock=clock, ids=ids, http=outside, partners=partners)
         await stack.enter_async_context(app.router.lifespan_context(app))
         await app.state.node.joined.wait()

@@ -12,8 +12,11 @@ import pytest
 
 from egovgateway.domain import EnvelopeState
 from egovkit.envelope import Envelope, WireEnvelope
+from egovkit.journal import read_rows
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import BODIES
+from gateway_shep import tables
 from gateway_shep.domain import Policies
 
 from .conftest import CODES, Shep
@@ -205,10 +208,9 @@ async def test_a_fact_is_never_refused_for_time_and_its_lateness_is_in_the_journ
     bus.pki.publish()
     assert (await by_trunk(bus, registered(bus, case))).error is None
     gateway = bus.app.state.running.door.gateway
-    rows = gateway.parts.journal.tables.rows
     async with gateway.parts.db.read() as conn:
-        bodies = [row.body for row in await conn.execute(rows.select().where(rows.c.case_id == case))]
-    assert any('"late":true' in body.replace(" ", "") and '"P6"' in body for body in bodies)
+        rows = await read_rows(conn, gateway.parts.journal.tables, case_id=case, bodies=BODIES)
+    assert any(row.facts["late"] and row.facts["step"] == "P6" for row in rows)
 
 
 async def test_a_number_that_was_refused_at_the_other_gateway_is_not_waited_for(bus: Shep) -> None:
@@ -316,3 +318,68 @@ async def test_local_steps_that_ended_a_flow_are_taken_by_shep_itself(bus: Shep)
     assert result.error is None and result.state is EnvelopeState.CONSUMED
     after = await bus.take(submitted(bus, sent.subject, caseseq=2))
     assert after.error is not None and after.error.code == "order.case_ended"
+
+
+def reads_asked(shep: Shep, **changes: Any) -> Envelope:
+    """A person's question who read his data: it stands in no act."""
+    nowhere = {"regulation": "-", "channel": "-", "region": "-", "caseseq": 0}
+    values = {**nowhere, "expirytime": shep.clock.now() + timedelta(seconds=60), **changes}
+    source, recipient = values.pop("source", "portal-pep"), values.pop("recipient", "gbd-fl-mock")
+    data = {"iin": "991231600012", "limit": 100}
+    return envelope(shep, "query.reads", shep.ids.new(), source, recipient, values.pop("step", "-"), data, **values)
+
+
+async def test_a_question_who_read_my_data_passes_outside_any_case_and_leaves_none(bus: Shep) -> None:
+    await bus.enrol("gbd-fl-mock")
+    asked = reads_asked(bus)
+    assert (await bus.take(asked)).error is None
+    assert [one.id for one in bus.inbox("inbox.gbd-fl-mock") if one.type == asked.type] == [asked.id]
+    result = {"code": "00000", "name_ru": "…", "name_kk": "…"}
+    data = {"result": result, "answered_at": moment(bus), "iin": "991231600012", "reads": [], "more": False}
+    nowhere = {"regulation": "-", "channel": "-", "region": "-", "caseseq": 0, "correlationid": asked.id}
+    told = envelope(bus, "answer.reads", asked.subject, "gbd-fl-mock", "portal-pep", "-", data, **nowhere)
+    assert (await bus.take(told)).error is None
+    assert [one.id for one in bus.inbox("inbox.portal-pep") if one.type == told.type] == [told.id]
+    gateway = bus.app.state.running.door.gateway
+    async with gateway.parts.db.read() as conn:
+        assert (await conn.execute(tables.gateway.cases.select())).all() == []
+
+
+async def test_a_question_to_a_register_of_the_regions_goes_there_in_one_of_them(bus: Shep) -> None:
+    await bus.enrol("registers-mock")
+    assert (await bus.take(reads_asked(bus, recipient="registers-mock", region="atyrau"))).error is None
+    nowhere = await bus.take(reads_asked(bus, recipient="registers-mock"))
+    assert nowhere.error is not None and nowhere.error.code == "route.region_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"source": "con-arm"}, "route.source_not_allowed"),
+        ({"recipient": "nobody"}, "route.recipient_unknown"),
+        ({"recipient": "con-arm"}, "route.recipient_not_allowed"),
+        ({"regulation": REGULATION}, "route.unknown_regulation"),
+        ({"channel": "portal"}, "route.unknown_regulation"),
+        ({"region": "atyrau"}, "route.region_mismatch"),
+        ({"expirytime": None}, "time.expired"),
+    ],
+)
+async def test_such_a_question_is_a_portals_to_a_register_and_names_no_act(
+    bus: Shep, change: dict[str, Any], code: str
+) -> None:
+    for participant in ("gbd-fl-mock", "con-arm"):
+        await bus.enrol(participant)
+    result = await bus.take(reads_asked(bus, **change))
+    assert result.error is not None and result.error.code == code
+    assert not [one for one in bus.inbox("inbox.gbd-fl-mock") if one.type == "kz.egov.query.reads.v1"]
+
+
+async def test_a_question_that_ran_out_or_of_the_future_or_of_a_case_goes_no_further(bus: Shep) -> None:
+    await bus.enrol("gbd-fl-mock")
+    case = bus.ids.new()
+    await bus.take(submitted(bus, case))
+    of_a_case = replace(reads_asked(bus), subject=case)
+    ahead = replace(reads_asked(bus), time=bus.clock.now() + timedelta(seconds=30))
+    gone = replace(reads_asked(bus), expirytime=bus.clock.now() - timedelta(seconds=10))
+    codes = [(await bus.take(one)).error for one in (of_a_case, ahead, gone)]
+    assert [error and error.code for error in codes] == ["order.case_mismatch", "time.in_future", "time.expired"]

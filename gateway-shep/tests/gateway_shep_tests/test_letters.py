@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from itertools import count
@@ -28,6 +27,8 @@ from egovkit.bus import (
 )
 from egovkit.clock import SystemClock
 from egovkit.contracts import contracts_dir
+from egovkit.journal import read_rows
+from egovkit.testing.journal import BODIES
 from gateway_shep import tables
 from gateway_shep.letters import IN_FLIGHT, REDRIVEN_LETTER, ways_back
 
@@ -87,10 +88,9 @@ async def put_back(shep: Shep) -> None:
 async def recorded(shep: Shep) -> list[tuple[str | None, dict[str, Any]]]:
     """Case and body of the journal's rows about dead letters."""
     parts = shep.app.state.running.door.gateway.parts
-    rows = parts.journal.tables.rows
     async with parts.db.read() as conn:
-        found = await conn.execute(select(rows).where(rows.c.kind == "admin").order_by(rows.c.position))
-        bodies = [(row.case_id, json.loads(row.body)) for row in found]
+        found = await read_rows(conn, parts.journal.tables, bodies=BODIES)
+        bodies = [(row.case_id, row.facts) for row in found if row.kind == "admin"]
     return [(case, body) for case, body in bodies if body["action"].startswith("deadletter.")]
 
 

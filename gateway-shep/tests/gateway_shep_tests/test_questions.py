@@ -9,6 +9,8 @@ import pytest
 
 from egovgateway.domain import EnvelopeState
 from egovkit.envelope import Envelope
+from egovkit.journal import read_rows
+from egovkit.testing.journal import BODIES
 
 from .conftest import Shep
 from .test_judge import by_trunk, completed, envelope, moment, registered, submitted, trail
@@ -47,12 +49,9 @@ def answer(bus: Shep, asked: Envelope, **changes: Any) -> Envelope:
 
 async def facts(bus: Shep, case: str, id_: str) -> dict[str, Any]:
     """What the journal says of an envelope."""
-    import json
-
     parts = bus.app.state.running.door.gateway.parts
-    rows = parts.journal.tables.rows
     async with parts.db.read() as conn:
-        bodies = [json.loads(row.body) for row in await conn.execute(rows.select().where(rows.c.case_id == case))]
+        bodies = [row.facts for row in await read_rows(conn, parts.journal.tables, case_id=case, bodies=BODIES)]
     return next(body for body in bodies if body.get("id") == id_)
 
 

@@ -13,9 +13,11 @@ from egovgateway.webhooks.courier import LEASE, MAX_ATTEMPTS, PACE, Courier
 from egovkit.clock import ShiftedClock
 from egovkit.envelope import WireEnvelope
 from egovkit.errors import EgovError
+from egovkit.journal import read_rows
 from egovkit.membership import verify_envelope, verify_receipts
 from egovkit.sandbox.clock import Control
 from egovkit.signatures.webhook import verify_webhook
+from egovkit.testing.journal import BODIES
 from gateway_shep import tables
 
 from .conftest import CODES, Shep
@@ -298,7 +300,7 @@ async def test_an_operator_sees_all_and_acts_for_a_participant_and_the_journal_t
     nobody = await bus.http.get("/v1/webhooks/nobody", headers=bus.admin)
     assert nobody.json()["code"] == "participant.unknown"
     async with bus.app.state.node.db.read() as conn:
-        rows = [row.body for row in await conn.execute(tables.gateway.journal.rows.select())]
+        rows = [row.body or "" for row in await read_rows(conn, tables.gateway.journal, bodies=BODIES)]
     told = [body for body in rows if '"webhook.' in body]
     assert len(told) == 3 and all("/egov/hook" not in body for body in told)
 

@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.inbox import Handler, Received
 from egovlaw.kinds import message_type
 from egovregister.answering import Answering
+from egovregister.telling import QUERY, tell_reads
 
 HANDLERS: Mapping[str, Callable[[Answering, AsyncConnection, Received], Awaitable[None]]] = {
     message_type("query.person"): Answering.answer,
+    QUERY: tell_reads,
     message_type("envelope.refused"): Answering.record_refusal,
     message_type("envelope.accepted"): Answering.note_acceptance,
 }

@@ -30,6 +30,7 @@ down_revision = None
 
 def upgrade() -> None:
     create_kit_tables(*ALL, revision=2)
+    create_kit_tables("journal_stamps", revision=4)
     op.create_table(
         "things",
         sa.Column("id", sa.Integer, primary_key=True),

@@ -33,12 +33,12 @@ from egovkit.journal import (
     KnownHead,
     Link,
     chain,
-    purge_bodies,
     read_heads,
     read_rows,
     signature_check,
     verify_rows,
 )
+from egovkit.journal_bodies import purge_bodies
 from egovkit.signatures.jws import verify_compact
 from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
@@ -133,7 +133,7 @@ def test_a_changed_position_is_found() -> None:
 
 
 def test_every_column_is_covered_by_a_flip_above() -> None:
-    flipped = {flip[0] for flip in FLIPS} | {"writer", "position", "signature"}
+    flipped = {flip[0] for flip in FLIPS} | {"writer", "position", "signature", "sealed"}
     assert flipped == {column.name for column in fields(JournalRow)}
 
 

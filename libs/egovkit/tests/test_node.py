@@ -17,6 +17,7 @@ from egovkit.clock import HandClock
 from egovkit.db import Database, KitTables
 from egovkit.envelope import WireEnvelope
 from egovkit.equipment import make_bus
+from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.journal import JournalEntry, read_rows
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
@@ -27,6 +28,7 @@ from egovkit.settings import ServiceSettings
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki
 
 CASE = "019bc000-0000-7000-8000-000000000001"
@@ -51,7 +53,8 @@ class World:
         (home / "keys" / "provider-arm.p12").write_bytes(self.key.to_pkcs12("secret", "provider-arm"))
         (home / "password").write_text("secret\n")
         (home / "trust" / "root.cer").write_bytes(der(pki.root))
-        self.settings = Settings(home=home, keystore_password_file=home / "password")
+        given = give_journal_key(home, "provider-arm")
+        self.settings = Settings(home=home, keystore_password_file=home / "password", **given)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(self.answer))
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -112,7 +115,7 @@ async def test_parts_exist_only_between_start_and_stop(world: World, service_pac
     with pytest.raises(NotStarted):
         _ = node.db
     async with node:
-        assert node.key.thumbprint == world.key.thumbprint
+        assert node.key.signing_key().thumbprint == world.key.thumbprint
         assert node.journal.writer == "provider-arm/1"
         await node.db.ping()
     with pytest.raises(NotStarted):
@@ -349,3 +352,51 @@ async def test_a_database_in_memory_works_too(world: World, service_package: str
     async with world.node(service_package, tables=kit) as node:
         await joined(node)
         assert await node.relay.backlog() == 0
+
+
+async def test_a_node_signs_by_a_new_key_once_the_member_list_knows_it_and_shows_which(
+    world: World, service_package: str, kit: KitTables
+) -> None:
+    path, old, new = world.home / "keys" / "provider-arm.p12", world.key, world.pki.system("provider-arm")
+    node = world.node(service_package, tables=kit)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with node:
+            yield
+
+    app = node.create_service(lifespan=lifespan)
+
+    async def states() -> dict[str, str]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://arm") as http:
+            return {one["thumbprint"]: one["state"] for one in (await http.get("/health/ready")).json()["keys"]}
+
+    async with app.router.lifespan_context(app):
+        await joined(node)
+        scratch = path.with_suffix(".new")
+        scratch.write_bytes(new.to_pkcs12("secret", "provider-arm"))
+        scratch.replace(path)
+        while new.thumbprint not in await states():
+            await world.clock.advance(1)
+            await node.db.ping()
+        assert await states() == {new.thumbprint: "waiting", old.thumbprint: "signing"}
+        world.key, world.version = new, 2  # ШЭП's next list
+        await node.refresh()
+        assert await states() == {new.thumbprint: "signing", old.thumbprint: "former"}
+        async with node.db.begin() as conn:
+            await node.outbox.send(conn, draft())
+        text = await node._metrics_text()
+    assert (
+        f'egov_certificate_expires_seconds{{service="provider-arm",state="signing",thumbprint="{new.thumbprint}"}}'
+        in (text.decode())
+    )
+
+
+async def test_a_node_does_not_start_on_a_key_that_others_can_read(
+    world: World, service_package: str, kit: KitTables, caplog: pytest.LogCaptureFixture
+) -> None:
+    (world.home / "keys" / "provider-arm.p12").chmod(0o644)
+    with pytest.raises(EgovError, match=r"custody\.open_to_others"):
+        async with world.node(service_package, tables=kit):
+            pass
+    assert "chmod 600" in caplog.text

@@ -28,7 +28,7 @@ def test_without_any_setting_everything_lies_under_the_default_home() -> None:
     assert settings.keystore == Path(".egov/keys/portal-pep.p12")
     assert settings.trust_root == Path(".egov/trust/root.cer")
     assert settings.database_url == "sqlite+aiosqlite:///.egov/portal-pep.sqlite3"
-    assert (settings.amqp_url, settings.port, settings.keystore_password()) == (None, 8040, None)
+    assert (settings.amqp_url, settings.port, settings.keystore_password_file) == (None, 8040, None)
 
 
 def test_home_comes_from_egov_home_and_the_services_own_variable_wins(
@@ -75,7 +75,7 @@ def test_secrets_come_from_files_without_the_editors_newline(tmp_path: Path) -> 
     secret = tmp_path / "password"
     secret.write_text(" құпия \r\n", encoding="utf-8")
     assert read_secret(secret) == " құпия "
-    assert Settings(keystore_password_file=secret).keystore_password() == " құпия "
+    assert Settings(keystore_password_file=secret).keystore_password_file == secret
 
 
 def test_settings_do_not_change_after_the_start() -> None:
@@ -93,7 +93,7 @@ def test_a_password_comes_from_its_file_into_the_url(tmp_path: Path, monkeypatch
     settings = Settings()
     assert settings.database_url == "postgresql://portal-pep:p%40ss%2Fw%C3%B6rd@db:5432/egov?ssl=verify-full"
     assert settings.broker_url == "amqps://portal-pep:s%3Acret@mq:5671/egov?cafile=/ca.crt"
-    assert "wörd" not in repr(settings) and "cret" not in repr(settings)
+    assert "wörd" not in repr(settings) and "s%3Acret" not in repr(settings) and "s:cret" not in repr(settings)
 
 
 def test_without_a_password_file_a_url_is_taken_as_it_is() -> None:

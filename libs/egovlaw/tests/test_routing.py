@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from egovlaw.catalogue import CHANNELS, Catalogue
-from egovlaw.routing import Party, RouteRefused, judge_route
+from egovlaw.routing import Party, RouteRefused, judge_personal_route, judge_route
 
 
 @dataclass(frozen=True)
@@ -169,3 +169,35 @@ def test_an_act_is_carried_out_in_its_region_and_through_the_channels_it_names_a
             assert {side for side, verdict in verdicts.items() if verdict is None} == {own}, (one.code, code)
             away = judge_route(catalogue, told, replace(said, region=elsewhere), sides[own], SHEP)
             assert away is not None and away.code == "route.region_mismatch"
+
+
+PORTAL_PARTY = Party("portal-pep", "portal", (), ("*",))
+REGISTER_PARTY = Party("gbd-fl-mock", "person_register", (), ("*",))
+AKIMAT_PARTY = Party("registers-mock", "akimat_register", ("atyrau", "semey"), ("*",))
+
+
+@pytest.mark.parametrize(
+    ("source", "recipient", "place", "code"),
+    [
+        (PORTAL_PARTY, REGISTER_PARTY, {}, None),
+        (PORTAL_PARTY, AKIMAT_PARTY, {"region": "semey"}, None),
+        (PORTAL_PARTY, AKIMAT_PARTY, {"region": "wko"}, "route.region_mismatch"),
+        (PORTAL_PARTY, AKIMAT_PARTY, {}, "route.region_mismatch"),
+        (PORTAL_PARTY, REGISTER_PARTY, {"region": "semey"}, "route.region_mismatch"),
+        (PORTAL_PARTY, REGISTER_PARTY, {"regulation": "atyrau-housing-queue"}, "route.unknown_regulation"),
+        (PORTAL_PARTY, REGISTER_PARTY, {"channel": "portal"}, "route.unknown_regulation"),
+        (REGISTER_PARTY, REGISTER_PARTY, {}, "route.source_not_allowed"),
+        (PORTAL_PARTY, PORTAL_PARTY, {}, "route.recipient_not_allowed"),
+        (PORTAL_PARTY, None, {}, "route.recipient_unknown"),
+    ],
+)
+def test_what_stands_in_no_act_goes_by_the_register_of_messages(
+    source: Party, recipient: Party | None, place: dict[str, str], code: str | None
+) -> None:
+    nowhere = {"regulation": "-", "channel": "-", "region": "-", **place}
+    to = recipient.code if recipient else "nobody"
+    asked = Envelope(type="kz.egov.query.reads.v1", source=source.code, recipient=to, **nowhere)
+    spec = Spec("query.reads", ("portal",), ("person_register", "akimat_register"))
+    refused = judge_personal_route(spec, asked, source, recipient)
+    assert (refused and refused.code) == code
+    assert refused is None or refused.params["source"] == source.code

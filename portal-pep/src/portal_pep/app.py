@@ -32,7 +32,7 @@ from portal_pep.domain.keyring import Keyring
 from portal_pep.handlers import bound, prepares
 from portal_pep.service.parts import Passwords, Portal
 from portal_pep.settings import PortalPepSettings
-from portal_pep.store import queue_positions
+from portal_pep.store import data_reads, queue_positions
 
 RESULT_PAGE = Path(__file__).with_name("templates") / "result.typ"
 TITLE = "ПЭП, the citizen's portal"
@@ -63,6 +63,7 @@ def create_app(
             app.state.portal = portal = assemble(node, settings, catalogue, attachments)
             if node.control is not None:
                 watch_questions(node.control, node.db, queue_positions.next_end)
+                watch_questions(node.control, node.db, data_reads.next_end)
             await node.receive(f"inbox.{node.code}", bound(portal), prepares=prepares(portal))
             yield
 

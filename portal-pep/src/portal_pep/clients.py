@@ -11,8 +11,8 @@ from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.membership import NATIONAL_GATEWAY, Membership
 from egovkit.signatures.certificates import TrustStore
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import sign_compact
-from egovkit.signatures.keys import SigningKey
 from portal_pep.domain.files import Attachment
 
 ACCESS_TYP: Final = "egov-access+jwt"
@@ -34,7 +34,7 @@ class GatewayAttachments:
     def __init__(
         self,
         http: httpx.AsyncClient,
-        key: SigningKey,
+        key: KeyCustody,
         clock: Clock,
         ids: Ids,
         *,
@@ -82,7 +82,7 @@ class GatewayPath:
     def __init__(
         self,
         http: httpx.AsyncClient,
-        key: SigningKey,
+        key: KeyCustody,
         clock: Clock,
         ids: Ids,
         *,
@@ -102,14 +102,14 @@ class GatewayPath:
             return {"status": "broken", "hop": NATIONAL_GATEWAY, "error": _code(answer)}
         fresh = Membership(self._trust, self._clock)
         await fresh.fetch(self._http, self._base)
-        own = fresh.members.by_thumbprint(self._key.thumbprint)
+        own = fresh.members.by_thumbprint(self._key.signing_key().thumbprint)
         if own is None or own[0].code != self._source or not own[0].is_active:
             return {"status": "broken", "hop": NATIONAL_GATEWAY, "error": "participant.unknown"}
         took = round((self._clock.monotonic() - began) * 1000, 1)
         return {"hop": NATIONAL_GATEWAY, "over": "http", "ms": took, "members": fresh.members.version}
 
 
-def access_token(key: SigningKey, clock: Clock, ids: Ids, *, source: str) -> str:
+def access_token(key: KeyCustody, clock: Clock, ids: Ids, *, source: str) -> str:
     """Who calls, for one call to ШЭП."""
     now = int(clock.now().timestamp())
     claims = {

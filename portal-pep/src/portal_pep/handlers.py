@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.inbox import Handler, Prepare, Received
 from egovlaw.kinds import message_type
+from portal_pep.domain import data_reads as data_reads_domain
 from portal_pep.domain.queue_positions import ANSWER
 from portal_pep.domain.states import POSITIVE, CaseEvent
 from portal_pep.domain.texts import NoticeKind
-from portal_pep.service import messages, queue_positions
+from portal_pep.service import data_reads, messages, queue_positions
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.messages import News, moment
 from portal_pep.service.parts import Portal
@@ -26,12 +27,17 @@ async def envelope_accepted(portal: Portal, conn: AsyncConnection, received: Rec
 
 
 async def envelope_refused(portal: Portal, conn: AsyncConnection, received: Received) -> None:
-    if not await queue_positions.refuse(conn, portal, received):
-        await messages.refused_by_gateway(conn, portal, received)
+    if await data_reads.refuse(conn, portal, received) or await queue_positions.refuse(conn, portal, received):
+        return
+    await messages.refused_by_gateway(conn, portal, received)
 
 
 async def answer_register(portal: Portal, conn: AsyncConnection, received: Received) -> None:
     await queue_positions.take_answer(conn, portal, received)
+
+
+async def answer_reads(portal: Portal, conn: AsyncConnection, received: Received) -> None:
+    await data_reads.take_answer(conn, portal, received)
 
 
 async def case_registered(portal: Portal, conn: AsyncConnection, received: Received) -> None:
@@ -138,6 +144,7 @@ HANDLERS: Mapping[str, PortalHandler] = {
     message_type("case.refused"): case_refused,
     message_type("case.completed"): case_completed,
     message_type(ANSWER): answer_register,
+    message_type(data_reads_domain.ANSWER): answer_reads,
 }
 
 

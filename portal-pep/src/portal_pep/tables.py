@@ -202,6 +202,32 @@ queue_positions = Table(
     Column("told_at", UtcDateTime),
 )
 
+data_read_questions = Table(
+    "data_read_questions",
+    metadata,
+    Column("account_id", ID, nullable=False),
+    Column("register", CODE, nullable=False),
+    Column("question", ID, nullable=False, index=True),
+    Column("state", String(12), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("problem", JSON),  # why a gateway refused the last question
+    Column("told_at", UtcDateTime),  # when the register answered last
+    PrimaryKeyConstraint("account_id", "register", name="data_read_questions_pk"),
+)
+
+data_reads = Table(
+    "data_reads",
+    metadata,
+    Column("account_id", ID, nullable=False),
+    Column("register", CODE, nullable=False),
+    Column("id", ID, nullable=False),  # the register's, UUIDv7: the order of time
+    Column("at", UtcDateTime, nullable=False),
+    Column("told", JSON, nullable=False),  # as the register's answer has it
+    PrimaryKeyConstraint("account_id", "register", "id", name="data_reads_pk"),
+    Index("data_reads_account", "account_id", "id"),
+)
+
 surveys = Table(
     "surveys",
     metadata,
@@ -228,6 +254,8 @@ __all__ = [
     "attempts",
     "case_steps",
     "cases",
+    "data_read_questions",
+    "data_reads",
     "history",
     "kit",
     "metadata",

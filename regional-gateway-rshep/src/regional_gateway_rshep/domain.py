@@ -78,7 +78,7 @@ class RegionalJudge:
         if recipient.state != "active":
             raise EgovError("route.recipient_suspended", recipient=recipient.code)
         self._check_expiry(item)
-        return Forward(recipient, self._routed(item, case), trace)
+        return Forward(recipient, None if self._is_personal(item) else self._routed(item, case), trace)
 
     def _outward(self, item: Verified, case: CaseRow | None, trace: Trace) -> Decision:
         """From a system of one of the regions to ШЭП."""
@@ -91,6 +91,8 @@ class RegionalJudge:
         if envelope.type not in self._messages:
             raise EgovError("route.type_unknown", **self._facts(item))
         spec = self._messages.spec(envelope.type)
+        if spec.about == "person":
+            return Forward(self._members().gateway(NATIONAL), None, trace)
         if spec.cls == "answer":
             self._check_asked(item, case)
         elif case is not None and envelope.source not in (case.origin, case.provider):
@@ -102,6 +104,10 @@ class RegionalJudge:
         self._check_expiry(item)
         gateway = self._members().gateway(NATIONAL)
         return Forward(gateway, self._routed(item, case), trace)
+
+    def _is_personal(self, item: Verified) -> bool:
+        """It belongs to no case, so no row is kept of its way; ШЭП has judged it."""
+        return self._messages.spec(item.envelope.type).about == "person"
 
     def _routed(self, item: Verified, case: CaseRow | None) -> CaseRow:
         envelope, spec = item.envelope, self._messages.spec(item.envelope.type)

@@ -9,23 +9,25 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from egovkit.clock import SystemClock
 from sandbox.hosting import StartFailed
+from sandbox.places import Place
 from sandbox.world import HTTP_SECONDS, IDLE, NOTE, Deployment
 
 
 class Attached(Deployment):
     """Reads and asks; starts and stops nothing."""
 
-    def __init__(self, home: Path, note: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(self, home: Path, note: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__(home, clock=SystemClock())
         self.urls = dict(note["urls"])
-        self._journals = dict(note["journals"])
+        self._journals = {code: Place(one["url"], Path(one["key"])) for code, one in note["journals"].items()}
 
-    def journals(self) -> dict[str, str]:
+    def journals(self) -> dict[str, Place]:
         return self._journals
 
 

@@ -15,11 +15,12 @@ from egovkit.clock import SystemClock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, journal_tables
 from egovkit.ids import SystemIds
-from egovkit.journal import JournalRow
+from egovkit.journal import COLUMNS, JournalRow
 from egovlaw.loader import load_catalogue
 from sandbox.conformance import check_all, parties
 from sandbox.evidence import databases
 from sandbox.made_up import many
+from sandbox.places import Place
 
 BEGAN = datetime(2014, 3, 3, 4, 0, tzinfo=UTC)
 
@@ -57,13 +58,13 @@ async def _bench(count: int, home: Path) -> dict[str, Any]:
     }
 
 
-async def write(urls: Mapping[str, str], rows: Sequence[JournalRow]) -> None:
+async def write(places: Mapping[str, Place], rows: Sequence[JournalRow]) -> None:
     """The rows into the journals of their writers."""
     metadata = MetaData()
     table = journal_tables(metadata).rows
-    for code, url in urls.items():
-        own = [{n: getattr(r, n) for n in JournalRow.__slots__} for r in rows if r.writer == f"{code}/1"]
-        database = Database(url, pool_size=1)
+    for code, place in places.items():
+        own = [{n: getattr(r, n) for n in COLUMNS} for r in rows if r.writer == f"{code}/1"]
+        database = Database(place.url, pool_size=1)
         async with database.begin() as conn:
             await conn.run_sync(metadata.create_all)
             for start in range(0, len(own), 5000):

@@ -134,6 +134,7 @@ class Arrivals:
     def __init__(self, world: ProductionWorld, portal: Database) -> None:
         self._world = world
         self._portal = portal
+        self._bodies = world.journals()[PORTAL].bodies()
         self._seen = 0  # position in the journal
         self.expected: dict[str, asyncio.Future[datetime]] = {}
 
@@ -150,15 +151,17 @@ class Arrivals:
             await self._world.clock.sleep(LOOK_SECONDS)
 
     async def _rows(self) -> list[tuple[int, str, datetime, bool]]:
-        from sqlalchemy import text
+        from sqlalchemy import MetaData, select
 
-        query = text(
-            "SELECT position, case_id, time, kind = 'envelope' AND body LIKE :told FROM journal"
-            " WHERE position > :seen ORDER BY position"
-        )
+        from egovkit.db import journal_tables
+        from egovkit.journal import row_of
+
+        table = journal_tables(MetaData()).rows
+        query = select(table).where(table.c.position > self._seen).order_by(table.c.position)
         async with self._portal.read() as conn:
-            rows = await conn.execute(query, {"seen": self._seen, "told": f'%"{REGISTERED}"%'})
-            return [(position, case, at, told) for position, case, at, told in rows]
+            rows = [row_of(row._mapping, self._bodies) for row in await conn.execute(query)]
+        told = [row.kind == "envelope" and row.facts["type"] == REGISTERED for row in rows]
+        return [(row.position, row.case_id or "", row.time, one) for row, one in zip(rows, told, strict=True)]
 
 
 def processor_times(world: ProductionWorld) -> dict[str, float]:

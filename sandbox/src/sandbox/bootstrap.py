@@ -94,7 +94,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def make_secrets(home: Home, ids: Ids) -> None:
-    """Admin tokens, session keys, key store passwords."""
+    """Admin tokens, session keys, key store passwords, and the keys of what is sealed at rest."""
     paths = [home.admin_token(code) for code in ADMINISTERED]
     paths += [home.session_key(code) for code in WITH_SESSIONS]
     paths += [home.keystore_password(code) for code in PARTICIPANTS]
@@ -102,8 +102,9 @@ def make_secrets(home: Home, ids: Ids) -> None:
     for path in paths:
         if not path.exists():
             write_private(path, ids.token(32).encode())
-    if not home.sealing_key.exists():
-        write_private(home.sealing_key, key_hex(ids).encode())
+    for path in (home.sealing_key, *(home.journal_key(code) for code in PARTICIPANTS)):
+        if not path.exists():
+            write_private(path, key_hex(ids).encode())
 
 
 def key_hex(ids: Ids) -> str:
@@ -131,9 +132,14 @@ async def make_keystores(http: httpx.AsyncClient, home: Home, nuc_url: str) -> N
     for code in PARTICIPANTS:
         if not home.keystore(code).exists():
             key, pem = await request_certificate(http, home, nuc_url, code=code, bin=known[code]["bin"])
-            password = home.keystore_password(code).read_text()
-            write_private(home.certificate(code), pem.encode())
-            write_private(home.keystore(code), key.to_pkcs12(password, code))
+            keep_key(home, code, key, pem)
+
+
+def keep_key(home: Home, code: str, key: SigningKey, pem: str) -> None:
+    """The participant's key and certificate in their files; what was there is replaced, each file as a whole."""
+    password = home.keystore_password(code).read_text()
+    write_private(home.certificate(code), pem.encode())
+    write_private(home.keystore(code), key.to_pkcs12(password, code))
 
 
 async def request_certificate(
@@ -173,9 +179,9 @@ def pems(chain: str | list[str]) -> list[str]:
 
 def load_key(home: Home, code: str) -> SigningKey:
     """The participant's own key; the sandbox owns every one of them."""
-    from egovkit.signatures.keys import SigningKey
+    from egovkit.signatures.custody import KeyFile
 
-    return SigningKey.load(home.keystore(code).read_bytes(), home.keystore_password(code).read_text())
+    return KeyFile(home.keystore(code), home.keystore_password(code)).signing_key()
 
 
 async def register_certificates(http: httpx.AsyncClient, home: Home, shep_url: str) -> None:
@@ -183,19 +189,31 @@ async def register_certificates(http: httpx.AsyncClient, home: Home, shep_url: s
     from egovkit.signatures.certificates import load_certificate
     from egovkit.signatures.keys import thumbprint
 
-    headers = bearer(home.admin_token(SHEP).read_text())
     for code in PARTICIPANTS:
         pem = home.certificate(code).read_text()
         name = thumbprint(load_certificate(pem.encode()))
         held = await http.get(f"{shep_url}/v1/certificates/{name}")
-        if held.status_code == 200:
-            continue
-        response = await http.post(
+        if held.status_code != 200:
+            await register_certificate(http, home, shep_url, code, pem)
+
+
+async def register_certificate(http: httpx.AsyncClient, home: Home, shep_url: str, code: str, pem: str) -> None:
+    """One more certificate the participant may sign with, in ШЭП's register."""
+    headers = bearer(home.admin_token(SHEP).read_text())
+    key = f"certificate-{hashlib.sha256(pem.encode()).hexdigest()}"
+    answer(
+        await http.post(
             f"{shep_url}/v1/participants/{code}/certificates",
             json={"certificate": pem},
-            headers={**headers, "Idempotency-Key": f"certificate-{name}"},
+            headers={**headers, "Idempotency-Key": key},
         )
-        answer(response)
+    )
+
+
+async def end_certificate(http: httpx.AsyncClient, home: Home, shep_url: str, code: str, print_: str) -> None:
+    """The participant's signatures by this certificate are refused from now on."""
+    headers = bearer(home.admin_token(SHEP).read_text())
+    answer(await http.delete(f"{shep_url}/v1/participants/{code}/certificates/{print_}", headers=headers))
 
 
 async def wait_ready(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -24,6 +25,7 @@ from sandbox.contracts_cli import contracts_app
 from sandbox.doctor.cli import doctor
 from sandbox.faults_cli import app as faults_app
 from sandbox.identities_cli import app as identities_app
+from sandbox.keys_cli import app as keys_app
 from sandbox.log_cli import app as log_app
 from sandbox.options import HomeOption, JsonOption, home_of
 from sandbox.partner_cli import app as partner_app
@@ -56,6 +58,7 @@ app.add_typer(clock_app, name="clock")
 app.add_typer(faults_app, name="faults")
 app.add_typer(identities_app, name="identities")
 app.add_typer(log_app, name="log")
+app.add_typer(keys_app, name="keys")
 app.command()(cassettes.record)
 app.command()(cassettes.play)
 app.add_typer(webhooks_app, name="webhooks")
@@ -153,11 +156,67 @@ def demo(
 
 
 @journal_app.command("verify")
-def journal_verify(home: HomeOption = None, db: DbOption = None, as_json: JsonOption = False) -> None:
-    """Check every chain; exits 0 sound, 1 broken, 2 empty, 3 unreadable."""
+def journal_verify(
+    *,
+    home: HomeOption = None,
+    db: DbOption = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="Only rows since then: 2026-01-15, or with a time.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Only rows until then; a day ends with it.")] = None,
+    case: Annotated[str | None, typer.Option("--case", help="Only the rows of one case.")] = None,
+    service: Annotated[str | None, typer.Option("--service", help="Only one system's journal.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every chain, signature and time stamp; exits 0 sound, 1 broken, 2 empty, 3 unreadable."""
     from sandbox.evidence import run_verify
+    from sandbox.journal_verdict import Wanted
 
-    raise typer.Exit(run_verify(home_of(home), db, as_json=as_json))
+    wanted = Wanted(moment_of(since), moment_of(until, end=True), case, service)
+    raise typer.Exit(run_verify(home_of(home), db, wanted, as_json=as_json))
+
+
+@journal_app.command("purge")
+def journal_purge(
+    *,
+    before: Annotated[str, typer.Option("--before", help="Bodies older than this day go; their proof stays.")],
+    home: HomeOption = None,
+    db: DbOption = None,
+    service: Annotated[str | None, typer.Option("--service", help="Only one system's.")] = None,
+) -> None:
+    """Remove bodies past their time, by hand; each journal records it. Nothing brings them back."""
+    from sandbox.evidence import run_purge
+
+    moment = moment_of(before)
+    assert moment is not None
+    raise typer.Exit(run_purge(home_of(home), db, moment, service))
+
+
+@app.command("evidence")
+def case_evidence(
+    case: str,
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The container to write, by custom *.asice.")],
+    home: HomeOption = None,
+    db: DbOption = None,
+    nuc: Annotated[str | None, typer.Option("--nuc", help="НУЦ's address; default the running deployment's.")] = None,
+) -> None:
+    """All proof of one case in a file that openssl and unzip verify; exits 2 for no such case, 3 unreadable."""
+    from sandbox.case_evidence import run_evidence
+
+    raise typer.Exit(run_evidence(home_of(home), db, case, output, nuc))
+
+
+def moment_of(text: str | None, *, end: bool = False) -> datetime | None:
+    """A day or a moment; without a zone it is UTC, as the journals are. Exits 2 for anything else."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{text!r} is no day and no moment: 2026-01-15, 2026-01-15T09:00:00+05:00", 2)
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found + timedelta(days=1, microseconds=-1) if end and len(text) == 10 else found
 
 
 @letters_app.command("list")

@@ -125,6 +125,10 @@ class Home:
     def database_password(self, role: str) -> Path:
         return self.secret(f"{role}.db")
 
+    def journal_key(self, code: str) -> Path:
+        """The bodies of the service's journal are sealed with it at rest."""
+        return self.secret(f"{code}.journal")
+
     @property
     def sealing_key(self) -> Path:
         """Attachments at ШЭП are encrypted with it at rest."""
@@ -159,6 +163,7 @@ def values_for(
     if service.on_bus:
         values["keystore"] = home.keystore(service.code)
         values["keystore_password_file"] = home.keystore_password(service.code)
+        values["journal_key_file"] = home.journal_key(service.code)
     if service.code in ADMINISTERED:
         values["admin_token_file"] = home.admin_token(service.code)
     if service.code == SHEP:

@@ -13,11 +13,13 @@ from sqlalchemy import MetaData, inspect, select
 
 from egovkit.contracts import contracts_dir, read_once, read_yaml
 from egovkit.db import Database, journal_tables
-from egovkit.journal import JournalRow
+from egovkit.journal import JournalRow, row_of
+from egovkit.journal_bodies import Bodies
 from egovlaw.catalogue import Catalogue
 from egovlaw.conformance import CaseReport, Parties, check_case
 from egovlaw.loader import load_catalogue
 from sandbox.evidence import NOT_READ, UNREADABLE, databases
+from sandbox.places import Place
 from sandbox.xes import XesFile
 
 FAITHFUL, DEVIATES, NOTHING = 0, 1, 2  # exit statuses
@@ -39,17 +41,19 @@ def parties(contracts: Path, readable: Sequence[str]) -> Parties:
 class CaseReader:
     """The journals of all services, a group of cases at a time."""
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
-        self._urls = urls
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self._places = places
         self._rows = journal_tables(MetaData()).rows
         self._open: dict[str, Database] = {}
+        self._bodies: dict[str, Bodies | None] = {}
 
     async def __aenter__(self) -> CaseReader:
-        for code, url in self._urls.items():
-            database = Database(url, pool_size=1)
+        for code, place in self._places.items():
+            database = Database(place.url, pool_size=1)
             if database.path is not None and not database.path.exists():
                 continue
             self._open[code] = database
+            self._bodies[code] = place.bodies()
             async with database.read() as conn:
                 names = await conn.run_sync(lambda sync: inspect(sync).get_table_names())
             if self._rows.name not in names:
@@ -80,10 +84,10 @@ class CaseReader:
     async def _group(self, cases: Sequence[str]) -> Journals:
         found: dict[str, list[JournalRow]] = {case: [] for case in cases}
         query = select(self._rows).where(self._rows.c.case_id.in_(cases))
-        for database in self._open.values():
+        for code, database in self._open.items():
             async with database.read() as conn:
                 for row in await conn.execute(query):
-                    found[row.case_id].append(JournalRow(**row._mapping))
+                    found[row.case_id].append(row_of(row._mapping, self._bodies[code]))
         return found
 
 
@@ -93,7 +97,7 @@ def is_case(rows: Sequence[JournalRow]) -> bool:
 
 
 async def check_all(
-    urls: Mapping[str, str],
+    places: Mapping[str, Place],
     case: str | None = None,
     *,
     progress: Progress = lambda done, total: None,
@@ -103,7 +107,7 @@ async def check_all(
     """Reports of one case or of all, in the order of their ids. A case without a row is not reported."""
     law = catalogue or read_once(load_catalogue, contracts_dir())
     reports: list[CaseReport] = []
-    async with CaseReader(urls) as reader:
+    async with CaseReader(places) as reader:
         sides = parties(contracts_dir(), reader.services)
         cases = [case] if case else await reader.cases()
         done = 0
@@ -142,7 +146,7 @@ def run_conformance(
     return NOTHING if not reports else int(any(one.overall < 1.0 for one in reports))
 
 
-async def _run(urls: Mapping[str, str], case: str | None, progress: Progress, xes: Path | None) -> list[CaseReport]:
+async def _run(urls: Mapping[str, Place], case: str | None, progress: Progress, xes: Path | None) -> list[CaseReport]:
     if xes is None:
         return await check_all(urls, case, progress=progress)
     with XesFile(xes) as file:

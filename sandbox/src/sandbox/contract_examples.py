@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egovkit.contracts import contracts_dir, read_yaml
-from sandbox.composition import PARTICIPANTS, SHEP
+from sandbox.composition import PARTICIPANTS, PORTAL, SHEP
 
 if TYPE_CHECKING:
     from sandbox.replay.acting import Play, Side
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FOLDER = "messages/conversations"  # below the contracts
 Envelopes = Sequence[Mapping[str, Any]]
 Kept = Sequence[tuple[str, dict[str, Any]]]
+READS = ("query.reads", "answer.reads")
 CAST = "cast.yaml"  # in the folder: which scenarios are played for it
 REASON = {"reason_ru": "Запрошено заключение комиссии.", "reason_kk": "Комиссияның қорытындысы сұралды."}
 
@@ -114,10 +115,34 @@ async def recorded_in(world: Deployment) -> dict[str, list[dict[str, Any]]]:
             *(case(scenario, _with_terms if name == cast["ruled"] else None) for name, scenario in played.items()),
             case(cast["sabotaged"], partial(Sabotaged, how=SKIP_STEP)),
         )
+    iin = await _curious(world, scenarios[cast["read_at"]].regulation)
     await world.idle()
     kept = await _kept(world)
     told = dict(zip(played, (_passed(kept, case) for case in cases), strict=True))
-    return told | {cast["notices"]: _notices(kept, refused)}
+    return told | {cast["notices"]: _notices(kept, refused), cast["reads"]: _about(kept, iin)}
+
+
+async def _curious(world: Deployment, regulation: str) -> str:
+    """Somebody is asked about at a counter, and asks the registers who read his data; his ИИН."""
+    operator, citizen = await world.operator(), await world.citizen()
+    case = await operator.open(regulation)
+    await operator.enter_consumer(case, citizen.iin)
+    await operator.ask(case)
+    await operator.wait(f"{operator.drafts}/{case}/queries", "an answer", lambda seen: _settled(seen["items"]))
+    await citizen.settle_in()
+    await citizen.who_read_my_data()
+    return citizen.iin
+
+
+def _settled(queries: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(queries) and all(one["state"] != "waiting" for one in queries)
+
+
+def _about(kept: Kept, iin: str) -> list[dict[str, Any]]:
+    """The questions of one person and their answers, in the order of their senders' names: they run side by side."""
+    found = [one for _, one in kept if message_name(one["type"]) in READS and one["data"]["iin"] == iin]
+    passed = {one["id"]: one for one in found}
+    return sorted(passed.values(), key=lambda one: (one["source"] != PORTAL, one["source"], one["recipient"]))
 
 
 def _cast() -> dict[str, Any]:
@@ -166,7 +191,7 @@ async def _kept(world: Deployment) -> Kept:
 
     from egovkit.db import Database
 
-    database = Database(world.journals()[SHEP], pool_size=1)
+    database = Database(world.database_url(SHEP), pool_size=1)
     try:
         async with database.read() as conn:
             rows = await conn.execute(text("SELECT state, raw FROM envelopes ORDER BY received_at, id"))

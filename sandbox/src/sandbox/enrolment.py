@@ -105,6 +105,10 @@ class Operators:
         answer(await self._register("POST", f"/{code}/certificates", json=pem))
         return issued
 
+    async def end_certificate(self, code: str, print_: str) -> None:
+        """Its signatures are refused from now on."""
+        answer(await self._register("DELETE", f"/{code}/certificates/{print_}"))
+
     async def participant(self, code: str) -> dict[str, Any]:
         found: dict[str, Any] = answer(await self._register("GET", f"/{code}"))
         return found

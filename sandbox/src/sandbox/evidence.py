@@ -1,10 +1,13 @@
-"""`egov journal verify`: read every journal, check them together, say what was found."""
+"""`egov journal verify` and `egov journal purge`: read every journal, check them together, say what was found."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # it ships no types
 from rich.console import Console
@@ -12,17 +15,24 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sandbox import journals
 from sandbox.composition import SERVICES, Home
-from sandbox.journals import BROKEN, EMPTY
+from sandbox.journal_verdict import ALL, BROKEN, EMPTY, TokenCheck, Verdict, Wanted, report, told, verify
+from sandbox.journals import JournalCopy
+from sandbox.places import Place
+
+if TYPE_CHECKING:
+    from egovkit.signatures.certificates import Certificate, TrustStore
 
 UNREADABLE = 3
 NOT_READ = (OSError, ValueError, SQLAlchemyError, asyncpg.PostgresError)  # a wrong address, no such database
 
 
-def databases(home: Path, server: str | None) -> dict[str, str]:
-    """The databases of a deployment: files under its home, or those of a PostgreSQL server."""
+def databases(home: Path, server: str | None) -> dict[str, Place]:
+    """The databases of a deployment: files under its home, or those of a PostgreSQL server. The keys of the journals
+    lie in the home either way."""
     codes = [service.code for service in SERVICES if service.on_bus]
+    here = Home(home.resolve())
     if server is None:
-        return {code: Home(home.resolve()).database_url(code) for code in codes}
+        return {code: Place(here.database_url(code), here.journal_key(code)) for code in codes}
     from sqlalchemy.engine import make_url
 
     from sandbox.production import database_name
@@ -30,28 +40,134 @@ def databases(home: Path, server: str | None) -> dict[str, str]:
     url = make_url(server)
     if not url.drivername.startswith("postgres"):
         raise ValueError(f"--db names a PostgreSQL server, not {url.drivername}; for files there is --home")
-    return {code: url.set(database=database_name(code)).render_as_string(hide_password=False) for code in codes}
+    urls = {code: url.set(database=database_name(code)).render_as_string(hide_password=False) for code in codes}
+    return {code: Place(address, here.journal_key(code)) for code, address in urls.items()}
 
 
-def run_verify(home: Path, server: str | None, *, as_json: bool = False) -> int:
-    """Prints rows and writers; returns 0 sound, 1 broken, 2 empty, 3 when a database could not be read."""
+def token_check(home: Path, at: datetime) -> TokenCheck | None:
+    """Whether a stamp's token leads to the deployment's root; None where there is no root to ask. Revocation is not
+    looked up: a journal can be read where НУЦ is not."""
+    root = Home(home.resolve()).trust_root
+    if not root.exists():
+        return None
+    from egovkit.errors import EgovError
+    from egovkit.journal_stamps import JournalStamp
+    from egovkit.signatures.certificates import TrustStore, load_certificate
+    from egovkit.signatures.stamps import check_token, stamp_certificates
+
+    trust = TrustStore(load_certificate(root.read_bytes()))
+
+    def check(stamp: JournalStamp) -> str | None:
+        try:
+            for carried in stamp_certificates(stamp.token):
+                learn(trust, carried)
+            refusal = check_token(stamp.token, bytes.fromhex(stamp.root), trust, at).refusal
+        except EgovError as error:
+            return error.code
+        return None if refusal == "certificate.revocation_unknown" else refusal
+
+    return check
+
+
+def learn(trust: TrustStore, certificate: Certificate) -> None:
+    """Know an authority that leads to the root; whatever else it is, the check will say."""
+    from egovkit.errors import EgovError
+
+    try:
+        trust.add_intermediate(certificate)
+    except EgovError:
+        return
+
+
+def run_verify(home: Path, server: str | None, wanted: Wanted = ALL, *, as_json: bool = False) -> int:
+    """Prints rows and writers; returns 0 sound, 1 broken, 2 nothing there, 3 when a database could not be read."""
+    from egovkit.clock import SystemClock
+
+    quiet = Console(stderr=True)
+    with quiet.status("reading the journals") as status:
+
+        def progress(done: int, total: int) -> None:
+            status.update(f"{done} of {total} rows checked")
+
+        try:
+            copies = asyncio.run(journals.read_all(databases(home, server)))
+            verdict = verify(copies, wanted, token_check(home, SystemClock().now()), progress)
+        except NOT_READ as error:
+            quiet.print(f"not read: {type(error).__name__}: {error}", style="red", soft_wrap=True)
+            return UNREADABLE
+    if as_json:
+        print(json.dumps(report(verdict), ensure_ascii=False, indent=2))
+    else:
+        show(Console(), verdict, copies)
+    return verdict.status
+
+
+def show(console: Console, verdict: Verdict, copies: list[JournalCopy]) -> None:
+    """The verdict for people; the first broken row in plain words, for everything after it may only follow from it."""
+    for writer, count in sorted(verdict.writers.items()):
+        console.print(f"  {writer:<32} {count:>8} rows", highlight=False)
+    rows = {(row.writer, row.position): row for copy in copies for row in copy.rows} if verdict.breaks else {}
+    for one in verdict.breaks:
+        console.print(f"  BROKEN {told(one, rows)}", style="red", highlight=False, soft_wrap=True, markup=False)
+    signed = "signatures checked" if verdict.signed else "no register of ШЭП to check signatures with"
+    tokens = "" if verdict.tokens_checked else ", no root of НУЦ to check stamps with"
+    sealed = f", {verdict.unopened} bodies sealed and not opened" if verdict.unopened else ""
+    total = f"{verdict.rows} rows, {len(verdict.writers)} writers, {verdict.witnesses} witnessed heads, {signed}"
+    stamped = f"{verdict.stamped} rows under {verdict.stamps} time stamps{tokens}{sealed}"
+    word = {BROKEN: f"{len(verdict.breaks)} breaks", EMPTY: "the journal is empty"}.get(verdict.status, "sound")
+    console.print(f"{total}; {stamped}: {word}", highlight=False, soft_wrap=True)
+
+
+def run_purge(home: Path, server: str | None, before: datetime, service: str | None = None) -> int:
+    """Removes bodies older than `before` and lets each journal say so, signed with its system's key."""
     console = Console()
     try:
-        copies = asyncio.run(journals.read_all(databases(home, server)))
+        places = databases(home, server)
+        if service is not None and service not in places:
+            raise ValueError(f"{service} keeps no journal; there are {', '.join(places)}")
+        chosen: Mapping[str, Place] = places if service is None else {service: places[service]}
+        counts = asyncio.run(_purge_all(Home(home.resolve()), chosen, before))
     except NOT_READ as error:
-        Console(stderr=True).print(f"not read: {type(error).__name__}: {error}", style="red", soft_wrap=True)
+        Console(stderr=True).print(f"not purged: {type(error).__name__}: {error}", style="red", soft_wrap=True)
         return UNREADABLE
-    verdict = journals.verify(copies)
-    if as_json:
-        print(json.dumps(journals.report(verdict), ensure_ascii=False, indent=2))
-        return verdict.status
-    for writer, rows in sorted(verdict.writers.items()):
-        console.print(f"  {writer:<32} {rows:>8} rows", highlight=False)
-    for one in verdict.breaks:
-        where = f"{one.writer}, position {one.position}"
-        console.print(f"  BROKEN {where}: {one.reason} {one.detail}", style="red", highlight=False, soft_wrap=True)
-    signed = "signatures checked" if verdict.signed else "no register of ШЭП to check signatures with"
-    total = f"{verdict.rows} rows, {len(verdict.writers)} writers, {verdict.witnesses} witnessed heads, {signed}"
-    word = {BROKEN: f"{len(verdict.breaks)} breaks", EMPTY: "the journal is empty"}.get(verdict.status, "sound")
-    console.print(f"{total}: {word}", highlight=False)
-    return verdict.status
+    for code, count in counts.items():
+        console.print(f"  {code:<32} {count:>8} bodies removed", highlight=False)
+    return 0
+
+
+async def _purge_all(home: Home, places: Mapping[str, Place], before: datetime) -> dict[str, int]:
+    return {code: await _purge(home, code, place, before) for code, place in places.items()}
+
+
+async def _purge(home: Home, code: str, place: Place, before: datetime) -> int:
+    """As the service's own keeper does it, in a chain of the operator's own: `<code>/operator`."""
+    from sqlalchemy import MetaData, inspect
+
+    from egovkit.clock import SystemClock
+    from egovkit.db import Database, stamped_journal_tables
+    from egovkit.journal import Journal
+    from egovkit.journal_bodies import purge_bodies, purge_envelopes
+    from egovkit.journal_keeping import purged_entry
+    from sandbox.bootstrap import load_key
+
+    database = Database(place.url, pool_size=1)
+    if database.path is not None and not database.path.exists():
+        return 0
+    bodies = place.bodies()
+    if bodies is None or not home.keystore(code).exists():
+        raise ValueError(f"{code}: its journal key and key store are needed in {home.path}")
+    tables = stamped_journal_tables(MetaData())
+    journal = Journal(tables, f"{code}/operator", load_key(home, code), bodies)
+    try:
+        async with database.begin() as conn:
+            names = set(await conn.run_sync(lambda sync: inspect(sync).get_table_names()))
+            if tables.rows.name not in names:
+                return 0
+            purged = await purge_bodies(conn, tables, before)
+            if "envelopes" in names:
+                purged += await purge_envelopes(conn, before)
+            if purged:
+                await journal.append(conn, [purged_entry(SystemClock().now(), before, purged)])
+            return purged
+    finally:
+        await database.close()

@@ -1,19 +1,20 @@
-"""The journals of a deployment, read from behind: for the trace of a case and the verification of them all."""
+"""The journals of a deployment, read from behind: for the trace of a case, the verification of them all, evidence."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from egovkit.journal import SIGNATURE_TYP, Break, JournalRow, KnownHead, SignatureCheck, signature_check, verify_rows
+from egovkit.journal import SIGNATURE_TYP, JournalRow, KnownHead, SignatureCheck, signature_check
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-EMPTY, BROKEN, SOUND = 2, 1, 0  # exit statuses of `egov journal verify`
+    from egovkit.journal_stamps import JournalStamp
+    from sandbox.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,42 +35,7 @@ class JournalCopy:
     heads: Sequence[KnownHead] = ()
     witnessed: Sequence[KnownHead] = ()
     certificates: Sequence[Certificate] = ()  # of ШЭП's register, withdrawn ones included
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the verification of all journals together found."""
-
-    rows: int
-    writers: Mapping[str, int]  # rows per writer
-    witnesses: int
-    signed: bool  # whether there was a register to check the rows' signatures with
-    breaks: Sequence[Break] = field(default=())
-
-    @property
-    def status(self) -> int:
-        if self.breaks:
-            return BROKEN
-        return SOUND if self.rows else EMPTY
-
-
-def verify(copies: Sequence[JournalCopy]) -> Verdict:
-    """Check every chain against its own heads and against what the others have seen of it. Pure.
-
-    A service that loses its rows together with its own heads is still betrayed: receipts in the databases of
-    the receivers and trails in those of the gateways name its writers and positions.
-    """
-    rows = [row for copy in copies for row in copy.rows]
-    own = [head for copy in copies for head in copy.heads]
-    here = {copy.code for copy in copies}
-    # Partners keep their journals themselves: what their trails say of them cannot be checked here.
-    seen = [head for copy in copies for head in copy.witnessed if head.writer.split("/")[0] in here]
-    writers: dict[str, int] = {}
-    for row in rows:
-        writers[row.writer] = writers.get(row.writer, 0) + 1
-    check = check_of([one for copy in copies for one in copy.certificates])
-    found = distinct(verify_rows(rows, [*own, *seen], check))
-    return Verdict(len(rows), writers, len(seen), check is not None, found)
+    stamps: Sequence[JournalStamp] = ()
 
 
 def check_of(certificates: Sequence[Certificate]) -> SignatureCheck | None:
@@ -96,11 +62,6 @@ def check_of(certificates: Sequence[Certificate]) -> SignatureCheck | None:
     return check
 
 
-def distinct(breaks: Iterable[Break]) -> list[Break]:
-    """Many receipts witness the same position: one complaint is enough."""
-    return list(dict.fromkeys(breaks))
-
-
 def receipt_head(token: str, witness: str) -> KnownHead | None:
     """The chain head a gateway's receipt carries. Only read here, never relied on for passage: whoever holds
     the database could forge it, but only into a complaint."""
@@ -121,29 +82,37 @@ def trail_heads(raw: bytes, witness: str) -> list[KnownHead]:
         return []
 
 
-async def read_all(databases: Mapping[str, str], case_id: str | None = None) -> list[JournalCopy]:
+async def read_all(places: Mapping[str, Place], case_id: str | None = None) -> list[JournalCopy]:
     """Every service's journal (or one case's rows of it) with what its database witnesses."""
-    return [await read_copy(code, url, case_id) for code, url in databases.items()]
+    return [await read_copy(code, place, case_id) for code, place in places.items()]
 
 
-async def read_copy(code: str, url: str, case_id: str | None = None) -> JournalCopy:
+async def read_copy(code: str, place: Place, case_id: str | None = None) -> JournalCopy:
+    """OSError, ValueError where the key's file can't be read."""
     from sqlalchemy import MetaData, inspect
 
-    from egovkit.db import Database, journal_tables
+    from egovkit.db import Database, stamped_journal_tables
     from egovkit.journal import read_heads, read_rows
+    from egovkit.journal_stamps import read_stamps
 
-    database = Database(url, pool_size=1)
+    database = Database(place.url, pool_size=1)
     if database.path is not None and not database.path.exists():
         return JournalCopy(code, ())
-    tables = journal_tables(MetaData())
+    tables = stamped_journal_tables(MetaData())
+    assert tables.stamps is not None
     try:
         async with database.read() as conn:
             names = set(await conn.run_sync(lambda sync: inspect(sync).get_table_names()))
             if tables.rows.name not in names:
                 return JournalCopy(code, ())
-            rows = await read_rows(conn, tables, case_id=case_id)
-            heads = await read_heads(conn, tables)
-            return JournalCopy(code, rows, heads, await witnessed(conn, code, names), await register(conn, names))
+            return JournalCopy(
+                code,
+                await read_rows(conn, tables, case_id=case_id, bodies=place.bodies()),
+                await read_heads(conn, tables),
+                await witnessed(conn, code, names),
+                await register(conn, names),
+                await read_stamps(conn, tables.stamps) if tables.stamps.name in names else (),
+            )
     finally:
         await database.close()
 
@@ -183,18 +152,3 @@ def tokens(receipts: str | None) -> list[str]:
     if receipts.startswith("["):
         return [str(token) for token in json.loads(receipts)]
     return receipts.split(",")
-
-
-def report(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as data."""
-    return {
-        "status": {SOUND: "sound", BROKEN: "broken", EMPTY: "empty"}[verdict.status],
-        "rows": verdict.rows,
-        "writers": dict(sorted(verdict.writers.items())),
-        "witnesses": verdict.witnesses,
-        "signatures_checked": verdict.signed,
-        "breaks": [
-            {"writer": one.writer, "position": one.position, "reason": one.reason, "detail": one.detail}
-            for one in verdict.breaks
-        ],
-    }

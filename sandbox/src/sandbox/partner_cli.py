@@ -102,7 +102,7 @@ def join(
 @app.command()
 def request(code: Code, *, out: OutOption = DEFAULT) -> None:
     """Only key and PKCS#10 request: for those whose operator admits them (`egov partner admit`)."""
-    with _plain():
+    with in_words():
         _folder(out).request(code)
     typer.echo(f"give {out / 'request.csr'} to the operator; key.pem stays here")
 
@@ -155,9 +155,20 @@ def resume(*, at: AsOption = DEFAULT, home: HomeOption = None, target: TargetOpt
 
 
 @app.command()
-def rotate(*, at: AsOption = DEFAULT, home: HomeOption = None, target: TargetOption = None) -> None:
-    """A new key and certificate beside the old, which stays good until it is withdrawn or ends."""
+def rotate(
+    *,
+    at: AsOption = DEFAULT,
+    overlap: Annotated[
+        float, typer.Option("--overlap", min=0, help="Seconds the old certificate stays good after the turn.")
+    ] = 60.0,
+    keep_old: Annotated[bool, typer.Option("--keep-old", help="Do not end the old certificate.")] = False,
+    home: HomeOption = None,
+    target: TargetOption = None,
+) -> None:
+    """A new key and certificate beside the old; the old is ended at ШЭП after the overlap, for what is on its way."""
     folder = _folder(at)
+
+    from egovkit.clock import SystemClock
 
     async def work(bus: Bus) -> str:
         ours, following = folder.ours(), folder.next()
@@ -165,10 +176,16 @@ def rotate(*, at: AsOption = DEFAULT, home: HomeOption = None, target: TargetOpt
         issued = await bus.operators.certify(wish.code, wish.bin, following.request(wish.code))
         following.keep(issued, wish, bus.urls)
         await bus.at(following, ours).until_let_in()
+        before = folder.key().thumbprint
         folder.turn()
-        return folder.key().thumbprint
+        typer.echo(f"signing with {folder.key().thumbprint}; the key before it lies in {at / 'old'}")
+        if keep_old:
+            return f"{before} stays good"
+        await SystemClock().sleep(overlap)
+        await bus.operators.end_certificate(wish.code, before)
+        return f"{before} is good no more"
 
-    typer.echo(f"signing with {_with_bus(home, target, work)}; the key before it lies in {at / 'old'}")
+    typer.echo(_with_bus(home, target, work))
 
 
 @app.command()
@@ -287,7 +304,7 @@ def _with_bus(home: Path | None, target: str | None, work: Callable[[Bus], Await
         async with _bus(Home(home_of(home)), target) as bus:
             return await work(bus)
 
-    with _plain():
+    with in_words():
         return run(ask())
 
 
@@ -308,7 +325,7 @@ async def _bus(home: Home, url: str | None) -> AsyncIterator[Bus]:
 
 
 @contextmanager
-def _plain() -> Iterator[None]:
+def in_words() -> Iterator[None]:
     """Says in words why it did not work: exits 1 when somebody refused, 3 when nothing is there to ask."""
     import httpx
 

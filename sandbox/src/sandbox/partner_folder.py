@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egovkit.contracts import contracts_dir, contracts_version
+from egovkit.errors import EgovError
+from egovkit.private_files import read_private
 from sandbox.bootstrap import pems, write_private
 from sandbox.composition import NUC, RSHEP, SHEP
 from sandbox.enrolment import Wish
@@ -103,13 +105,15 @@ class Folder:
             raise FolderUnusable(
                 f"{error.filename} is not there: the folder of a partner has key and certificate"
             ) from None
+        except EgovError as error:
+            raise FolderUnusable(f"{self.path / KEY} is not yours alone ({error}): chmod 600") from None
         except ValueError as error:
             raise FolderUnusable(f"key and certificate of {self.path} cannot be used: {error}") from None
 
     def _private(self) -> PrivateKey:
         from egovkit.signatures.keys import load_private_key
 
-        return load_private_key((self.path / KEY).read_bytes())
+        return load_private_key(read_private(self.path / KEY))
 
     def next(self) -> Folder:
         """Where the next key is prepared."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -234,6 +234,18 @@ class Citizen(Person):
         return await self.wait(
             f"/v1/cases/{case}", status, lambda seen: (seen["status"]["owner"] or {}).get("status") == status
         )
+
+    async def who_read_my_data(self, silent: Collection[str] = ()) -> dict[str, Any]:
+        """Ask every register, and wait for all their answers but of those that are known to be `silent`."""
+        await self.call("POST", "/v1/data-reads")
+        return await self.wait(
+            "/v1/data-reads?limit=100", "the registers' answers", lambda seen: _answered(seen, silent)
+        )
+
+
+def _answered(seen: dict[str, Any], silent: Collection[str]) -> bool:
+    states = {one["holder"]["code"]: one["state"] for one in seen["registers"]}
+    return all(state != "waiting" for code, state in states.items() if code not in silent)
 
 
 __all__ = ["Citizen", "GaveUp", "Person", "RefusedByService"]

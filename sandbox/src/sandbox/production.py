@@ -162,9 +162,6 @@ class ProductionWorld(Deployment):
         url = make_url(self._db).set(database=database_name(code), drivername="postgresql+asyncpg")
         return url.render_as_string(hide_password=False)
 
-    def journals(self) -> dict[str, str]:
-        return {service.code: self.database_url(service.code) for service in self.services if service.on_bus}
-
     async def start(self) -> None:
         bootstrap.make_secrets(self.home, self.ids)
         await self._prepare_servers()
@@ -216,9 +213,8 @@ class ProductionWorld(Deployment):
         self.urls = {s.code: f"http://127.0.0.1:{ports[s.code, 0]}" for s in self.services}
         return [self._child(s, str(n + 1), ports[s.code, n]) for s in self.services for (c, n) in ports if c == s.code]
 
-    def members(self) -> list[Member]:
-        children = self.supervisor.children if self.sandbox else []
-        return [Member(child.name, child.service.code, child.url) for child in children]
+    def processes(self) -> list[Member]:
+        return [Member(child.name, child.service.code, child.url) for child in self.supervisor.children]
 
     def _child(self, service: Service, instance: str, port: int) -> Child:
         values = values_for(service, self.home, self.urls, port, sandbox=self.sandbox)

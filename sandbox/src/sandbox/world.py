@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -28,6 +29,7 @@ from sandbox import bootstrap
 from sandbox.clock import Moved, Mover, Target, moved_before
 from sandbox.composition import ADMINISTERED, BY_CODE, NEEDED, NUC, SERVICES, SHEP, Home, Service, values_for
 from sandbox.hosting import Host, StartFailed, listen
+from sandbox.places import Place
 from sandbox.target import Aim, Member, write_members
 
 if TYPE_CHECKING:
@@ -98,13 +100,19 @@ class Deployment:
     def _note_down(self) -> None:
         """For whoever comes from outside with the right to read the home; gone with the deployment."""
         path = self.home.path / NOTE
-        content = {"urls": self.urls, "journals": self.journals()}
+        places = {code: {"url": place.url, "key": str(place.key)} for code, place in self.journals().items()}
+        processes = [asdict(process) for process in self.processes()]
+        content = {"urls": self.urls, "journals": places, "processes": processes}
         bootstrap.write_private(path, json.dumps(content, indent=2).encode())
         self._stack.callback(path.unlink, missing_ok=True)
 
     def members(self) -> list[Member]:
         """Every process that has a clock to be moved; none where nobody may move it."""
-        return [Member(code, code, url) for code, url in self.urls.items()] if self.sandbox else []
+        return self.processes() if self.sandbox else []
+
+    def processes(self) -> list[Member]:
+        """Every process, and where it listens."""
+        return [Member(code, code, url) for code, url in self.urls.items()]
 
     async def advance(self, target: Target) -> Moved:
         """Move the time of all of it, stopping wherever something comes due."""
@@ -141,9 +149,13 @@ class Deployment:
     def admin_tokens(self) -> dict[str, str]:
         return {code: self.admin_token(code) for code in ADMINISTERED}
 
-    def journals(self) -> dict[str, str]:
-        """The database of every service that keeps a journal, by code."""
-        return {service.code: self.home.database_url(service.code) for service in self.services if service.on_bus}
+    def journals(self) -> dict[str, Place]:
+        """The database of every service that keeps a journal, by code, and the key of its bodies."""
+        codes = [service.code for service in self.services if service.on_bus]
+        return {code: Place(self.database_url(code), self.home.journal_key(code)) for code in codes}
+
+    def database_url(self, code: str) -> str:
+        return self.home.database_url(code)
 
     async def key(self, code: str) -> SigningKey:
         """A system's own signing key: for checking the twin from behind."""

@@ -29,6 +29,7 @@ from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached, verify_compact
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
@@ -464,6 +465,7 @@ def settings_in(home: Path, arm: SigningKey, pki: TestPki, **wanted: Any) -> Set
         "admin_token_file": home / "admin",
         "nuc_url": "http://nuc.test",
         "shep_url": "http://shep.test",
+        **give_journal_key(home, "provider-arm"),
         "deadline_poll_s": 10.0**9,  # a hand-moved clock would stop at every look of a year
         "argon2_time": 1,
         "argon2_memory_kib": 32,

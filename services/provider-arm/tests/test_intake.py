@@ -14,6 +14,7 @@ import pytest
 from egovkit.envelope import Envelope
 from egovkit.journal import read_heads, read_rows, verify_rows
 from egovkit.signatures.cms import sign_cms
+from egovkit.testing.journal import BODIES
 from egovlaw.identifiers import synthetic_iin
 from provider_arm.handlers import HANDLERS
 from provider_arm.store import cases
@@ -64,7 +65,7 @@ async def test_registration_is_a_step_of_our_own_journal_with_the_acts_limit(arm
     await arm.clock.advance(20)  # on its way
     await arm.deliver(wire)
     async with arm.ws.db.read() as conn:
-        [row] = await read_rows(conn, kit.journal, case_id=envelope.subject)
+        [row] = await read_rows(conn, kit.journal, bodies=BODIES, case_id=envelope.subject)
     facts = row.facts
     assert (facts["step"], facts["clause"], facts["outcome"]) == ("P6", "6 9)", "done")
     assert (facts["state_before"], facts["state_after"]) == ("submitted", "registered")
@@ -76,7 +77,7 @@ async def test_the_journal_holds_after_a_day_of_work(arm: Arm) -> None:
     for _ in range(3):
         await arm.submit()
     async with arm.ws.db.read() as conn:
-        rows, heads = await read_rows(conn, kit.journal), await read_heads(conn, kit.journal)
+        rows, heads = await read_rows(conn, kit.journal, bodies=BODIES), await read_heads(conn, kit.journal)
     assert len(rows) == 3
     assert verify_rows(rows, heads) == []
 
@@ -116,10 +117,10 @@ async def test_every_handler_given_the_same_delivery_again_changes_nothing(arm: 
     await arm.deliver(*wires)
     await arm.outgoing(1)
     async with arm.ws.db.read() as conn:
-        before = await read_rows(conn, kit.journal)
+        before = await read_rows(conn, kit.journal, bodies=BODIES)
     await arm.deliver(*wires)
     async with arm.ws.db.read() as conn:
-        assert await read_rows(conn, kit.journal) == before
+        assert await read_rows(conn, kit.journal, bodies=BODIES) == before
     assert len(arm.sent) == 1
     assert arm.letters == []
 

@@ -11,6 +11,7 @@ import pytest
 
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.journal import read_rows
+from egovkit.testing.journal import BODIES
 from egovlaw.loader import load_catalogue
 from provider_arm.domain.desks import unknown_papers
 from provider_arm.tables import kit
@@ -84,7 +85,7 @@ async def test_an_intake_is_journalled_and_told_to_nobody(arm: Arm) -> None:
     official = await clerk(arm)
     case = done(await official.post("/v1/intakes", brought(arm, CENTRE)))["case"]
     async with arm.ws.db.read() as conn:
-        rows = await read_rows(conn, kit.journal, case_id=case)
+        rows = await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
     assert [row.facts.get("action") for row in rows] == ["intake.accepted"]
     assert await arm.outgoing(0) == []
 

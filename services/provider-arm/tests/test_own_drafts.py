@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from egovkit.journal import read_rows
+from egovkit.testing.journal import BODIES
 from egovlaw.identifiers import synthetic_iin
 from provider_arm.tables import kit
 
@@ -28,7 +29,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 async def steps(arm: Arm, case: str) -> list[tuple[Any, ...]]:
     async with arm.ws.db.read() as conn:
-        rows = await read_rows(conn, kit.journal, case_id=case)
+        rows = await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
     return [(row.facts["step"], row.facts["outcome"]) for row in rows if row.kind == "step"]
 
 
@@ -59,7 +60,7 @@ async def test_the_login_is_a_step_of_our_own_journal_at_the_moment_it_happened(
     await arm.clock.advance(60)
     case = await executor.open_own()
     async with arm.ws.db.read() as conn:
-        [row] = await read_rows(conn, kit.journal, case_id=case)
+        [row] = await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
     facts = row.facts
     assert (facts["step"], facts["clause"], facts["by"]) == ("P1", "7 1)", executor.id)
     assert (facts["state_before"], facts["state_after"]) == ("new", "logging_in")
@@ -124,7 +125,7 @@ async def test_entering_the_consumer_is_the_second_step_with_the_acts_limit(arm:
     assert entered.json()["consumer_iin"] == arm.applicant
     assert [step["step"] for step in entered.json()["trail"]] == ["P1", "P2"]
     async with arm.ws.db.read() as conn:
-        row = (await read_rows(conn, kit.journal, case_id=case))[-1]
+        row = (await read_rows(conn, kit.journal, bodies=BODIES, case_id=case))[-1]
     assert (row.facts["clause"], row.facts["limit_s"], row.facts["used_s"]) == ("7 2)", 10.0, 8.0)
     assert arm.applicant not in str(row.body)
 

@@ -18,6 +18,7 @@ from egovkit.envelope import Envelope
 from egovkit.journal import read_heads, read_rows, verify_rows
 from egovkit.messages import MessageRegister
 from egovkit.signatures.cms import sign_cms, verify_cms
+from egovkit.testing.journal import BODIES
 from egovlaw.flow import START, OrderAccepted, TrailStep, judge_order
 from egovlaw.loader import load_catalogue
 from egovlaw.routing import Party, judge_route
@@ -45,7 +46,7 @@ def bytes_of(prepared: httpx.Response) -> bytes:
 
 async def steps(arm: Arm, case: str) -> list[dict[str, Any]]:
     async with arm.ws.db.read() as conn:
-        rows = await read_rows(conn, kit.journal, case_id=case)
+        rows = await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
     return [row.facts for row in rows if row.kind == "step"]
 
 
@@ -199,7 +200,7 @@ async def test_signing_and_registration_are_steps_with_the_acts_limits(arm: Arm)
     assert (registered["limit_s"], registered["used_s"]) == (90.0, 0.0)
     assert (registered["state_before"], registered["state_after"]) == ("signed", "registered")
     async with arm.ws.db.read() as conn:
-        assert verify_rows(await read_rows(conn, kit.journal), await read_heads(conn, kit.journal)) == []
+        assert verify_rows(await read_rows(conn, kit.journal, bodies=BODIES), await read_heads(conn, kit.journal)) == []
 
 
 async def test_numbers_of_the_desk_and_of_the_portal_are_one_row(arm: Arm) -> None:

@@ -13,6 +13,7 @@ import pytest
 from egovkit.envelope import Envelope
 from egovkit.journal import JournalRow, read_heads, read_rows, verify_rows
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import BODIES
 from egovlaw.identifiers import synthetic_iin
 from provider_arm.store import own
 from provider_arm.tables import kit
@@ -34,7 +35,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
 
 async def journal(arm: Arm, case: str, kind: str = "envelope") -> list[JournalRow]:
     async with arm.ws.db.read() as conn:
-        rows = await read_rows(conn, kit.journal, case_id=case)
+        rows = await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
     return [row for row in rows if row.kind == kind]
 
 
@@ -213,7 +214,7 @@ async def test_the_answer_is_in_our_journal_as_applied_with_what_it_used_of_the_
     [*_, checked] = await journal(arm, case, "step")
     assert (checked.facts["step"], checked.facts["clause"], checked.facts["outcome"]) == ("C1", "7 4)", "ok")
     async with arm.ws.db.read() as conn:
-        assert verify_rows(await read_rows(conn, kit.journal), await read_heads(conn, kit.journal)) == []
+        assert verify_rows(await read_rows(conn, kit.journal, bodies=BODIES), await read_heads(conn, kit.journal)) == []
 
 
 @pytest.mark.parametrize(

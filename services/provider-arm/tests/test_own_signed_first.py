@@ -17,6 +17,7 @@ from egovkit.journal import read_rows
 from egovkit.messages import MessageRegister
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.keys import der
+from egovkit.testing.journal import BODIES
 from egovlaw.flow import START, OrderAccepted, TrailStep, judge_order
 from egovlaw.loader import load_catalogue
 from egovlaw.routing import Party, judge_route
@@ -52,7 +53,7 @@ def done(answer: httpx.Response) -> dict[str, Any]:
 
 async def steps(arm: Arm, case: str) -> list[tuple[str, str, float | None, float | None]]:
     async with arm.ws.db.read() as conn:
-        rows = await read_rows(conn, kit.journal, case_id=case)
+        rows = await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
     named = ("step", "outcome", "limit_s", "used_s")
     return [tuple(row.facts[name] for name in named) for row in rows if row.kind == "step"]
 
@@ -226,7 +227,7 @@ async def test_a_refused_login_is_recorded_as_the_acts_steps_without_a_name(arm:
     refused = await arm.http.post("/v1/sessions", json=wrong)
     assert (refused.json()["code"], refused.json()["clause"]) == ("staff.login_refused", "6 4)")
     async with arm.ws.db.read() as conn:
-        rows = [row for row in await read_rows(conn, kit.journal, case_id=None) if "person" in row.facts]
+        rows = [row for row in await read_rows(conn, kit.journal, bodies=BODIES, case_id=None) if "person" in row.facts]
     told = [(row.kind, row.facts["step"], row.facts["outcome"]) for row in rows]
     assert told == [("step", "P1", "done"), ("step", "C1", "violation"), ("refusal", "P2", "refusal")]
     assert official.iin not in json.dumps([row.facts for row in rows])
@@ -264,7 +265,7 @@ async def test_signing_the_result_and_issuing_it_have_a_minute_each(arm: Arm) ->
     case, _ = await issued(arm)
     assert (await steps(arm, case))[-1] == ("P8", "done", 60.0, 20.0)  # row 7: from the decision on
     async with arm.ws.db.read() as conn:
-        rows = await read_rows(conn, kit.journal, case_id=case)
+        rows = await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
     [row] = [row.facts for row in rows if row.facts.get("action") == "result.signed"]
     assert (row["step"], row["clause"], row["limit_s"], row["used_s"]) == (
         "P7",

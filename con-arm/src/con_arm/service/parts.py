@@ -24,7 +24,7 @@ from egovkit.journal import Journal
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.signatures.certificates import TrustStore
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.sealing import Sealer
 from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import Catalogue, Regulation
@@ -44,7 +44,7 @@ class Centre:
     clock: Clock
     ids: Ids
     catalogue: Catalogue
-    key: SigningKey  # the workstation's system key
+    key: KeyCustody  # the workstation's system key
     journal: Journal
     outbox: Outbox
     membership: Membership

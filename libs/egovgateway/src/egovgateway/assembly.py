@@ -28,6 +28,7 @@ from egovgateway.webhooks.store import WebhookStore
 from egovkit.bus import BatchHandler
 from egovkit.bus.topology import Topology
 from egovkit.envelope import Envelope
+from egovkit.journal_bodies import purge_envelopes
 from egovkit.membership import Member
 from egovkit.node import Node
 from egovkit.sandbox.clock import Control, Moment
@@ -137,6 +138,7 @@ async def running(
     `others` take from queues that bring something else than envelopes to be judged.
     """
     gateway, courier = door.gateway, door.webhooks.courier
+    node.journal_keeper.purges.append(purge_envelopes)
     publisher = gateway.parts.publisher
     publisher.every_round(gateway.judge_parked)
     publisher.every_round(gateway.keep_fresh)

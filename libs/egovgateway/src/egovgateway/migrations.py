@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Column, MetaData, text
 
 from egovgateway.tables import REVISION, due, gateway_tables, measured, webhook_tables
+from egovkit.db.migrations import create_kit_tables
 
 
 def create_gateway_tables(*, revision: int) -> None:
@@ -18,10 +19,14 @@ def create_gateway_tables(*, revision: int) -> None:
 
 
 def upgrade_gateway_tables(*, revision: int) -> None:
-    """From the revision before to `revision`. 2: limits used beside the envelope, and the limit a case is under."""
+    """From the revision before to `revision`. 2: limits used beside the envelope, and the limit a case is under. 3:
+    time stamps over the journal."""
     from alembic import op
 
     _known(revision, 2)
+    if revision == 3:
+        create_kit_tables("journal_stamps", revision=4)
+        return
     for name, added in (("envelopes", measured()), ("cases", due())):
         for part in added:
             if isinstance(part, Column):

@@ -15,8 +15,8 @@ from egovkit.ids import Ids
 from egovkit.membership import Member
 from egovkit.messages import MessageRegister
 from egovkit.problems import Problems
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import sign_detached
-from egovkit.signatures.keys import SigningKey
 from egovlaw.kinds import message_type
 
 NOT_ORDERED = 0  # the caseseq of what is no move of its case
@@ -28,7 +28,7 @@ class Notices:
     """Composes and signs a gateway's own envelopes. They are no moves of a case, so they are not ordered."""
 
     code: str
-    key: SigningKey
+    key: KeyCustody
     clock: Clock
     ids: Ids
     problems: Problems

@@ -24,7 +24,7 @@ from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.journal import Journal
 from egovkit.membership import Member
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyCustody
 
 ALONE_ATTEMPTS = 8  # two processes on one case meet at most a few times; beyond that the broker redelivers
 PARKED_BATCH = 200
@@ -55,7 +55,7 @@ class GatewayParts:
     db: Database
     store: GatewayStore
     journal: Journal
-    key: SigningKey
+    key: KeyCustody
     clock: Clock
     checker: Checker
     notices: Notices

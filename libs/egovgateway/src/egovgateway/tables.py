@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from egovkit.db import JournalTables, UtcDateTime, journal_tables
+from egovkit.db import JournalTables, UtcDateTime, journal_tables, stamped_journal_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class WebhookTables:
     attempts: Table
 
 
-REVISION = 2  # of the shapes below; `egovgateway.migrations` knows the way from each to the next
+REVISION = 3  # of the shapes below; `egovgateway.migrations` knows the way from each to the next
 
 
 def gateway_tables(metadata: MetaData, revision: int = REVISION) -> GatewayTables:
@@ -52,7 +52,7 @@ def gateway_tables(metadata: MetaData, revision: int = REVISION) -> GatewayTable
         envelopes=_envelopes(metadata, *(measured() if revision > 1 else ())),
         turned_away=_turned_away(metadata),
         cases=_cases(metadata, *(due() if revision > 1 else ())),
-        journal=journal_tables(metadata),
+        journal=stamped_journal_tables(metadata) if revision > 2 else journal_tables(metadata),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a node takes from its settings at the start: the key, the files, the connection to the broker."""
+"""What a node takes from its settings at the start: the keys, the files, the connection to the broker."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from egovkit.bus import Bus
 from egovkit.clock import Clock
+from egovkit.journal_bodies import Bodies
 from egovkit.settings import ServiceSettings
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyFile
 
 
 def make_bus(settings: ServiceSettings, clock: Clock) -> Bus:
@@ -20,10 +21,18 @@ def make_bus(settings: ServiceSettings, clock: Clock) -> Bus:
     return RabbitBus(url, clock=clock)
 
 
-def load_key(settings: ServiceSettings) -> SigningKey:
-    """The system's key from its PKCS#12 file; FileNotFoundError says which setting names it."""
-    content = file_of(settings.keystore, "key store").read_bytes()
-    return SigningKey.load(content, settings.keystore_password())
+def open_custody(settings: ServiceSettings) -> KeyFile:
+    """The system's key in its PKCS#12 file; FileNotFoundError says which setting names it."""
+    return KeyFile(file_of(settings.keystore, "key store"), settings.keystore_password_file)
+
+
+def load_bodies(settings: ServiceSettings) -> Bodies:
+    """What seals and opens the bodies of the service's journal; FileNotFoundError, ValueError say which file."""
+    path = file_of(settings.journal_key_file, "journal key")
+    try:
+        return Bodies.of_file(path)
+    except ValueError as error:
+        raise ValueError(f"the journal key {path} is not 32 bytes in hex, one key a line") from error
 
 
 def file_of(path: Path, what: str) -> Path:

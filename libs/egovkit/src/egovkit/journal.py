@@ -3,7 +3,7 @@
     hash = SHA-256(JSON [prev, writer, position, kind, time, case_id, body_sha256])
 
 The body enters only through its own hash: personal data can be removed later and the chain still proves what was
-there. A row may carry the writer's signature over its place and hash; the chain itself needs no key to check.
+there. At rest it is sealed (`egovkit.journal_bodies`), and whoever reads says with which key. A row may carry the writer's signature over its place and hash; the chain itself needs no key to check.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import RowMapping, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db.engine import before_commit, insert_ignore, taken_back
 from egovkit.db.tables import JournalTables
+from egovkit.errors import EgovError
+from egovkit.journal_bodies import Bodies, BodiesSealed, is_sealed
 
 if TYPE_CHECKING:
-    from egovkit.signatures.keys import SigningKey
+    from egovkit.signatures.custody import KeyCustody
 
 Kind = Literal["step", "envelope", "refusal", "admin"]
 GENESIS = "0" * 64  # what the first row of every writer points back to
@@ -61,7 +63,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """A row as stored, with all its columns."""
+    """A row with all its columns. `body` is None when it was purged, or when it is sealed and was read without the
+    key: then `sealed` is what stands in the database."""
 
     writer: str
     position: int
@@ -73,11 +76,17 @@ class JournalRow:
     time: datetime
     case_id: str | None
     signature: str | None = None
+    sealed: str | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The body as an object; empty when it was purged."""
+        """The body as an object; empty when it was purged. BodiesSealed when it was read without the key."""
+        if self.sealed is not None:
+            raise BodiesSealed(f"row {self.position} of {self.writer} is sealed: the key of that journal is needed")
         return {} if self.body is None else dict(json.loads(self.body))
+
+
+COLUMNS = tuple(name for name in JournalRow.__slots__ if name != "sealed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +122,15 @@ SignatureCheck = Callable[[JournalRow], bool]
 
 
 class Journal:
-    """Appends to one writer's chain, inside the caller's transaction."""
+    """Appends to one writer's chain, inside the caller's transaction; with `bodies` they are sealed."""
 
-    def __init__(self, tables: JournalTables, writer: str, key: SigningKey | None = None) -> None:
+    def __init__(
+        self, tables: JournalTables, writer: str, key: KeyCustody | None = None, bodies: Bodies | None = None
+    ) -> None:
         self.tables = tables
         self.writer = writer
         self._key = key
+        self._bodies = bodies
         heads = tables.heads
         # Made once: SQLAlchemy spends more on making a statement than on running one that it knows.
         self._head = select(heads.c.position, heads.c.head).where(heads.c.writer == writer).with_for_update()
@@ -147,7 +159,7 @@ class Journal:
             row = chain(entry, self.writer, position, head)
             head = row.hash
             rows.append(row if self._key is None else self._signed(row, self._key))
-        await conn.execute(self._insert, [_columns(row) for row in rows])
+        await conn.execute(self._insert, [self._stored(row) for row in rows])
         await conn.execute(self._move, {"new_position": position, "new_head": head})
         return [Link(row.writer, row.position, row.hash) for row in rows]
 
@@ -159,7 +171,13 @@ class Journal:
             row = (await conn.execute(self._head)).one()
         return row.position, row.head
 
-    def _signed(self, row: JournalRow, key: SigningKey) -> JournalRow:
+    def _stored(self, row: JournalRow) -> dict[str, Any]:
+        columns = _columns(row)
+        if self._bodies is not None and row.body is not None:
+            columns["body"] = self._bodies.seal(row.body, row.writer, row.position)
+        return columns
+
+    def _signed(self, row: JournalRow, key: KeyCustody) -> JournalRow:
         from egovkit.signatures.jws import sign_compact
 
         token = sign_compact(_signed_payload(row), key, SIGNATURE_TYP)
@@ -183,11 +201,17 @@ def chain(entry: JournalEntry, writer: str, position: int, prev: str) -> Journal
     return JournalRow(**{**_columns(row), "hash": row_hash(row)})
 
 
-def row_hash(row: JournalRow) -> str:
-    """The hash that follows from the row's columns (its stored `hash`, body and signature do not enter)."""
+def hashed_text(row: JournalRow) -> str:
+    """What is hashed of a row: its SHA-256 in UTF-8 is the row's hash (its stored `hash`, body and signature do not
+    enter)."""
     time = row.time.astimezone(UTC).isoformat(timespec="microseconds")
     fields = [row.prev, row.writer, row.position, row.kind, time, row.case_id, row.body_sha256]
-    return _sha256(json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def row_hash(row: JournalRow) -> str:
+    """The hash that follows from the row's columns."""
+    return _sha256(hashed_text(row))
 
 
 def verify_rows(
@@ -258,7 +282,6 @@ def _verify_heads(rows: Sequence[JournalRow], heads: Iterable[KnownHead]) -> lis
 def signature_check(verify: Callable[[str], Mapping[str, Any]]) -> SignatureCheck:
     """A check for `verify_rows`. `verify` takes a compact JWS of typ `egov-journal+jws` and returns its payload, or
     raises (EgovError) when the signature is not good."""
-    from egovkit.errors import EgovError
 
     def check(row: JournalRow) -> bool:
         if row.signature is None:
@@ -271,8 +294,29 @@ def signature_check(verify: Callable[[str], Mapping[str, Any]]) -> SignatureChec
     return check
 
 
+def row_of(stored: RowMapping, bodies: Bodies | None = None) -> JournalRow:
+    """The one door by which rows come out of a database. Without `bodies` a sealed body stays sealed; one that they
+    do not open comes out as an empty object, which cannot be what was hashed: BODY."""
+    columns = dict(stored)
+    body = columns["body"]
+    if body is None or not is_sealed(body):
+        return JournalRow(**columns)
+    if bodies is None:
+        return JournalRow(**{**columns, "body": None, "sealed": body})
+    try:
+        opened = bodies.open(body, columns["writer"], columns["position"], columns["body_sha256"])
+    except EgovError:
+        opened = "{}"
+    return JournalRow(**{**columns, "body": opened})
+
+
 async def read_rows(
-    conn: AsyncConnection, tables: JournalTables, *, case_id: str | None = None, writer: str | None = None
+    conn: AsyncConnection,
+    tables: JournalTables,
+    *,
+    case_id: str | None = None,
+    writer: str | None = None,
+    bodies: Bodies | None = None,
 ) -> list[JournalRow]:
     """The rows of a case, of a writer, or all, by writer and position."""
     rows = tables.rows
@@ -281,7 +325,7 @@ async def read_rows(
         query = query.where(rows.c.case_id == case_id)
     if writer is not None:
         query = query.where(rows.c.writer == writer)
-    return [JournalRow(**row._mapping) for row in await conn.execute(query)]
+    return [row_of(row._mapping, bodies) for row in await conn.execute(query)]
 
 
 async def read_heads(conn: AsyncConnection, tables: JournalTables) -> list[KnownHead]:
@@ -290,19 +334,12 @@ async def read_heads(conn: AsyncConnection, tables: JournalTables) -> list[Known
     return [KnownHead(row.writer, row.position, row.head) for row in await conn.execute(select(heads))]
 
 
-async def purge_bodies(conn: AsyncConnection, tables: JournalTables, before: datetime) -> int:
-    """Removes the bodies of rows older than `before`; hashes and signatures stay. Returns how many were purged."""
-    rows = tables.rows
-    old = update(rows).where(rows.c.time < before, rows.c.body.is_not(None)).values(body=None)
-    return (await conn.execute(old)).rowcount
-
-
 def _signed_payload(row: JournalRow) -> dict[str, Any]:
     return {"writer": row.writer, "position": row.position, "hash": row.hash}
 
 
 def _columns(row: JournalRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in JournalRow.__slots__}
+    return {name: getattr(row, name) for name in COLUMNS}
 
 
 def _sha256(text: str) -> str:

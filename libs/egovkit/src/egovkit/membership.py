@@ -20,8 +20,9 @@ from egovkit.clock import Clock
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import Certificate, CertificateFacts, TrustStore, load_certificate
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import peek_payload, read_header, sign_compact, verify_compact, verify_detached
-from egovkit.signatures.keys import SigningKey, der, thumbprint
+from egovkit.signatures.keys import der, thumbprint
 from egovkit.signatures.receipt import Receipt, read_receipt
 
 __all__ = [
@@ -168,7 +169,7 @@ class Members:
             raise EgovError("participant.list_invalid", reason=type(error).__name__) from None
 
 
-def sign_members(members: Members, key: SigningKey) -> str:
+def sign_members(members: Members, key: KeyCustody) -> str:
     """The member list as a compact JWS of typ `egov-members+jws`; ШЭП's work."""
     return sign_compact(members.to_payload(), key, MEMBERS_TYP)
 
@@ -181,6 +182,13 @@ class Membership:
         self._trust = trust
         self._clock = clock
         self.members = members or Members()
+
+    def lets_sign(self, code: str, print_: str) -> bool:
+        """Whether the list has this certificate as one the member `code` may sign with now."""
+        found = self.members.registration(print_)
+        if found is None or found[0].code != code:
+            return False
+        return found[1].not_before <= self._clock.now() <= found[1].not_after
 
     def update(self, list_jws: str) -> bool:
         """Take a signed list; False when it is not newer than ours.

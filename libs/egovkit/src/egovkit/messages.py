@@ -24,6 +24,7 @@ from egovkit.contracts import read_yaml
 from egovkit.errors import EgovError, FieldError
 
 CLASSES = ("request", "submission", "fact", "answer")
+ABOUTS = ("case", "person")
 MAX_ERRORS = 20  # a wrong list of a thousand items needs no thousand lines to be understood
 
 
@@ -44,6 +45,7 @@ class MessageSpec:
     to_kinds: tuple[str, ...]
     dataschema: str
     validator: jsonschema_rs.Draft202012Validator
+    about: str = "case"  # or "person": it stands in no act and belongs to no case
 
 
 class MessageRegister:
@@ -100,10 +102,12 @@ class MessageRegister:
 
 
 def _spec(contracts: Path, prefix: str, entry: Mapping[str, Any], version: str) -> MessageSpec:
-    if unknown := set(entry) - {"name", "class", "from", "to", "version"}:
+    if unknown := set(entry) - {"name", "class", "from", "to", "version", "about"}:
         raise ValueError(f"unknown keys {sorted(unknown)}")
     if entry["class"] not in CLASSES:
         raise ValueError(f"class {entry['class']!r} is not one of {', '.join(CLASSES)}")
+    if entry.get("about", "case") not in ABOUTS:
+        raise ValueError(f"about {entry['about']!r} is not one of {', '.join(ABOUTS)}")
     name = str(entry["name"])
     schema = json.loads((contracts / "messages" / f"{name}.schema.json").read_text(encoding="utf-8"))
     return MessageSpec(
@@ -114,6 +118,7 @@ def _spec(contracts: Path, prefix: str, entry: Mapping[str, Any], version: str) 
         to_kinds=tuple(entry["to"]),
         dataschema=schema["$id"],
         validator=jsonschema_rs.Draft202012Validator(schema, validate_formats=True),
+        about=entry.get("about", "case"),
     )
 
 

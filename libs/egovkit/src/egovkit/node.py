@@ -53,12 +53,14 @@ from egovkit.deadlines import (
     DeadlineRunner,
     Deadlines,
 )
-from egovkit.equipment import file_of, load_key, make_bus
+from egovkit.equipment import file_of, load_bodies, make_bus, open_custody
 from egovkit.errors import EgovError
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.inbox import Handler, Inbox, Prepare
 from egovkit.journal import Journal
+from egovkit.journal_keeping import JournalKeeper, StampMetrics
+from egovkit.key_watch import KeyMetrics, KeyWatch, log_refusal
 from egovkit.log import get_logger
 from egovkit.membership import Membership
 from egovkit.messages import MessageRegister
@@ -74,7 +76,7 @@ from egovkit.sandbox.taps import tap_client, tap_service
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.tls import public_trust
 from egovkit.upkeep import BusMetrics, forget_for_ever
 
@@ -126,8 +128,11 @@ class Node:
         self._waiting_for = "start"
         self._parts: Parts | None = None
         self._stack: AsyncExitStack | None = None
+        self._key_metrics = KeyMetrics(settings.code, self.metrics.registry)
+        self.metrics.ask(self._refresh_key_metrics)
         self._inboxes: list[Inbox] = []
         self._deadline_metrics: DeadlineMetrics | None = None
+        self._stamp_metrics: StampMetrics | None = None
         self._timers: list[DeadlineRunner] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -140,8 +145,8 @@ class Node:
         return self._started.bus
 
     @property
-    def key(self) -> SigningKey:
-        """The system's key: signs envelopes, receipts, journal rows, access tokens."""
+    def key(self) -> KeyCustody:
+        """Who holds the system's key: signs envelopes, receipts, journal rows, access tokens."""
         return self._started.key
 
     @property
@@ -164,6 +169,11 @@ class Node:
     @property
     def journal(self) -> Journal:
         return present(self._started.journal, "journal tables")
+
+    @property
+    def journal_keeper(self) -> JournalKeeper:
+        """Stamps, seals and purges; `purges` takes what a service has to purge beside its journal's bodies."""
+        return present(self._started.keeper, "a stamped journal")
 
     @property
     def outbox(self) -> Outbox:
@@ -209,7 +219,11 @@ class Node:
     async def _start(self, stack: AsyncExitStack) -> None:
         """In the order of need; the stack stops in the opposite one: intake, relay, bus, database."""
         settings = self.settings
-        key = load_key(settings)
+        try:
+            key = await asyncio.to_thread(open_custody, settings)
+        except EgovError as error:
+            log_refusal(self.code, error, self.problems)
+            raise
         trust = TrustStore(load_certificate(file_of(settings.trust_root, "trust root").read_bytes()))
         self._waiting_for = "migration"
         db = Database(settings.database_url)
@@ -230,10 +244,14 @@ class Node:
         await bus.start()
         if self._given_bus is None:
             stack.push_async_callback(bus.close)
-        self._parts = Parts(db, bus, key, trust, source, Membership(trust, self.clock), http)
+        membership = Membership(trust, self.clock)
+        key.use_when(lambda print_: membership.lets_sign(self.code, print_))
+        watch = KeyWatch(self.code, key, self.clock, self._key_metrics, self.problems)
+        self._parts = Parts(db, bus, key, watch, trust, source, membership, http)
         stack.callback(self._forget_parts)
         await self._start_sending(stack, self._parts)
         stack.push_async_callback(self._stop_intake)
+        self.background(watch.run(), "egov-keys")
         self.background(self._keep_joined(), "egov-join")
 
     async def _migrate(self, db: Database) -> None:
@@ -244,7 +262,7 @@ class Node:
 
     async def _start_sending(self, stack: AsyncExitStack, parts: Parts) -> None:
         if self._journal_tables is not None:
-            parts.journal = Journal(self._journal_tables, self.settings.writer, parts.key)
+            self._start_journal(parts, self._journal_tables)
         if self._tables is not None:
             tables = self._tables.outbox
             parts.idempotent = Idempotent(parts.db, self._tables.idempotency, self.clock, self.ids)
@@ -263,6 +281,23 @@ class Node:
             stack.push_async_callback(parts.relay.close)
             await parts.relay.start()
             self.background(forget_for_ever(parts.db, self._tables, self.clock, self.settings), "egov-forget")
+
+    def _start_journal(self, parts: Parts, tables: JournalTables) -> None:
+        bodies = load_bodies(self.settings)
+        parts.journal = Journal(tables, self.settings.writer, parts.key, bodies)
+        if tables.stamps is None:
+            return
+        parts.keeper = JournalKeeper(
+            parts.db, parts.journal, bodies, self.clock, self.settings, trust=parts.trust, http=parts.http
+        )
+        if self._stamp_metrics is None:  # a node that starts anew counts on
+            self._stamp_metrics = StampMetrics(self.code, self.metrics.registry)
+            self.metrics.ask(self._show_stamps)
+        self.background(parts.keeper.run(), "egov-journal")
+
+    async def _show_stamps(self) -> None:
+        if self._parts is not None and self._parts.keeper is not None and self._stamp_metrics is not None:
+            self._stamp_metrics.show(await self._parts.keeper.standing())
 
     async def _stop_intake(self) -> None:
         self.joined.clear()
@@ -391,6 +426,7 @@ class Node:
             lifespan=lifespan,
             checks={**self.checks, **(checks or {})},
             path_check=path_check,
+            details={"keys": self._keys_shown},
             body_limits=body_limits,
             ids=self.ids,
             title=title,
@@ -403,6 +439,13 @@ class Node:
             app.include_router(sandbox_router(self.control))
             tap_service(app, self.control)
         return app
+
+    def _keys_shown(self) -> list[dict[str, Any]]:
+        return [] if self._parts is None else self._parts.key_watch.shown()
+
+    async def _refresh_key_metrics(self) -> None:
+        if self._parts is not None:
+            await self._parts.key_watch.refresh_metrics()
 
     async def _metrics_text(self) -> bytes:
         return await self.metrics.text(None if self._parts is None else self._parts.relay)

@@ -22,8 +22,8 @@ from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.ids import Ids
 from egovkit.log import current_traceparent
 from egovkit.messages import MessageRegister
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import sign_detached
-from egovkit.signatures.keys import SigningKey
 
 UNORDERED = 0  # the caseseq of what is not a move of a case: gateways' notices, registers' answers
 
@@ -71,7 +71,7 @@ class Outbox:
 
     def __init__(
         self,
-        key: SigningKey,
+        key: KeyCustody,
         source: str,
         clock: Clock,
         ids: Ids,

@@ -11,11 +11,13 @@ from egovkit.bus import Bus
 from egovkit.db.engine import Database
 from egovkit.idempotency import Idempotent
 from egovkit.journal import Journal
+from egovkit.journal_keeping import JournalKeeper
+from egovkit.key_watch import KeyWatch
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.relay import Relay
 from egovkit.signatures.certificates import TrustSource, TrustStore
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyFile
 
 T = TypeVar("T")
 
@@ -30,12 +32,14 @@ class Parts:
 
     db: Database
     bus: Bus
-    key: SigningKey
+    key: KeyFile
+    key_watch: KeyWatch
     trust: TrustStore
     trust_source: TrustSource
     membership: Membership
     http: httpx.AsyncClient
     journal: Journal | None = None
+    keeper: JournalKeeper | None = None
     idempotent: Idempotent | None = None
     outbox: Outbox | None = None
     relay: Relay | None = None

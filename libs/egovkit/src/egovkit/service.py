@@ -39,6 +39,7 @@ __all__ = ["MAX_BODY", "Check", "Lifespan", "PathCheck", "create_service", "lang
 
 Check = Callable[[], Awaitable[str | None]]  # None = fine, else what is being waited for
 PathCheck = Callable[[], Awaitable[Mapping[str, Any]]]
+Detail = Callable[[], Any]  # JSON of one member of /health/ready
 Metrics = Callable[[], Awaitable[bytes]]  # more of /metrics, in prometheus's text format
 Lifespan = Callable[[FastAPI], Any]  # an async context manager over the app
 
@@ -58,6 +59,7 @@ def create_service(
     lifespan: Lifespan | None = None,
     checks: Mapping[str, Check] | None = None,
     path_check: PathCheck | None = None,
+    details: Mapping[str, Detail] | None = None,
     max_body: int = MAX_BODY,
     body_limits: Sequence[tuple[str, int]] = (),
     ids: Ids | None = None,
@@ -67,7 +69,8 @@ def create_service(
 ) -> FastAPI:
     """The application of service `name`.
 
-    `checks` decide /health/ready; own dependencies only (a neighbour's illness must not spread). `body_limits` are
+    `checks` decide /health/ready; own dependencies only (a neighbour's illness must not spread). `details` are
+    shown there and decide nothing. `body_limits` are
     (regular expression over the whole path, bytes) for routes that take more or less than `max_body`. `papers`: where
     texts and examples of its OpenAPI document are. `app.state.problems` and `app.state.metrics` (its `.registry`) are
     there for the service's own use.
@@ -86,7 +89,7 @@ def create_service(
         metrics=metrics,
     )
     _add_problem_handlers(app, problems)
-    _add_health(app, name, clock, checks or {}, path_check)
+    _add_health(app, name, checks or {}, details or {}, _CachedPath(path_check, clock))
 
     _add_metrics(app, metrics, more_metrics)
     return app
@@ -243,7 +246,7 @@ def _add_metrics(app: FastAPI, metrics: HttpMetrics, more: Metrics | None) -> No
 
 
 def _add_health(
-    app: FastAPI, name: str, clock: Clock, checks: Mapping[str, Check], path_check: PathCheck | None
+    app: FastAPI, name: str, checks: Mapping[str, Check], details: Mapping[str, Detail], path: _CachedPath
 ) -> None:
     @app.get("/health/live", include_in_schema=False)
     async def live() -> dict[str, str]:
@@ -257,10 +260,9 @@ def _add_health(
             "service": name,
             "status": "waiting" if waiting else "ok",
             "checks": {check: waiting.get(check, "ok") for check in checks},
+            **{detail: tell() for detail, tell in details.items()},
         }
         return JSONResponse(body, 503 if waiting else 200)
-
-    path = _CachedPath(path_check, clock)
 
     @app.get("/health/path", include_in_schema=False)
     async def path_health() -> Response:

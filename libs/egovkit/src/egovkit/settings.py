@@ -18,6 +18,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from egovkit.private_files import read_private
+
 LogLevel = Literal["debug", "info", "warning", "error"]
 Port = Annotated[int, Field(ge=0, le=65535)]  # 0 = the system chooses
 
@@ -48,6 +50,11 @@ class ServiceSettings(BaseSettings):
     keystore: Path
     keystore_password_file: Path | None = None
     trust_root: Path
+    # 32 bytes in hex, one key a line: the first seals the journal's bodies, the others open what was sealed before.
+    journal_key_file: Path
+    stamp_every_s: float = Field(default=60.0, ge=1)  # how long a row of the journal waits for its time stamp
+    stamp_late_s: float = Field(default=900.0, ge=1)  # and from when on that is an alarm
+    journal_bodies_kept_d: int = Field(default=5 * 366, ge=1)  # then the proof alone stays
     answers_kept_h: int = Field(default=48, ge=1)  # lives of rows: see egovkit.upkeep
     sent_kept_h: int = Field(default=7 * 24, ge=1)
 
@@ -68,6 +75,7 @@ class ServiceSettings(BaseSettings):
             "home": home,
             "keystore": home / "keys" / f"{cls.code}.p12",
             "trust_root": home / "trust" / "root.cer",
+            "journal_key_file": home / "secrets" / f"{cls.code}.journal",
         }
         return {**places, **{name: value for name, value in data.items() if value not in (None, "")}}
 
@@ -98,14 +106,11 @@ class ServiceSettings(BaseSettings):
     def sandbox_token_path(self) -> Path:
         return self.sandbox_token_file or self.home / "secrets" / "clock.admin"
 
-    def keystore_password(self) -> str | None:
-        """The password of the key store, or None for an unprotected one."""
-        return None if self.keystore_password_file is None else read_secret(self.keystore_password_file)
-
 
 def read_secret(path: Path) -> str:
-    """A secret from a file (docker and k8s mount them so); the newline an editor adds is not part of it."""
-    return path.read_text(encoding="utf-8").rstrip("\r\n")
+    """A secret from a file nobody else can read (docker and k8s mount them so); the newline an editor adds is not part
+    of it. Errors as of `read_private`."""
+    return read_private(path).decode("utf-8").rstrip("\r\n")
 
 
 def with_password(url: str, file: Path | None) -> str:

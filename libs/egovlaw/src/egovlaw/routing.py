@@ -20,6 +20,7 @@ SOURCE_NOT_ALLOWED = "route.source_not_allowed"
 RECIPIENT_UNKNOWN = "route.recipient_unknown"
 RECIPIENT_NOT_ALLOWED = "route.recipient_not_allowed"
 
+NOWHERE = "-"  # where an envelope names no regulation, channel or region
 ForcePolicy = Literal["historic", "in_force_only"]
 
 
@@ -108,6 +109,24 @@ def judge_route(
         found = _ends(spec, envelope, (regulation, channel), source, recipient)
     if not isinstance(found, tuple):
         return found
+    return None
+
+
+def judge_personal_route(
+    spec: MessageSpecLike, envelope: EnvelopeLike, source: Party, recipient: Party | None
+) -> RouteRefused | None:
+    """None = a message that stands in no act goes where its register of messages has it go: who has regions, sender or
+    recipient, is met in one of them, and nothing else of the map is named."""
+    if (envelope.regulation, envelope.channel) != (NOWHERE, NOWHERE):
+        return _refused(envelope, (UNKNOWN_REGULATION, None, f"{spec.name} stands in no act"))
+    if source.kind not in spec.from_kinds:
+        return _refused(envelope, (SOURCE_NOT_ALLOWED, None, f"{source.code} may not send {spec.name}"))
+    if recipient is None:
+        return _refused(envelope, (RECIPIENT_UNKNOWN, None, "no participant has this code"))
+    if recipient.kind not in spec.to_kinds:
+        return _refused(envelope, (RECIPIENT_NOT_ALLOWED, None, f"{spec.name} is not for {recipient.code}"))
+    if envelope.region not in (source.regions or recipient.regions or (NOWHERE,)):
+        return _refused(envelope, (REGION_MISMATCH, None, "neither of both works there"))
     return None
 
 

@@ -62,6 +62,10 @@ class Answering:
         self._outbox_table = kit.outbox.outbox
         self._always = _always(node)
 
+    def ingress(self, region: str) -> str:
+        """The queue by which the register speaks."""
+        return self._register.ingress(region)
+
     async def answer(self, conn: AsyncConnection, received: Received) -> None:
         """The handler of questions.
 
@@ -140,7 +144,7 @@ class Answering:
             outcome=Outcome.SHOWN,
             fault=None,
         )
-        await self.store.add_read(conn, read, iins)
+        await self.store.add_read(conn, read, {*iins, *((asked,) if asked else ())})  # looked for in vain is a look too
 
     async def note_action(self, conn: AsyncConnection, action: str, case_id: str | None, **facts: object) -> None:
         """Something that is no step of an act: a fault set, a record changed, a refusal."""

@@ -103,6 +103,18 @@ class RegisterStore:
             left[row.read_id].append(Answered(**row._mapping))
         return [(_read(row), left[row["id"]]) for row in rows]
 
+    async def reads_about(
+        self, conn: AsyncConnection, iin: str, *, since: datetime | None, after: str | None, limit: int
+    ) -> list[Read]:
+        """Reads of one person's data, oldest first: those of `since` and later, behind the read `after`."""
+        reads, about = self._tables.reads, self._tables.read_iins
+        query = select(reads).where(reads.c.id.in_(select(about.c.read_id).where(about.c.iin == iin)))
+        if since is not None:
+            query = query.where(reads.c.at >= since)
+        if after is not None:
+            query = query.where(reads.c.id > after)
+        return [_read(row) for row in (await conn.execute(query.order_by(reads.c.id).limit(limit))).mappings()]
+
     async def add_answer(self, conn: AsyncConnection, answer: Answered) -> None:
         await conn.execute(self._tables.answers.insert().values(**asdict(answer)))
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,11 +19,13 @@ from egovkit.bus.memory import MemoryBus
 from egovkit.clock import Clock, HandClock
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.ids import Ids
+from egovkit.journal import row_of
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
 from egovkit.node import Node
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
+from egovkit.testing.journal import BODIES, give_journal_key
 from egovkit.testing.pki import TestPki
 from egovlaw.kinds import message_type
 from egovregister.finding import NATIONAL_INGRESS
@@ -175,7 +176,7 @@ class Bench:
         tables = self.node.journal.tables
         query = tables.rows.select().where(tables.rows.c.kind == kind).order_by(tables.rows.c.position)
         async with self.node.db.read() as conn:
-            return [json.loads(row.body) for row in await conn.execute(query)]
+            return [row_of(row._mapping, BODIES).facts for row in await conn.execute(query)]
 
 
 def files_in(home: Path, keys: Keys, pki: TestPki) -> dict[str, Any]:
@@ -190,6 +191,7 @@ def files_in(home: Path, keys: Keys, pki: TestPki) -> dict[str, Any]:
         "admin_token_file": home / "admin",
         "nuc_url": "http://nuc.test",
         "shep_url": "http://shep.test",
+        **give_journal_key(home, "register"),
     }
 
 

@@ -2,7 +2,18 @@
 
 from fastapi import APIRouter
 
-from portal_pep.api import accounts, cases, events, notifications, queue_positions, services, signing, surveys, verify
+from portal_pep.api import (
+    accounts,
+    cases,
+    data_reads,
+    events,
+    notifications,
+    queue_positions,
+    services,
+    signing,
+    surveys,
+    verify,
+)
 
 routers: tuple[APIRouter, ...] = (
     accounts.router,
@@ -13,6 +24,7 @@ routers: tuple[APIRouter, ...] = (
     notifications.router,
     surveys.router,
     queue_positions.router,
+    data_reads.router,
     verify.router,
     verify.page,
 )

@@ -21,7 +21,7 @@ from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.pdf import PdfTemplate
 from egovkit.signatures.certificates import TrustStore
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue, Regulation
 from portal_pep.clients import AttachmentStore
@@ -74,7 +74,7 @@ class Portal:
     clock: Clock
     ids: Ids
     catalogue: Catalogue
-    key: SigningKey  # the portal's system key
+    key: KeyCustody  # the portal's system key
     journal: Journal
     outbox: Outbox
     membership: Membership

@@ -14,7 +14,9 @@ from sqlalchemy import MetaData, select
 
 from egovkit.clock import SystemClock
 from egovkit.db import Database, journal_tables
-from egovkit.journal import JournalRow
+from egovkit.journal import JournalRow, row_of
+from egovkit.journal_bodies import Bodies
+from sandbox.places import Place
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,8 +33,9 @@ DESK = "desk of"
 class Watch:
     """Follows the journals in these databases."""
 
-    def __init__(self, databases: Mapping[str, str], clock: Clock) -> None:
-        self._databases = {code: Database(url, pool_size=1) for code, url in databases.items()}
+    def __init__(self, places: Mapping[str, Place], clock: Clock) -> None:
+        self._databases = {code: Database(place.url, pool_size=1) for code, place in places.items()}
+        self._bodies = {code: place.bodies() for code, place in places.items()}
         self._tables = journal_tables(MetaData())
         self._clock = clock
         self._read: dict[str, int] = {}  # by writer: the last position
@@ -104,8 +107,8 @@ class Watch:
     async def _look(self) -> bool:
         found = False
         async with self._looking:
-            for database in self._databases.values():
-                for row in await self._new_rows(database):
+            for code, database in self._databases.items():
+                for row in await self._new_rows(database, self._bodies[code]):
                     found = True
                     self._keep(row)
         return found
@@ -123,7 +126,7 @@ class Watch:
             if account is None and (regulation := row.facts.get("regulation")) is not None:
                 _add(self._accounts, desk_of(regulation), row)  # at a provider's desk nobody has an account
 
-    async def _new_rows(self, database: Database) -> list[JournalRow]:
+    async def _new_rows(self, database: Database, bodies: Bodies | None) -> list[JournalRow]:
         rows, heads = self._tables.rows, self._tables.heads
         found: list[JournalRow] = []
         async with database.read() as conn:
@@ -132,7 +135,7 @@ class Watch:
                 if head.position <= since:
                     continue
                 query = select(rows).where(rows.c.writer == head.writer, rows.c.position > since)
-                new = [JournalRow(**row._mapping) for row in await conn.execute(query.order_by(rows.c.position))]
+                new = [row_of(row._mapping, bodies) for row in await conn.execute(query.order_by(rows.c.position))]
                 if new:
                     self._read[head.writer] = new[-1].position
                 found += new

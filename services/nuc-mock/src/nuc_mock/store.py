@@ -22,6 +22,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import insert_ignore
+from egovkit.errors import EgovError
+from egovkit.private_files import read_private
 from nuc_mock import domain
 from nuc_mock.domain import Authority, ListedCertificate, Profile, Reason, State
 from nuc_mock.tables import authorities, certificates, stamps
@@ -105,8 +107,8 @@ def load_or_make_token(path: Path, make: Callable[[], str], *, may_make: bool) -
             with suppress(FileExistsError):  # another start was first, and its token is the one
                 os.link(draft, path)
     try:
-        token = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
+        token = read_private(path).decode("utf-8").strip()
+    except (OSError, EgovError) as error:
         raise AuthorityUnusable(f"the administrator's token can't be read from {path}: {error}") from None
     if len(token) < SHORTEST_TOKEN:
         raise AuthorityUnusable(f"the token in {path} is shorter than {SHORTEST_TOKEN} characters")
@@ -130,9 +132,9 @@ def _write_authority(folder: Path, name: str, authority: Authority) -> None:
 
 def _read_authority(folder: Path, name: str) -> Authority:
     try:
-        key = load_pem_private_key((folder / f"{name}.key.pem").read_bytes(), password=None)
+        key = load_pem_private_key(read_private(folder / f"{name}.key.pem"), password=None)
         certificate = x509.load_der_x509_certificate((folder / f"{name}.cer").read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EgovError) as error:
         raise AuthorityUnusable(f"the {name} authority in {folder} can't be read: {error}") from None
     if not isinstance(key, domain.AuthorityKey) or key.public_key() != certificate.public_key():
         raise AuthorityUnusable(f"{folder}/{name}.key.pem is not the key of {name}.cer")

@@ -13,6 +13,7 @@ from egovkit.db.tables import (
     kit_tables,
     outbox_table,
     sequences_table,
+    stamped_journal_tables,
 )
 from egovkit.db.types import BigId, UtcDateTime
 
@@ -34,6 +35,7 @@ __all__ = [
     "migrate",
     "outbox_table",
     "sequences_table",
+    "stamped_journal_tables",
     "upgrade",
     "upsert",
 ]

@@ -18,6 +18,10 @@
     def upgrade() -> None:
         create_kit_tables("deadlines", revision=3)
 
+    # versions/0004_stamps.py, in the services whose journal is stamped
+    def upgrade() -> None:
+        create_kit_tables("journal_stamps", revision=4)
+
 The revision is written down because a migration says what was true when it was made. When the shape of a kit
 table changes, the kit adds a revision and a function that goes from the old one to the new one; the drift test
 (`assert_migrations_match`) then fails in every service that has not called it.
@@ -42,6 +46,7 @@ FACTORIES: Mapping[str, Callable[[MetaData, int], object]] = {
 ALL = tuple(FACTORIES)  # what `kit_tables` declares
 EXTRA: Mapping[str, tuple[int, Callable[[MetaData], object]]] = {  # since which revision; each where it is used
     "deadlines": (3, tables.deadlines_table),
+    "journal_stamps": (4, tables.stamps_table),
 }
 
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from egovkit.db.types import BigId, UtcDateTime
 
-KIT_REVISION = 3  # of the shapes below; `egovkit.db.migrations` knows the way from each to the next
+KIT_REVISION = 4  # of the shapes below; `egovkit.db.migrations` knows the way from each to the next
 
 ID = String(36)  # UUIDv7, canonical text
 CODE = String(64)  # a participant's code
@@ -36,8 +36,11 @@ SHA256 = String(64)  # lower-case hex
 
 @dataclass(frozen=True, slots=True)
 class JournalTables:
+    """`stamps` is None where nobody stamps: at НУЦ's twin, whose own stamp would prove nothing."""
+
     rows: Table
     heads: Table
+    stamps: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def kit_tables(metadata: MetaData) -> KitTables:
     return KitTables(
         outbox=OutboxTables(outbox_table(metadata), sequences_table(metadata)),
         inbox=inbox_table(metadata),
-        journal=journal_tables(metadata),
+        journal=stamped_journal_tables(metadata),
         idempotency=idempotency_table(metadata),
     )
 
@@ -136,7 +139,7 @@ def journal_tables(metadata: MetaData) -> JournalTables:
         Column("prev", SHA256, nullable=False),
         Column("hash", SHA256, nullable=False),
         Column("body_sha256", SHA256, nullable=False),
-        Column("body", Text),  # NULL = purged; the chain still verifies
+        Column("body", Text),  # sealed: `egovkit.journal_bodies`; NULL = purged, and the chain still verifies
         Column("kind", String(16), nullable=False),
         Column("time", UtcDateTime, nullable=False),
         Column("case_id", ID, index=True),
@@ -151,6 +154,28 @@ def journal_tables(metadata: MetaData) -> JournalTables:
         Column("head", SHA256, nullable=False),
     )
     return JournalTables(rows, heads)
+
+
+def stamped_journal_tables(metadata: MetaData) -> JournalTables:
+    """`journal_tables` with the stamps over them, which came with revision 4."""
+    found = journal_tables(metadata)
+    return JournalTables(found.rows, found.heads, stamps_table(metadata))
+
+
+def stamps_table(metadata: MetaData) -> Table:
+    """Time stamps (RFC 3161) over the Merkle root of a writer's rows `first` to `last`, both included. Each row says
+    all that is needed to check it; the batches of a writer follow one another without a gap."""
+    return Table(
+        "journal_stamps",
+        metadata,
+        Column("writer", String(160), nullable=False),
+        Column("first", BigInteger, nullable=False),
+        Column("last", BigInteger, nullable=False),
+        Column("root", SHA256, nullable=False),
+        Column("token", LargeBinary, nullable=False),  # DER of a CMS ContentInfo
+        Column("moment", UtcDateTime, nullable=False),  # the token's genTime
+        PrimaryKeyConstraint("writer", "first", name="journal_stamps_pk"),
+    )
 
 
 def idempotency_table(metadata: MetaData) -> Table:

@@ -27,6 +27,7 @@ from egovkit.log import get_logger
 from egovkit.messages import MessageRegister
 from egovkit.sandbox.fault_names import BROKER, CERTIFICATE, CLOCK, DELIVERY, PUBLISH, REGISTER, FaultNames, FaultSpec
 from egovkit.sandbox.skew import SkewedClock
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.keys import SigningKey
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Faults:
         self.contracts = contracts
         self.rules: list[Rule] = []
         self.on_hit: list[Callable[[Hit], None]] = []
-        self.key: SigningKey | None = None  # the service's own, once its node has started
+        self.key: KeyCustody | None = None  # the service's own, once its node has started
         self.bus: FaultyBus | None = None
         self.register: RegisterFaults | None = None
         self._numbers = itertools.count(1)

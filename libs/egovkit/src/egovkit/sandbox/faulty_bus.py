@@ -31,8 +31,8 @@ from egovkit.envelope import SIGNATURE_HEADER
 from egovkit.log import get_logger
 from egovkit.sandbox.fault_names import CERTIFICATE, DELIVERY, PUBLISH
 from egovkit.sandbox.faults import Faults, Item, Rule
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import sign_detached
-from egovkit.signatures.keys import SigningKey
 
 AGAIN_SECONDS = 1.0  # between two attempts of a message that leaves late
 _OWN_ONLY = frozenset({"wrong-recipient", "expired-certificate", "revoked-certificate"})  # needs the source's own key
@@ -264,7 +264,7 @@ def _closed() -> PublishError:
     return PublishError(PublishFailure.CLOSED, _DISCONNECTED)
 
 
-def _signed(message: Outgoing, body: bytes, key: SigningKey, *, over: bytes | None = None) -> Outgoing:
+def _signed(message: Outgoing, body: bytes, key: KeyCustody, *, over: bytes | None = None) -> Outgoing:
     headers = {**message.headers, SIGNATURE_HEADER: sign_detached(body if over is None else over, key)}
     return replace(message, body=body, headers=headers)
 

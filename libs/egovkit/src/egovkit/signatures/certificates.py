@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -207,8 +207,14 @@ class TrustStore:
         """
         return self._facts(certificate, at, use, iin)
 
+    def check_stamper(self, certificate: Certificate, moment: datetime, at: datetime) -> CertificateFacts:
+        """Facts about a time stamping authority's certificate at the `moment` of its stamp, with revocation as known
+        at `at`: digitalSignature or nonRepudiation, and timeStamping critical and alone (RFC 3161, 2.3)."""
+        facts = self._facts(certificate, moment, "stamp", None)
+        return replace(facts, revoked=self._revoked(certificate, self._chain(certificate), at))
+
     def _facts(
-        self, certificate: Certificate, at: datetime, use: Use | Literal["system"], iin: str | None
+        self, certificate: Certificate, at: datetime, use: Use | Literal["system", "stamp"], iin: str | None
     ) -> CertificateFacts:
         profile = profile_of(certificate)
         chain = self._chain(certificate)

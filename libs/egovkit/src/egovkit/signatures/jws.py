@@ -23,12 +23,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from egovkit import strictjson
 from egovkit.errors import EgovError
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.keys import Certificate, PublicKey, SigningKey, b64url, public_key_of, thumbprint
 
 __all__ = [
     "ENVELOPE_TYP",
     "JwsHeader",
+    "PlainSignature",
     "peek_payload",
+    "plain_form",
     "read_header",
     "sign_compact",
     "sign_detached",
@@ -55,8 +58,9 @@ class JwsHeader:
     thumbprint: str
 
 
-def sign_detached(raw: bytes, key: SigningKey, typ: str = ENVELOPE_TYP) -> str:
+def sign_detached(raw: bytes, custody: KeyCustody, typ: str = ENVELOPE_TYP) -> str:
     """Sign exact bytes: `<header>..<signature>`, the payload left out and unencoded (RFC 7797, 5.2)."""
+    key = custody.signing_key()
     header = _encode_header(key, {"b64": False, "crit": ["b64"], "typ": typ})
     return f"{header}..{b64url(_sign(header.encode('ascii') + b'.' + raw, key))}"
 
@@ -84,9 +88,10 @@ def verify_detached(raw: bytes, signature: str, certificate: Certificate, typ: s
     _verify(header_segment.encode("ascii") + b"." + raw, _decode(signature_segment), header.alg, certificate)
 
 
-def sign_compact(payload: Mapping[str, Any], key: SigningKey, typ: str) -> str:
+def sign_compact(payload: Mapping[str, Any], custody: KeyCustody, typ: str) -> str:
     """`<header>.<payload>.<signature>` of a JSON object (RFC 7515, 7.1); `typ` says what it is and keeps one
     kind of token from passing as another (RFC 8725, 3.11)."""
+    key = custody.signing_key()
     header = _encode_header(key, {"typ": typ})
     signed = f"{header}.{b64url(strictjson.dumps(payload))}"
     return f"{signed}.{b64url(_sign(signed.encode('ascii'), key))}"
@@ -121,6 +126,31 @@ def peek_payload(token: str, typ: str) -> dict[str, Any]:
     header_segment, payload_segment, _ = _split_compact(token)
     _compact_header(header_segment, typ)
     return _object(_decode(payload_segment))
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSignature:
+    """A JWS as tools verify it that know none, `openssl dgst -sha256 -verify` among them: the exact bytes that are
+    signed, and the signature over them, of ES256 in DER (RFC 3279, 2.2.3)."""
+
+    alg: str
+    thumbprint: str
+    signed: bytes
+    signature: bytes
+
+
+def plain_form(token: str, typ: str, raw: bytes | None = None) -> PlainSignature:
+    """Of a compact JWS, or with `raw` of a detached one over these bytes. Nothing is verified.
+    EgovError("signature.malformed")."""
+    if raw is None:
+        header_segment, payload_segment, signature_segment = _split_compact(token)
+        header, signed = _compact_header(header_segment, typ), f"{header_segment}.{payload_segment}".encode("ascii")
+    else:
+        header_segment, signature_segment = _split_detached(token)
+        header, signed = _detached_header(header_segment, typ), header_segment.encode("ascii") + b"." + raw
+    signature = _decode(signature_segment)
+    form = _dss(signature) if header.alg == "ES256" else signature
+    return PlainSignature(header.alg, header.thumbprint, signed, form)
 
 
 def _malformed(reason: str) -> EgovError:

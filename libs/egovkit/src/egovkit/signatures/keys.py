@@ -94,6 +94,14 @@ class SigningKey:
         """`x5t#S256` of the certificate."""
         return thumbprint(self.certificate)
 
+    def signing_key(self) -> SigningKey:
+        """Itself: a key that nobody changes is its own custody (`egovkit.signatures.custody`)."""
+        return self
+
+    def key_of(self, print_: str) -> SigningKey | None:
+        """Itself, when the thumbprint is its."""
+        return self if print_ == self.thumbprint else None
+
     @property
     def alg(self) -> Literal["ES256", "PS256"]:
         """The JWS algorithm this key signs with (RFC 7518, 3.1)."""

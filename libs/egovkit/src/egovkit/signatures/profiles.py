@@ -29,6 +29,7 @@ __all__ = [
     "EKU_LEGAL",
     "EKU_PERSON",
     "EKU_RIGHT_TO_SIGN",
+    "EKU_TIME_STAMPING",
     "Certificate",
     "Profile",
     "Use",
@@ -41,6 +42,7 @@ __all__ = [
 
 EKU_EMAIL_PROTECTION = ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string  # НУЦ's mark of a SIGN certificate
 EKU_CLIENT_AUTH = ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string  # НУЦ's mark of an AUTH certificate
+EKU_TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING.dotted_string
 EKU_PERSON = "1.2.398.3.3.4.1.1"
 EKU_LEGAL = "1.2.398.3.3.4.1.2"
 EKU_HEAD = "1.2.398.3.3.4.1.2.1"
@@ -98,6 +100,7 @@ class Profile:
     digital_signature: bool
     non_repudiation: bool
     ekus: frozenset[str]
+    ekus_critical: bool
     understood: bool  # no critical extension we don't know, and a key we can use
 
 
@@ -125,15 +128,19 @@ def profile_of(certificate: Certificate) -> Profile:
         digital_signature=usage is not None and usage.digital_signature,
         non_repudiation=usage is not None and usage.content_commitment,
         ekus=frozenset(one.dotted_string for one in extended) if extended is not None else frozenset(),
+        ekus_critical=ExtensionOID.EXTENDED_KEY_USAGE in critical,
         understood=critical <= _UNDERSTOOD and public_key_of(certificate) is not None,
     )
 
 
-def judge_usage(profile: Profile, use: Use | Literal["system"]) -> tuple[bool, bool]:
-    """(key usage fits, extended key usage fits) for a system's envelopes, a person's signature or a person's
-    login."""
+def judge_usage(profile: Profile, use: Use | Literal["system", "stamp"]) -> tuple[bool, bool]:
+    """(key usage fits, extended key usage fits) for a system's envelopes, a person's signature, a person's login or
+    an authority's time stamps."""
     if profile.is_ca:
         return False, False
+    if use == "stamp":
+        may_sign = profile.digital_signature or profile.non_repudiation
+        return may_sign, profile.ekus_critical and profile.ekus == {EKU_TIME_STAMPING}
     if use == "system":
         return profile.digital_signature, EKU_INFORMATION_SYSTEM in profile.ekus
     signatory = bool(profile.ekus & SIGNATORIES)

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from egovkit.errors import EgovError
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import sign_compact, verify_compact
-from egovkit.signatures.keys import Certificate, SigningKey
+from egovkit.signatures.keys import Certificate
 
 __all__ = ["RECEIPT_TYP", "Receipt", "issue_receipt", "read_receipt"]
 
@@ -64,7 +65,7 @@ class Receipt:
     refused: tuple[int, ...] = ()
 
 
-def issue_receipt(receipt: Receipt, key: SigningKey) -> str:
+def issue_receipt(receipt: Receipt, key: KeyCustody) -> str:
     """Sign a receipt; about 600 characters."""
     return sign_compact(
         {

@@ -4,17 +4,22 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from pyhanko.sign.timestamps import TimeStamper
 
 from egovkit.errors import EgovError
+from egovkit.signatures.certificates import Certificate, CertificateFacts, TrustStore, load_certificate
+from egovkit.signatures.keys import public_key_of
 
 if TYPE_CHECKING:
     from asn1crypto import tsp
 
-__all__ = ["MAX_STAMP", "StampService"]
+__all__ = ["MAX_STAMP", "OF_A_STAMP", "StampFacts", "StampService", "check_token", "stamp_certificates"]
 
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"  # RFC 3161, 3.4
 MAX_STAMP = 64 * 1024  # a token with its chain takes 6 KB
@@ -76,3 +81,107 @@ def read_reply(reply: bytes) -> tsp.TimeStampResp:
     except Exception as error:
         raise EgovError("stamp.unavailable", reason=f"not a reply: {type(error).__name__}") from None
     return found
+
+
+# Every code `StampFacts.refusal` may name beside those of the signer's certificate.
+OF_A_STAMP = ("stamp.of_other_data", "stamp.invalid")
+
+
+@dataclass(frozen=True, slots=True)
+class StampFacts:
+    """What is known about a token; `refusal` is the verdict.
+
+    moment         when the authority says it saw the digest (genTime), aware
+    serial         the token's number at its authority, lower-case hexadecimal
+    policy         the authority's policy, dotted
+    digest_ok      it is the digest asked about, SHA-256
+    signature_ok   the signature is the signer's, over this content
+    signer         facts about the stamping certificate: in date and chained at `moment`, revoked as known at `at`,
+                   digitalSignature or nonRepudiation, timeStamping critical and the only extended usage
+    """
+
+    moment: datetime
+    serial: str
+    policy: str
+    digest_ok: bool
+    signature_ok: bool
+    signer: CertificateFacts
+
+    @property
+    def refusal(self) -> str | None:
+        """The code of the first reason to refuse, or None."""
+        if not self.signature_ok:
+            return "stamp.invalid"
+        if not self.digest_ok:
+            return "stamp.of_other_data"
+        return self.signer.refusal
+
+
+def check_token(token: bytes, digest: bytes, trust: TrustStore, at: datetime) -> StampFacts:
+    """Facts about a token (the DER of a CMS ContentInfo) over a SHA-256, at the moment `at`. No network.
+
+    1. one CMS SignedData over a TSTInfo, of exactly one signer whose certificate is inside (RFC 3161, 2.4.2)
+    2. its imprint is a SHA-256 and is `digest`
+    3. the signed attributes name the certificate (signing-certificate or its second version), the signature holds
+    4. the certificate may stamp (RFC 3161, 2.3), was in date with its chain at the token's moment, and is not revoked
+       at `at`: our lists keep no reason codes, and without one every token of a revoked key falls (RFC 3161, 4 1)
+
+    EgovError("stamp.malformed", reason) when there is nothing to have facts about.
+    """
+    if len(token) > MAX_STAMP:
+        raise EgovError("stamp.malformed", reason="too long")
+    try:
+        return _facts(token, digest, trust, at)
+    except EgovError:
+        raise
+    except Exception as error:  # asn1crypto reads lazily: hostile DER raises almost anything, almost anywhere
+        raise EgovError("stamp.malformed", reason=type(error).__name__) from None
+
+
+def stamp_certificates(token: bytes) -> tuple[Certificate, ...]:
+    """The certificates a token carries, its signer's among them; nothing is verified. EgovError("stamp.malformed")."""
+    from asn1crypto import cms
+
+    try:
+        carried = cms.ContentInfo.load(token, strict=True)["content"]["certificates"]
+        return tuple(load_certificate(one.chosen.dump()) for one in carried)
+    except Exception as error:
+        raise EgovError("stamp.malformed", reason=type(error).__name__) from None
+
+
+def _facts(token: bytes, digest: bytes, trust: TrustStore, at: datetime) -> StampFacts:
+    from asn1crypto import cms
+    from pyhanko.sign.general import extract_certificate_info
+    from pyhanko.sign.validation.generic_cms import validate_sig_integrity
+
+    info = cms.ContentInfo.load(token, strict=True)
+    if info["content_type"].native != "signed_data":
+        raise EgovError("stamp.malformed", reason="not SignedData")
+    signed = info["content"]
+    content = signed["encap_content_info"]
+    if content["content_type"].native != "tst_info" or len(signed["signer_infos"]) != 1:
+        raise EgovError("stamp.malformed", reason="not a time stamp of one authority")
+    signer, tst = signed["signer_infos"][0], content["content"].parsed
+    named = {one["type"].native for one in signer["signed_attrs"]}
+    if not named & {"signing_certificate", "signing_certificate_v2"}:
+        raise EgovError("stamp.malformed", reason="names no certificate")
+    algorithm = str(signer["digest_algorithm"]["algorithm"].native)
+    if algorithm not in ("sha256", "sha384", "sha512"):
+        raise EgovError("stamp.malformed", reason="a digest we don't accept")
+    found = extract_certificate_info(signed).signer_cert
+    certificate = load_certificate(found.dump())
+    if public_key_of(certificate) is None:
+        raise EgovError("stamp.malformed", reason="a key of a kind we don't know")
+    actual = hashlib.new(algorithm, content["content"].contents).digest()
+    intact, signature_ok = validate_sig_integrity(signer, found, "tst_info", actual)
+    imprint = tst["message_imprint"]
+    is_digest = imprint["hash_algorithm"]["algorithm"].native == "sha256" and imprint["hashed_message"].native == digest
+    moment: datetime = tst["gen_time"].native
+    return StampFacts(
+        moment=moment.astimezone(UTC),
+        serial=format(tst["serial_number"].native, "x"),
+        policy=str(tst["policy"].dotted),
+        digest_ok=bool(is_digest),
+        signature_ok=intact and signature_ok,
+        signer=trust.check_stamper(certificate, moment.astimezone(UTC), at),
+    )

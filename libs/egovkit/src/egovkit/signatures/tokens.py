@@ -16,7 +16,7 @@ import jwt
 from egovkit.clock import Clock
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyCustody
 
 __all__ = ["TokenClaims", "issue_token", "verify_token"]
 
@@ -42,7 +42,7 @@ class TokenClaims:
 
 
 def issue_token(
-    key: SigningKey,
+    custody: KeyCustody,
     *,
     typ: str,
     issuer: str,
@@ -65,11 +65,12 @@ def issue_token(
         "jti": ids.new(),
         "roles": sorted(roles),
     }
+    key = custody.signing_key()
     return jwt.encode(claims, key.private_key, algorithm=key.alg, headers={"typ": typ, "kid": key.thumbprint})
 
 
-def verify_token(token: str, key: SigningKey, *, typ: str, issuer: str, audience: str, clock: Clock) -> TokenClaims:
-    """The claims of a token that `key` signed for this `typ`, issuer and audience.
+def verify_token(token: str, custody: KeyCustody, *, typ: str, issuer: str, audience: str, clock: Clock) -> TokenClaims:
+    """The claims of a token that a key of ours, present or former, signed for this `typ`, issuer and audience.
 
     EgovError("session.expired") for a good one whose time is over, EgovError("session.invalid") for all else.
     """
@@ -77,7 +78,8 @@ def verify_token(token: str, key: SigningKey, *, typ: str, issuer: str, audience
         raise EgovError("session.invalid")
     try:
         header = jwt.get_unverified_header(token)
-        if header != {"alg": key.alg, "typ": typ, "kid": key.thumbprint}:
+        key = custody.key_of(str(header.get("kid", "")))
+        if key is None or header != {"alg": key.alg, "typ": typ, "kid": key.thumbprint}:
             raise EgovError("session.invalid")
         claims = jwt.decode(
             token,

@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from egovkit.errors import EgovError
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import read_header, sign_detached, verify_detached
-from egovkit.signatures.keys import Certificate, SigningKey
+from egovkit.signatures.keys import Certificate
 
 __all__ = ["ID_HEADER", "SIGNATURE_HEADER", "TIMESTAMP_HEADER", "TOLERANCE_S", "WEBHOOK_TYP", "sign_webhook",
            "verify_webhook"]  # fmt: skip
@@ -26,7 +27,7 @@ ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp
 TOLERANCE_S = 300  # what is older was recorded and is played again
 
 
-def sign_webhook(body: bytes, delivery: str, at: datetime, key: SigningKey) -> dict[str, str]:
+def sign_webhook(body: bytes, delivery: str, at: datetime, key: KeyCustody) -> dict[str, str]:
     """The three headers."""
     stamp = str(int(at.timestamp()))
     signature = sign_detached(_content(delivery, stamp, body), key, WEBHOOK_TYP)

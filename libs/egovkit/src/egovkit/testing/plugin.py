@@ -31,6 +31,7 @@ Migrated = Callable[[str, Path], None]
 
 TIERS = ("unit", "service", "connected", "e2e")
 CONNECTED = ("connected", "e2e")
+PRIVATE_UMASK = 0o077
 START = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)  # a Thursday, 09:00 in Astana: an ordinary working morning
 
 
@@ -52,7 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Block sockets below "connected". asyncio's own wake-up pair is a unix socket and stays allowed."""
+    """Block sockets below "connected". asyncio's own wake-up pair is a unix socket and stays allowed.
+
+    What a test lays down for a service is as private as a deployment's: keys and passwords that others could read are
+    refused (`egovkit.private_files`).
+    """
+    os.umask(PRIVATE_UMASK)
     if any(item.get_closest_marker(tier) for tier in CONNECTED):
         pytest_socket.enable_socket()
     else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from egovkit.errors import EgovError, FieldError
 from egovkit.log import get_logger
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.identifiers import iin_problem
 from provider_arm.domain.cases import OfficeKind, Role, Staff, login_wait
@@ -51,7 +51,7 @@ class Door:
     The key is the system's own: every replica has it, so a token of one is good at all.
     """
 
-    key: SigningKey
+    key: KeyCustody
     secret: bytes  # keys the hashes of the throttle: the table names nobody
     ttl: timedelta
     regions: frozenset[str]

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision, down_revision = "0007", "0006"
+revision, down_revision = "0009", "0008"
 
 
 def upgrade() -> None:

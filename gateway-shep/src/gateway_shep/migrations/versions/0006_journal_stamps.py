@@ -1,0 +1,9 @@
+"""Time stamps over the journal."""
+
+from egovgateway.migrations import upgrade_gateway_tables
+
+revision, down_revision = "0006", "0005"
+
+
+def upgrade() -> None:
+    upgrade_gateway_tables(revision=3)
