@@ -159,6 +159,10 @@ async def test_a_forged_signature_or_number_is_refused(world: Any, sent: Any) ->
     assert await refused(world, "codes", codes=broken) == (400, "signature.cms_malformed")
     misled = codes(world, document, provider.official, number="26000000002")
     assert await refused(world, "codes", codes=misled) == (422, "barcode.package_invalid")
+    for odd in (b"not JSON", b'{"kind":"result","number":"26000000001","a":1,"a":2}', b"[]"):
+        assert await refused(world, "codes", codes=codes(world, odd, provider.official)) == (
+            422, "barcode.package_invalid",
+        )  # fmt: skip
     application = codes(world, result_document(kind="application"), provider.official)
     assert await refused(world, "codes", codes=application) == (422, "barcode.package_invalid")
 
@@ -230,6 +234,8 @@ async def test_a_page_somebody_else_signed_is_not_the_portals(world: Any, citize
     assert (await upload(world, await signed_page(world, stranger))).json()["standing"] == "replaced"
     unknown = await signed_page(world, stranger, "26000000009")
     assert (await upload(world, unknown)).json()["standing"] == "unknown"
+    odd = await signed_page(world, stranger, "26000000001\x00' OR")
+    assert (await upload(world, odd)).json()["standing"] == "unknown"
     private = await signed_page(world, citizen.key)
     assert (await upload(world, private)).json()["code"] == "verify.not_official"
 

@@ -114,9 +114,7 @@ def qr_svg(text: str, error: Literal["l", "m"] = "m") -> str:
     import segno
 
     out = io.BytesIO()
-    segno.make(text.encode("ascii"), error=error, micro=False).save(
-        out, kind="svg", xmldecl=False, border=2
-    )
+    segno.make(text.encode("ascii"), error=error, micro=False).save(out, kind="svg", xmldecl=False, border=2)
     return out.getvalue().decode("ascii")
 
 

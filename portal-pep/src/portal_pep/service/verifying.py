@@ -7,18 +7,19 @@ a result, of what kind, when and by whom it was given, and whether it stands.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from egovkit import strictjson
 from egovkit.barcodes import Carried, decode, unpack
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.cms import verify_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
 from egovlaw.catalogue import Regulation
-from portal_pep.domain.document import read_document
 from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
@@ -27,6 +28,7 @@ from portal_pep.store import files
 from portal_pep.store.files import Numbered
 
 HOUR = timedelta(hours=1)
+NUMBER = re.compile(r"[0-9]{11}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,7 @@ async def by_codes(portal: Portal, texts: Sequence[str], address: str) -> Verifi
     found = await _numbered(portal, carried.number)
     same = next((one for one in found if one.result.document == carried.document), None)
     signer = await _signer_of(portal, carried, same)
-    content = read_document(carried.document)
-    if content is None or (content.get("kind"), content.get("number")) != ("result", carried.number):
-        raise EgovError("barcode.package_invalid", reason="not a result of this number")
+    content = _content(carried)
     held = None if not found else Held(same is not None, same.result.valid_until if same else None)
     issued = None if same is None else _issued(portal, same)
     now = portal.clock.now()
@@ -106,6 +106,17 @@ async def by_pdf(portal: Portal, pdf: bytes, address: str) -> Verified:
     return Verified(
         _standing(portal, held), number or None, now, None if same is None else _issued(portal, same), signers
     )
+
+
+def _content(carried: Carried) -> Mapping[str, Any]:
+    """Shown to whoever asks, so it has to be I-JSON; and a result: officials sign other things too."""
+    try:
+        content = strictjson.loads(carried.document)
+    except strictjson.StrictJsonError:
+        content = None
+    if not isinstance(content, dict) or (content.get("kind"), content.get("number")) != ("result", carried.number):
+        raise EgovError("barcode.package_invalid", reason="not a result of this number")
+    return content
 
 
 async def _signer_of(portal: Portal, carried: Carried, same: Numbered | None) -> Signer:
@@ -143,6 +154,9 @@ def _standing(portal: Portal, held: Held | None) -> Standing:
 
 
 async def _numbered(portal: Portal, number: str) -> list[Numbered]:
+    """None for what is no number: a stranger's PDF may say anything."""
+    if not NUMBER.fullmatch(number):
+        return []
     async with portal.db.read() as conn:
         return await files.results_of_number(conn, number)
 
