@@ -31,7 +31,7 @@ from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import give_journal_key
-from egovkit.testing.pki import TestPki
+from egovkit.testing.pki import TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
 from portal_pep.app import create_app
@@ -408,7 +408,7 @@ async def world(
     settings: PortalPepSettings, pki: TestPki, memory_bus: MemoryBus, clock: HandClock, ids: Ids
 ) -> AsyncIterator[World]:
     shep = FakeShep(pki, memory_bus, clock, ids)
-    settings.keystore.write_bytes(shep.keys["portal-pep"].to_pkcs12(None, "portal-pep"))
+    lay_key(settings.keystore, settings.keystore_password_file, shep.keys["portal-pep"], "portal-pep")
     store = FakeStore()
     outward = httpx.AsyncClient(transport=httpx.MockTransport(shep.http))
     app = create_app(settings, bus=memory_bus, clock=clock, ids=ids, http=outward, attachments=store)

@@ -48,7 +48,7 @@ def test_every_message_that_may_come_to_an_origin_has_a_handler() -> None:
     from egovkit.contracts import contracts_dir, read_once
 
     register = read_once(MessageRegister.load, contracts_dir())
-    expected = {spec.type for spec in register if {"origin", "any"} & set(spec.to_kinds)}
+    expected = {spec.type for spec in register if {"origin", "portal", "any"} & set(spec.to_kinds)}
     expected -= {"kz.egov.answer.person.v1", "kz.egov.answer.attorney.v1"}  # those are asked at desks
     expected -= {"kz.egov.case.decided.v1"}  # stands only in flows that begin at the provider's own desk
     assert set(HANDLERS) == expected - {"kz.egov.members.updated.v1"}  # the inbox takes that one itself

@@ -24,7 +24,7 @@ from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import give_journal_key
-from egovkit.testing.pki import TestPki
+from egovkit.testing.pki import TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from regional_gateway_rshep.app import create_app
 from regional_gateway_rshep.handlers import Redriven
@@ -122,7 +122,7 @@ async def region(
     migrated("regional_gateway_rshep", tmp_path / f"{own}.sqlite3")
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()
-    (tmp_path / f"keys/{own}.p12").write_bytes(keys[own].to_pkcs12(None, own))
+    lay_key(tmp_path / f"keys/{own}.p12", tmp_path / f"secrets/{own}.keystore", keys[own], own)
     (tmp_path / "trust/root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
     given = give_journal_key(tmp_path, own)
     holder: list[Region] = []

@@ -14,7 +14,9 @@ from sqlalchemy import MetaData, text
 
 from egovkit.db import Database, journal_tables
 from egovkit.journal import GENESIS, Journal, JournalEntry, JournalRow, KnownHead, chain
-from sandbox.journals import JournalCopy, read_copy, receipt_head, tokens, trail_heads, verify
+from sandbox.journal_verdict import verify
+from sandbox.journals import JournalCopy, read_copy, receipt_head, tokens, trail_heads
+from sandbox.places import Place
 
 START = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
 GATEWAY = "gateway-shep/1"
@@ -157,7 +159,7 @@ async def test_a_database_is_read_with_its_rows_heads_and_what_it_has_seen(tmp_p
         await conn.execute(text("INSERT INTO inbox VALUES ('x', :seen)"), {"seen": seen})
         await journal.append(conn, [entry(1), entry(2)])
     await db.close()
-    copy = await read_copy("gateway-shep", url)
+    copy = await read_copy("gateway-shep", Place(url))
     assert [row.position for row in copy.rows] == [1, 2]
     assert [(head.writer, head.position) for head in (*copy.heads, *copy.witnessed)] == [
         (GATEWAY, 2),
@@ -169,6 +171,6 @@ async def test_a_database_is_read_with_its_rows_heads_and_what_it_has_seen(tmp_p
 
 @pytest.mark.service
 async def test_a_database_that_is_not_there_is_an_empty_journal_and_is_not_made(tmp_path: Path) -> None:
-    copy = await read_copy("gateway-shep", f"sqlite+aiosqlite:///{tmp_path}/none.sqlite3")
+    copy = await read_copy("gateway-shep", Place(f"sqlite+aiosqlite:///{tmp_path}/none.sqlite3"))
     assert copy.rows == ()
     assert not os.listdir(tmp_path)

@@ -21,6 +21,7 @@ from sandbox.replay.reading import load_all
 
 pytestmark = pytest.mark.e2e
 
+MOVED = ("UPDATE journal SET body = (SELECT body FROM journal WHERE position = 8) WHERE position = 9",)
 CUT = (
     "DELETE FROM journal WHERE position > 4",
     "UPDATE journal_heads SET position = 4, head = (SELECT hash FROM journal WHERE position = 4)",
@@ -68,7 +69,7 @@ def test_a_deployment_without_journals_is_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("service", "tampering"),
     [
-        ("gateway-shep", ("UPDATE journal SET body = replace(body, 'accepted', 'refused') WHERE position = 9",)),
+        ("gateway-shep", MOVED),
         ("portal-pep", ("DELETE FROM journal WHERE position = 3",)),
         *((service, CUT) for service in ("gateway-shep", "regional-gateway-rshep", "portal-pep")),
         ("gateway-shep", DROPPED),
@@ -95,17 +96,20 @@ def test_tampering_with_a_journal_is_betrayed(
 def test_a_last_row_rewritten_with_a_fitting_hash_is_betrayed_by_its_signature(home: Path, tmp_path: Path) -> None:
     """Nobody else has seen the last row of the provider's journal, and its head is made to fit: only the key tells."""
     from egovkit.journal import JournalEntry, JournalRow, chain
+    from egovkit.journal_bodies import Bodies
 
     copy = tmp_path / "home"
     shutil.copytree(home, copy)
     with sqlite3.connect(copy / "provider-arm.sqlite3") as database:
         database.row_factory = sqlite3.Row
         last = database.execute("SELECT * FROM journal ORDER BY position DESC LIMIT 1").fetchone()
-        told = json.loads(last["body"]) | {"outcome": "never"}
+        bodies = Bodies.of_file(copy / "secrets" / "provider-arm.journal")
+        place = (last["writer"], last["position"])
+        told = json.loads(bodies.open(last["body"], *place, last["body_sha256"])) | {"outcome": "never"}
         at = datetime.fromisoformat(last["time"]).replace(tzinfo=UTC)
         entry = JournalEntry(last["kind"], at, last["case_id"], told)
         forged: JournalRow = chain(entry, last["writer"], last["position"], last["prev"])
-        new = (forged.body, forged.body_sha256, forged.hash, forged.position)
+        new = (bodies.seal(str(forged.body), *place), forged.body_sha256, forged.hash, forged.position)
         database.execute("UPDATE journal SET body = ?, body_sha256 = ?, hash = ? WHERE position = ?", new)
         database.execute("UPDATE journal_heads SET head = ?", (forged.hash,))
     database.close()

@@ -35,7 +35,7 @@ from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import BODIES, give_journal_key
-from egovkit.testing.pki import TestPki
+from egovkit.testing.pki import TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
 
@@ -473,11 +473,7 @@ class World:
 
     async def journal(self, case: str | None) -> list[dict[str, Any]]:
         async with self.app.state.node.db.read() as conn:
-            rows = (
-                await read_rows(conn, kit.journal, bodies=BODIES, case_id=case)
-                if case
-                else await read_rows(conn, kit.journal, bodies=BODIES)
-            )
+            rows = await read_rows(conn, kit.journal, case_id=case or None, bodies=BODIES)
         return [{"kind": row.kind, **row.facts} for row in rows]
 
     async def dead(self) -> list[str]:
@@ -517,7 +513,7 @@ async def world(
     settings: Settings, pki: TestPki, memory_bus: MemoryBus, clock: HandClock, ids: Ids
 ) -> AsyncIterator[World]:
     shep = FakeShep(pki, memory_bus, clock, ids)
-    settings.keystore.write_bytes(shep.keys["con-arm"].to_pkcs12(None, "con-arm"))
+    lay_key(settings.keystore, settings.keystore_password_file, shep.keys["con-arm"], "con-arm")
     store = FakeStore()
     outward = httpx.AsyncClient(transport=httpx.MockTransport(shep.http))
     app = create_app(settings, bus=memory_bus, clock=clock, ids=ids, http=outward, attachments=store)

@@ -23,7 +23,7 @@ from egovkit.ids import Ids
 from egovkit.signatures.jws import sign_compact, sign_detached
 from egovkit.signatures.keys import SigningKey
 from egovkit.testing.journal import give_journal_key
-from egovkit.testing.pki import TestPki
+from egovkit.testing.pki import TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from gateway_shep.app import create_app
 from gateway_shep.settings import Settings
@@ -115,7 +115,8 @@ async def shep(
     (tmp_path / "keys").mkdir()
     (tmp_path / "trust").mkdir()
     (tmp_path / "secrets").mkdir()
-    (tmp_path / "keys/gateway-shep.p12").write_bytes(keys["gateway-shep"].to_pkcs12(None, "gateway-shep"))
+    password = tmp_path / "secrets/gateway-shep.keystore"
+    lay_key(tmp_path / "keys/gateway-shep.p12", password, keys["gateway-shep"], "gateway-shep")
     (tmp_path / "trust/root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
     (tmp_path / "secrets/gateway-shep.admin").write_text(f"{TOKEN}\n")
     (tmp_path / "secrets/gateway-shep.sealing").write_text("ab" * 32)

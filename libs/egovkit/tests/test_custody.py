@@ -213,3 +213,9 @@ async def test_what_is_shown_of_a_key_is_nothing_secret(place: Place, clock: Han
     (shown,) = Watched(place, clock).watch.shown()
     assert shown.keys() == {"thumbprint", "serial", "not_before", "not_after", "state", "alarm"}
     assert shown["thumbprint"] == place.first.thumbprint
+
+
+def test_a_key_store_that_is_not_encrypted_is_refused(place: Place) -> None:
+    place.path.write_bytes(place.first.to_pkcs12(None, CODE))
+    with pytest.raises(EgovError, match=r"custody\.unreadable"):
+        place.open()

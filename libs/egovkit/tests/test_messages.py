@@ -128,3 +128,13 @@ def test_every_mistake_of_the_register_is_reported_at_once(tmp_path: Path) -> No
 def test_a_type_may_have_a_version_of_its_own(tmp_path: Path) -> None:
     entry = {"name": "a.b", "class": "fact", "from": [], "to": [], "version": "v2"}
     assert [spec.type for spec in MessageRegister.load(write(tmp_path, [entry]))] == ["kz.test.a.b.v2"]
+
+
+def test_a_message_is_about_a_case_unless_it_says_that_it_is_a_persons(
+    register: MessageRegister, tmp_path: Path
+) -> None:
+    about = {spec.name for spec in register if spec.about == "person"}
+    assert about == {"query.reads", "answer.reads"}
+    wrong = {"name": "a.b", "class": "fact", "from": [], "to": [], "about": "weather"}
+    with pytest.raises(RegisterInvalid, match="'weather' is not one of case, person"):
+        MessageRegister.load(write(tmp_path, [wrong]))

@@ -28,7 +28,11 @@ def test_without_any_setting_everything_lies_under_the_default_home() -> None:
     assert settings.keystore == Path(".egov/keys/portal-pep.p12")
     assert settings.trust_root == Path(".egov/trust/root.cer")
     assert settings.database_url == "sqlite+aiosqlite:///.egov/portal-pep.sqlite3"
-    assert (settings.amqp_url, settings.port, settings.keystore_password_file) == (None, 8040, None)
+    assert (settings.amqp_url, settings.port, settings.keystore_password_file) == (
+        None,
+        8040,
+        Path(".egov/secrets/portal-pep.keystore"),
+    )
 
 
 def test_home_comes_from_egov_home_and_the_services_own_variable_wins(

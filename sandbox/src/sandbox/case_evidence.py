@@ -83,13 +83,14 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
     from egovkit.clock import SystemClock
     from egovkit.signatures.stamps import StampService
 
+    root = await asyncio.to_thread(Home(home).trust_root.read_bytes)
     copies = await read_all(places)
     verdict = verify(copies, Wanted(case=case), token_check(home, SystemClock().now()))
     if not verdict.rows:
         raise NoEvidence(case)
     passed = await envelopes(places, case)
     async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
-        trusted = await ask_nuc(http, nuc, Home(home.resolve()).trust_root)
+        trusted = await ask_nuc(http, nuc, root)
         material = material_of(case, copies, passed, trusted)
         files = case_files(material)
         files = {**indexes(material, verdict), **files}
@@ -99,7 +100,7 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
     return Made(content, verdict, len(files))
 
 
-async def ask_nuc(http: httpx.AsyncClient, nuc: str, root: Path) -> Trusted:
+async def ask_nuc(http: httpx.AsyncClient, nuc: str, root: bytes) -> Trusted:
     """Authorities and revocation lists of today; the root is the one this deployment has trusted from the start."""
     authority = await http.get(f"{nuc}/ca/issuing.cer")
     authority.raise_for_status()
@@ -108,7 +109,7 @@ async def ask_nuc(http: httpx.AsyncClient, nuc: str, root: Path) -> Trusted:
         answer = await http.get(nuc + path)
         answer.raise_for_status()
         lists[name] = answer.content
-    return Trusted(root.read_bytes(), (authority.content,), lists)
+    return Trusted(root, (authority.content,), lists)
 
 
 def material_of(case: str, copies: Sequence[JournalCopy], passed: Sequence[Passed], trusted: Trusted) -> CaseMaterial:
@@ -139,9 +140,9 @@ async def envelopes(places: Mapping[str, Place], case: str) -> list[Passed]:
             raw = row.raw.encode() if isinstance(row.raw, str) else bytes(row.raw)
             old = found.get(row.id)
             received = _moment(row.received)
-            if old is None or (raw and not old.raw) or (bool(raw) == bool(old.raw) and received < old.received):
-                if row.signature:
-                    found[row.id] = Passed(row.id, row.type, received, raw, row.signature, ())
+            better = old is None or (raw and not old.raw)
+            if better or (old and bool(raw) == bool(old.raw) and received < old.received):
+                found[row.id] = Passed(row.id, row.type, received, raw, row.signature, ())
     made = [
         Passed(one.id, one.type, one.received, one.raw, one.signature, tuple(dict.fromkeys(kept[one.id])))
         for one in found.values()

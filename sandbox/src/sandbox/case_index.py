@@ -35,9 +35,9 @@ class Words:
 WORDS: Mapping[str, Words] = {
     "kk": Words(
         title="{case} ісі бойынша дәлелдемелер",
-        about="Бұл файлда мемлекеттік қызмет бойынша бір өтініштің барлық хабарламалары, журнал жазбалары, электрондық "
-        "қолтаңбалары және уақыт белгілері жинақталған. Оны openssl, unzip және sha256sum арқылы кез келген адам тексере "
-        "алады.",
+        about="Бұл файлда мемлекеттік қызмет бойынша бір өтініштің барлық хабарламалары, журнал жазбалары, "
+        "электрондық қолтаңбалары және уақыт белгілері жинақталған. Оны openssl, unzip және sha256sum арқылы кез "
+        "келген адам тексере алады.",
         happened="Не болды (UTC бойынша; Астана уақыты 5 сағат ілгері)",
         removed="мазмұны сақтау мерзімі өткен соң жойылған, дәлелі сақталды",
         envelopes="хабарлама",
@@ -45,15 +45,16 @@ WORDS: Mapping[str, Words] = {
         stamped="уақыт белгісімен бекітілген",
         sound="Жинау кезінде журнал жазбалары тексерілді: бұзылған жері жоқ.",
         broken="НАЗАР АУДАРЫҢЫЗ: жинау кезінде журнал жазбаларында {count} бұзылған жер табылды.",
-        folders="envelopes - хабарламалар; documents - адам қол қойған құжаттар; rows - журнал жазбалары; signatures - "
-        "қолтаңбалар; stamps - уақыт белгілері; certificates және revocation - сертификаттар мен қайтарып алу тізімдері.",
+        folders="envelopes - хабарламалар; documents - адам қол қойған құжаттар; rows - журнал жазбалары; "
+        "signatures - қолтаңбалар; stamps - уақыт белгілері; certificates және revocation - сертификаттар мен "
+        "қайтарып алу тізімдері.",
         check="Тексеру жолы: {how_to}. Сенімнің негізі - certificates/root.pem; оны ҰКО жариялаған түбірлік "
         "сертификатпен салыстырыңыз.",
     ),
     "ru": Words(
         title="Доказательства по делу {case}",
-        about="В этом файле собраны все сообщения, записи журналов, электронные подписи и метки времени одного заявления "
-        "на государственную услугу. Проверить его может каждый: нужны только openssl, unzip и sha256sum.",
+        about="В этом файле собраны все сообщения, записи журналов, электронные подписи и метки времени одного "
+        "заявления на государственную услугу. Проверить его может каждый: нужны только openssl, unzip и sha256sum.",
         happened="Что произошло (UTC; в Астане на 5 часов больше)",
         removed="содержание удалено по истечении срока хранения, доказательство сохранено",
         envelopes="сообщений",
@@ -61,15 +62,15 @@ WORDS: Mapping[str, Words] = {
         stamped="закреплено меткой времени",
         sound="При сборке записи журналов проверены: нарушений нет.",
         broken="ВНИМАНИЕ: при сборке в записях журналов найдено нарушений: {count}.",
-        folders="envelopes - сообщения; documents - документы, подписанные человеком; rows - записи журналов; signatures - "
-        "подписи; stamps - метки времени; certificates и revocation - сертификаты и списки отозванных.",
+        folders="envelopes - сообщения; documents - документы, подписанные человеком; rows - записи журналов; "
+        "signatures - подписи; stamps - метки времени; certificates и revocation - сертификаты и списки отозванных.",
         check="Как проверить: {how_to}. Опора доверия - certificates/root.pem; сравните его с корневым сертификатом, "
         "опубликованным НУЦ.",
     ),
     "en": Words(
         title="Evidence of the case {case}",
-        about="This file holds all messages, journal rows, electronic signatures and time stamps of one application for a "
-        "public service. Anybody can verify it: openssl, unzip and sha256sum are enough.",
+        about="This file holds all messages, journal rows, electronic signatures and time stamps of one application "
+        "for a public service. Anybody can verify it: openssl, unzip and sha256sum are enough.",
         happened="What happened (UTC; Astana is 5 hours ahead)",
         removed="content removed when its time was over, proof kept",
         envelopes="messages",
@@ -77,10 +78,10 @@ WORDS: Mapping[str, Words] = {
         stamped="fixed by a time stamp",
         sound="The journal rows were checked when this was made: nothing is broken.",
         broken="ATTENTION: when this was made, {count} breaks were found in the journal rows.",
-        folders="envelopes - messages; documents - what a person signed; rows - rows of the journals; signatures; stamps - "
-        "time stamps; certificates and revocation - whose the signatures are, and what was revoked.",
-        check="How to verify: {how_to}. Trust rests on certificates/root.pem: compare it with the root certificate that "
-        "НУЦ publishes.",
+        folders="envelopes - messages; documents - what a person signed; rows - rows of the journals; signatures; "
+        "stamps - time stamps; certificates and revocation - whose the signatures are, and what was revoked.",
+        check="How to verify: {how_to}. Trust rests on certificates/root.pem: compare it with the root certificate "
+        "that НУЦ publishes.",
     ),
 }
 

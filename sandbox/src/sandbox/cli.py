@@ -160,9 +160,7 @@ def journal_verify(
     *,
     home: HomeOption = None,
     db: DbOption = None,
-    since: Annotated[
-        str | None, typer.Option("--from", help="Only rows since then: 2026-01-15, or with a time.")
-    ] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Only rows since then: a day, or with a time.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Only rows until then; a day ends with it.")] = None,
     case: Annotated[str | None, typer.Option("--case", help="Only the rows of one case.")] = None,
     service: Annotated[str | None, typer.Option("--service", help="Only one system's journal.")] = None,

@@ -30,7 +30,7 @@ from egovkit.signatures.jws import sign_detached, verify_compact
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import give_journal_key
-from egovkit.testing.pki import TestPki
+from egovkit.testing.pki import TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
 from provider_arm.api.access import Desk
@@ -455,12 +455,13 @@ async def collected(bus: MemoryBus, *queues: str) -> list[Delivery]:
 
 
 def settings_in(home: Path, arm: SigningKey, pki: TestPki, **wanted: Any) -> Settings:
-    (home / "arm.p12").write_bytes(arm.to_pkcs12(None, "provider-arm"))
+    lay_key(home / "arm.p12", home / "arm.keystore", arm, "provider-arm")
     (home / "root.cer").write_bytes(der(pki.root))
     (home / "admin").write_text(ADMIN + "\n")
     values: dict[str, Any] = {
         "home": home,
         "keystore": home / "arm.p12",
+        "keystore_password_file": home / "arm.keystore",
         "trust_root": home / "root.cer",
         "admin_token_file": home / "admin",
         "nuc_url": "http://nuc.test",

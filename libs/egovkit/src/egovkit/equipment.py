@@ -22,8 +22,9 @@ def make_bus(settings: ServiceSettings, clock: Clock) -> Bus:
 
 
 def open_custody(settings: ServiceSettings) -> KeyFile:
-    """The system's key in its PKCS#12 file; FileNotFoundError says which setting names it."""
-    return KeyFile(file_of(settings.keystore, "key store"), settings.keystore_password_file)
+    """The system's key in its encrypted PKCS#12 file; FileNotFoundError says which file is missing."""
+    password = file_of(settings.keystore_password_file, "key store's password")
+    return KeyFile(file_of(settings.keystore, "key store"), password)
 
 
 def load_bodies(settings: ServiceSettings) -> Bodies:

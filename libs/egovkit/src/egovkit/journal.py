@@ -3,7 +3,8 @@
     hash = SHA-256(JSON [prev, writer, position, kind, time, case_id, body_sha256])
 
 The body enters only through its own hash: personal data can be removed later and the chain still proves what was
-there. At rest it is sealed (`egovkit.journal_bodies`), and whoever reads says with which key. A row may carry the writer's signature over its place and hash; the chain itself needs no key to check.
+there. At rest it is sealed (`egovkit.journal_bodies`), and whoever reads says with which key. A row may carry the
+writer's signature over its place and hash; the chain itself needs no key to check.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class KeyWatch:
         """Take up a new file, then say what changed and what ends soon. A file that cannot be used is an error in the
         log, once, and no reason to stop: the key before it signs on."""
         try:
-            if await asyncio.to_thread(self._custody.reload):
+            if self._custody.is_replaced() and await asyncio.to_thread(self._custody.reload):
                 _log.info("custody.new_key", service=self._service, held=len(self.facts()))
         except (EgovError, OSError) as error:
             told = str(error)

@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     """Nothing here is read at import: build it in `__main__`, in the sandbox or in a test.
 
     `home` (EGOV_HOME when the service's own variable is unset, default `.egov`) holds the default SQLite file,
-    key store and trust root; each can be placed elsewhere on its own.
+    key store with its password, and trust root; each can be placed elsewhere on its own.
     """
 
     code: ClassVar[str] = "service"  # the participant's code: also the file names under `home`
@@ -48,7 +48,7 @@ class ServiceSettings(BaseSettings):
     amqp_password_file: Path | None = None
 
     keystore: Path
-    keystore_password_file: Path | None = None
+    keystore_password_file: Path
     trust_root: Path
     # 32 bytes in hex, one key a line: the first seals the journal's bodies, the others open what was sealed before.
     journal_key_file: Path
@@ -74,6 +74,7 @@ class ServiceSettings(BaseSettings):
         places = {
             "home": home,
             "keystore": home / "keys" / f"{cls.code}.p12",
+            "keystore_password_file": home / "secrets" / f"{cls.code}.keystore",
             "trust_root": home / "trust" / "root.cer",
             "journal_key_file": home / "secrets" / f"{cls.code}.journal",
         }

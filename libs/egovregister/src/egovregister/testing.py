@@ -26,7 +26,7 @@ from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import BODIES, give_journal_key
-from egovkit.testing.pki import TestPki
+from egovkit.testing.pki import TestPki, lay_key
 from egovlaw.kinds import message_type
 from egovregister.finding import NATIONAL_INGRESS
 
@@ -181,12 +181,13 @@ class Bench:
 
 def files_in(home: Path, keys: Keys, pki: TestPki) -> dict[str, Any]:
     """Key store, trust root and administrator's token; the values of the settings that name them."""
-    (home / "register.p12").write_bytes(keys.register.to_pkcs12(None, "register"))
+    lay_key(home / "register.p12", home / "register.keystore", keys.register, "register")
     (home / "root.cer").write_bytes(der(pki.root))
     (home / "admin").write_text(ADMIN + "\n")
     return {
         "home": home,
         "keystore": home / "register.p12",
+        "keystore_password_file": home / "register.keystore",
         "trust_root": home / "root.cer",
         "admin_token_file": home / "admin",
         "nuc_url": "http://nuc.test",

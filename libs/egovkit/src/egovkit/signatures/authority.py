@@ -18,6 +18,7 @@ from egovkit.signatures.profiles import (
     EKU_INFORMATION_SYSTEM,
     EKU_LEGAL,
     EKU_PERSON,
+    EKU_TIME_STAMPING,
 )
 
 __all__ = ["PROFILES", "Authority", "Span", "Usage", "person_name", "system_name"]
@@ -41,10 +42,12 @@ class Usage:
     non_repudiation: bool = False
     key_encipherment: bool = False
     digital_signature: bool = True
+    ekus_critical: bool = False
 
 
 PROFILES: Mapping[str, Usage] = {
     "system": Usage((EKU_INFORMATION_SYSTEM,)),
+    "stamping": Usage((EKU_TIME_STAMPING,), ekus_critical=True),  # RFC 3161, 2.3
     "person_sign": Usage((EKU_EMAIL_PROTECTION, EKU_PERSON), non_repudiation=True),
     "person_auth": Usage((EKU_CLIENT_AUTH, EKU_PERSON), key_encipherment=True),
     "employee_sign": Usage((EKU_EMAIL_PROTECTION, EKU_LEGAL, EKU_EMPLOYEE), non_repudiation=True),
@@ -103,7 +106,7 @@ class Authority:
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_key_usage(usage), critical=True)
         builder = builder.add_extension(
-            x509.ExtendedKeyUsage([x509.ObjectIdentifier(one) for one in usage.ekus]), critical=False
+            x509.ExtendedKeyUsage([x509.ObjectIdentifier(one) for one in usage.ekus]), critical=usage.ekus_critical
         )
         policies = x509.CertificatePolicies([x509.PolicyInformation(POLICY, None)])
         builder = builder.add_extension(policies, critical=False)

@@ -67,7 +67,7 @@ class KeyFile:
     EgovError("custody.open_to_others"), ("custody.of_another_owner"), ("custody.unreadable"); FileNotFoundError.
     """
 
-    def __init__(self, path: Path, password_path: Path | None, usable: Usable = lambda _: True) -> None:
+    def __init__(self, path: Path, password_path: Path, usable: Usable = lambda _: True) -> None:
         self._path = path
         self._password_path = password_path
         self._usable = usable
@@ -87,6 +87,10 @@ class KeyFile:
 
     def key_of(self, print_: str) -> SigningKey | None:
         return next((one for one in self._held if one.thumbprint == print_), None)
+
+    def is_replaced(self) -> bool:
+        """Whether the file is another than the one that was read: its inode, time or size. FileNotFoundError."""
+        return self._stamped() != self._stamp
 
     def reload(self) -> bool:
         """True when the file has another key than before: it is held beside those before it. Errors as at the start;
@@ -112,9 +116,7 @@ class KeyFile:
 
     def _read(self) -> SigningKey:
         content = read_private(self._path)
-        password = None
-        if self._password_path is not None:
-            password = read_private(self._password_path).decode("utf-8").rstrip("\r\n")
+        password = read_private(self._password_path).decode("utf-8").rstrip("\r\n")
         with _told(self._path):
             return SigningKey.load(content, password)
 

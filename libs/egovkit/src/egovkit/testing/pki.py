@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import httpx
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from egovkit.clock import Clock
@@ -16,7 +18,9 @@ from egovkit.signatures.keys import SigningKey, der, new_private_key
 if TYPE_CHECKING:
     from pyhanko.sign.timestamps import TimeStamper
 
-__all__ = ["TestPki"]
+__all__ = ["TestPki", "lay_key"]
+
+KEYSTORE_PASSWORD = "of every key store of the tests"
 
 EKU_TIME_STAMPING = "1.3.6.1.5.5.7.3.8"  # RFC 3161, 2.3
 YEARS = timedelta(days=3650)
@@ -24,6 +28,14 @@ YEAR = timedelta(days=365)
 # Much longer than НУЦ's: a test that moves its clock by hours is about something else. Tests of a stale CRL
 # move it by more than this, or hand a shorter one to their store.
 CRL_LIFE = timedelta(days=30)
+
+
+def lay_key(keystore: Path, password_file: Path, key: SigningKey, code: str) -> None:
+    """A system's key and its password in the files its settings name."""
+    for path in (keystore, password_file):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    keystore.write_bytes(key.to_pkcs12(KEYSTORE_PASSWORD, code))
+    password_file.write_text(f"{KEYSTORE_PASSWORD}\n")
 
 
 class TestPki:
@@ -71,6 +83,15 @@ class TestPki:
             system_name(code, bin_), private.public_key(), usage or PROFILES["system"], span or self.span()
         )
         return SigningKey(private, certificate, (self.issuing,))
+
+    def stamping(self, *, usage: Usage | None = None, span: Span | None = None) -> StampAuthority:
+        """A time stamping authority of the clock's present; `usage` and `span` make odd ones."""
+        private = new_private_key("rsa2048")  # pyHanko's dummy signs with RSA alone
+        name = system_name("time-stamping")
+        certificate = self.issuing_authority.issue(
+            name, private.public_key(), usage or PROFILES["stamping"], span or self.span()
+        )
+        return StampAuthority(SigningKey(private, certificate, (self.issuing,)), self.clock)
 
     def person(
         self,
@@ -148,3 +169,30 @@ class TestPki:
         store.load_crl(self.crl())
         self._stores.append(store)
         return store
+
+
+class StampAuthority:
+    """Stamps whatever it is asked to, at the clock's moment; `up` False: it does not answer."""
+
+    def __init__(self, key: SigningKey, clock: Clock) -> None:
+        self.key, self._clock, self.up, self.asked = key, clock, True, 0
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """For httpx.MockTransport: POST /tsp."""
+        self.asked += 1
+        if not self.up:
+            return httpx.Response(503)
+        reply = self.reply(request.content)
+        return httpx.Response(200, content=reply, headers={"content-type": "application/timestamp-reply"})
+
+    def reply(self, query: bytes) -> bytes:
+        from asn1crypto import keys, tsp, x509
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+        from pyhanko.sign.timestamps import DummyTimeStamper
+
+        private = self.key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        own, *chain = (
+            x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in (self.key.certificate, *self.key.chain)
+        )
+        stamper = DummyTimeStamper(own, keys.PrivateKeyInfo.load(private), chain, self._clock.now())  # type: ignore[arg-type] # any iterable will do
+        return bytes(stamper.request_tsa_response(tsp.TimeStampReq.load(query)).dump())  # type: ignore[no-untyped-call]

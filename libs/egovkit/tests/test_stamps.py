@@ -1,0 +1,106 @@
+"""Time stamps checked: whose they are, over what, when, and each way in which they are refused."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from egovkit.clock import HandClock
+from egovkit.errors import EgovError
+from egovkit.signatures.authority import PROFILES, Span, Usage
+from egovkit.signatures.certificates import TrustStore
+from egovkit.signatures.profiles import EKU_EMAIL_PROTECTION, EKU_TIME_STAMPING
+from egovkit.signatures.stamps import StampFacts, StampService, check_token, stamp_certificates
+from egovkit.testing.pki import StampAuthority, TestPki
+
+DIGEST = hashlib.sha256(b"a journal").digest()
+
+
+async def stamped(authority: StampAuthority, digest: bytes = DIGEST) -> bytes:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(authority.answer)) as http:
+        return await StampService(http, "http://nuc.test/tsp").token(digest)
+
+
+async def facts_of(pki: TestPki, authority: StampAuthority, trust: TrustStore | None = None) -> StampFacts:
+    return check_token(await stamped(authority), DIGEST, trust or pki.trust(), pki.clock.now())
+
+
+async def test_a_good_stamp_says_when_by_whom_and_under_which_number(pki: TestPki, clock: HandClock) -> None:
+    authority = pki.stamping()
+    facts = await facts_of(pki, authority)
+    assert facts.refusal is None
+    assert facts.moment == clock.now() and facts.moment.tzinfo is not None
+    assert facts.signer.thumbprint == authority.key.thumbprint and int(facts.serial, 16) > 0
+    assert facts.policy.count(".") > 2
+
+
+async def test_a_stamp_is_of_one_digest_alone(pki: TestPki) -> None:
+    token = await stamped(pki.stamping())
+    facts = check_token(token, hashlib.sha256(b"another").digest(), pki.trust(), pki.clock.now())
+    assert (facts.digest_ok, facts.signature_ok, facts.refusal) == (False, True, "stamp.of_other_data")
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage((EKU_TIME_STAMPING,)),  # not critical
+        Usage((EKU_TIME_STAMPING, EKU_EMAIL_PROTECTION), ekus_critical=True),  # not alone
+        Usage((EKU_EMAIL_PROTECTION,), ekus_critical=True),
+        PROFILES["system"],
+    ],
+)
+async def test_who_may_not_stamp_is_refused(pki: TestPki, usage: Usage) -> None:
+    assert (await facts_of(pki, pki.stamping(usage=usage))).refusal == "certificate.wrong_usage"
+
+
+async def test_a_stamp_of_another_root_is_refused(pki: TestPki, clock: HandClock) -> None:
+    assert (await facts_of(pki, TestPki(clock).stamping())).refusal == "certificate.untrusted"
+
+
+async def test_the_certificate_has_to_be_in_date_at_the_stamps_moment_and_not_later(
+    pki: TestPki, clock: HandClock
+) -> None:
+    now = clock.now()
+    over = Span(now - timedelta(days=9), now - timedelta(days=1))
+    assert (await facts_of(pki, pki.stamping(span=over))).refusal == "certificate.expired"
+    short = pki.stamping(span=Span(now - timedelta(days=1), now + timedelta(days=1)))
+    token = await stamped(short)
+    await clock.advance(timedelta(days=3))
+    assert check_token(token, DIGEST, pki.trust(), clock.now()).refusal is None
+
+
+async def test_stamps_of_a_revoked_key_fall_even_older_ones(pki: TestPki, clock: HandClock) -> None:
+    authority, trust = pki.stamping(), pki.trust()
+    token = await stamped(authority)
+    await clock.advance(timedelta(hours=1))
+    pki.revoke(authority.key.certificate)
+    assert check_token(token, DIGEST, trust, clock.now()).refusal == "certificate.revoked"
+
+
+async def test_any_flipped_byte_is_noticed(pki: TestPki) -> None:
+    """In whatever part of the structure it is: the answer is a refusal or that it cannot be read."""
+    token, trust = await stamped(pki.stamping()), pki.trust()
+    carried = sum(len(der) for der in (one.tbs_certificate_bytes for one in stamp_certificates(token)))
+    unnoticed = []
+    for place in range(0, len(token), 7):
+        altered = bytearray(token)
+        altered[place] ^= 0x01
+        try:
+            if check_token(bytes(altered), DIGEST, trust, pki.clock.now()).refusal is None:
+                unnoticed.append(place)
+        except EgovError as error:
+            assert error.code == "stamp.malformed"
+    # Only what nobody signs: the issuer's certificate that is carried along and not used, versions and the like.
+    assert len(unnoticed) * 7 < carried
+
+
+@pytest.mark.parametrize("junk", [b"", b"no stamp", b"\x30\x80", b"\x00" * 70_000])
+def test_what_is_no_stamp_cannot_be_read(pki: TestPki, junk: bytes) -> None:
+    with pytest.raises(EgovError, match=r"stamp\.malformed"):
+        check_token(junk, DIGEST, pki.trust(), pki.clock.now())
+    if len(junk) < 100:
+        with pytest.raises(EgovError, match=r"stamp\.malformed"):
+            stamp_certificates(junk)
