@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PACKAGES := libs/egovkit libs/egovlaw libs/egovgateway libs/egovregister gateway-shep regional-gateway-rshep portal-pep \
-            con-arm gbd-fl-mock enis-mock services/provider-arm services/nuc-mock services/registers-mock sandbox
+            con-arm gbd-fl-mock enis-mock services/provider-arm services/nuc-mock services/registers-mock services/ncalayer-mock sandbox
 SOURCES := $(addsuffix /src,$(PACKAGES))
 ARGS ?=
 

@@ -16,11 +16,11 @@ for password in "$dir"/*.db; do
     login "$code-db" "$code" "$password"
     if [ -f "$dir/$code.amqp" ]; then login "$code-broker" "$code" "$dir/$code.amqp"; fi
     set --
-    for kind in keystore admin session sealing journal; do
+    for kind in keystore admin session sealing journal authority servers crt key; do
         if [ -f "$dir/$code.$kind" ]; then set -- "$@" --from-file="$dir/$code.$kind"; fi
     done
     put generic "$code" "$@"
 done
 
 put tls rabbitmq-tls --cert="$dir/rabbitmq.crt" --key="$dir/rabbitmq.key"
-put generic rabbitmq-ca --from-file="$dir/ca.crt"
+put generic egov-ca --from-file="$dir/ca.crt"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import jsonschema_rs
 import pytest
 import yaml
 
 from egovkit.contracts import contracts_dir
-from egovkit.sandbox.fault_names import CERTIFICATE, DELIVERY, PUBLISH, REGISTER, REPLY, REQUEST, FaultNames
+from egovkit.sandbox.fault_names import AUTHORITY, CERTIFICATE, DELIVERY, PUBLISH, REGISTER, REPLY, REQUEST, FaultNames
 from egovkit.sandbox.identities import Identity, load_identities
 from egovlaw.identifiers import iin_problem
 from egovregister.domain import BY_NAME, FaultKind
@@ -43,6 +43,16 @@ def test_every_fault_of_messages_and_calls_has_its_code_under_that_name() -> Non
     assert biting(PUBLISH, CERTIFICATE) <= texts_in("faulty_bus.py")
     assert biting(REQUEST, REPLY) <= texts_in("faulty_http.py")
     assert biting(DELIVERY) == {"drop"}, "a delivery is lost or it is not"
+
+
+def test_the_authority_knows_its_faults_by_the_catalogues_names() -> None:
+    service = (ROOT / "services/nuc-mock/src/nuc_mock/service.py").read_text()
+    asked = {node.args[0].value for node in ast.walk(ast.parse(service)) if is_call_of(node, "_fault")}
+    assert asked == biting(AUTHORITY)
+
+
+def is_call_of(node: ast.AST, method: str) -> TypeGuard[Any]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method
 
 
 def test_the_registers_know_their_faults_by_the_catalogues_names() -> None:

@@ -151,7 +151,11 @@ def test_what_needs_a_proof_of_the_caller_says_which_and_the_rest_is_open(made: 
     open_calls = {
         "con-arm": {"POST /v1/sessions"},
         "gateway-shep": {"GET /v1/members", "GET /v1/certificates/{thumbprint}"},
-        "nuc-mock": {"GET /ca/root.cer", "GET /ca/issuing.cer", "GET /crl", "GET /crl/root"},
+        "nuc-mock": {
+            *("GET /ca/root.cer", "GET /ca/issuing.cer", "GET /ca/issuing-{generation}.cer"),
+            *("GET /crl", "GET /crl/root", "GET /crl/delta", "GET /crl/{generation}", "GET /crl/{generation}/delta"),
+            *("POST /ocsp", "GET /ocsp/{request_b64}", "POST /tsp"),
+        },
         "portal-pep": {
             *("POST /v1/accounts", "POST /v1/sessions", "GET /v1/services", "GET /v1/services/{regulation}"),
             *("GET /v1/surveys/{regulation}", "POST /v1/verify/number", "POST /v1/verify/codes", "POST /v1/verify/pdf"),

@@ -1,5 +1,5 @@
-"""What tests need of Debian: RabbitMQ and PostgreSQL for private nodes, poppler's pdfsig: present, installed now, or a
-word how.
+"""RabbitMQ and PostgreSQL for the tests that start private nodes, poppler's pdfsig, Chromium for those of the signing
+agent: present, installed now, or a word how.
 
 The tests never use a server that is already running: they need only the programs. So the packages are
 installed without starting anything: a policy-rc.d that answers 101 ("not allowed") stands in while apt works.
@@ -17,7 +17,10 @@ from pathlib import Path
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 NOT_ALLOWED = "#!/bin/sh\nexit 101\n"
-HOW_TO = "apt-get install rabbitmq-server postgresql poppler-utils  (as root; the servers need not run)"
+HOW_TO = (
+    "apt-get install rabbitmq-server postgresql poppler-utils chromium-headless-shell libnss3-tools"
+    "  (as root; nothing need run)"
+)
 
 
 def missing() -> list[str]:
@@ -32,32 +35,40 @@ def missing() -> list[str]:
     return names
 
 
-def ensure() -> bool:
-    """True when both are there at the end, or when EGOV_TEST_*_URL name servers of the caller's own."""
-    if os.environ.get("EGOV_TEST_AMQP_URL") and os.environ.get("EGOV_TEST_DB_URL"):
-        return True
-    names = missing()
+def missing_browser() -> list[str]:
+    names = []
+    if not any(shutil.which(name) for name in ("chromium-headless-shell", "chromium")):
+        names.append("chromium-headless-shell")
+    if shutil.which("certutil") is None:
+        names.append("libnss3-tools")  # by which a browser is told whom to trust
+    return names
+
+
+def ensure(*, browser: bool = False) -> bool:
+    """True when all are there at the end; servers of the caller's own, named by EGOV_TEST_*_URL, need no packages."""
+    given = os.environ.get("EGOV_TEST_AMQP_URL") and os.environ.get("EGOV_TEST_DB_URL")
+    names = [*([] if given else missing()), *(missing_browser() if browser else [])]
     if not names:
         return True
     if os.environ.get("EGOV_ALLOW_SKIP") == "1":
         print(f"tests that need {', '.join(names)} will be skipped (EGOV_ALLOW_SKIP=1)")
         return True
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        print(f"the connected tests need {', '.join(names)}:\n    {HOW_TO}", file=sys.stderr)
+        print(f"the tests need {', '.join(names)}:\n    {HOW_TO}", file=sys.stderr)
         print("or name servers of yours: EGOV_TEST_AMQP_URL, EGOV_TEST_DB_URL", file=sys.stderr)
         return False
     return install(names)
 
 
 def install(names: list[str]) -> bool:
-    print(f"installing {', '.join(names)} for the connected tests (nothing will be started)", flush=True)
+    print(f"installing {', '.join(names)} for the tests (nothing will be started)", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with servers_held_back():
         for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", *names]):
             if subprocess.run(command, env=environment, check=False).returncode != 0:
                 print(f"{' '.join(command)} failed; {HOW_TO}", file=sys.stderr)
                 return False
-    return not missing()
+    return not {*missing(), *missing_browser()} & set(names)
 
 
 @contextmanager
@@ -77,4 +88,4 @@ def servers_held_back(policy: Path = POLICY) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if ensure() else 1)
+    sys.exit(0 if ensure(browser=True) else 1)

@@ -129,7 +129,7 @@ def main(arguments: list[str]) -> int:
     if unknown:
         print(f"unknown tier {', '.join(unknown)}; there are {', '.join(TIERS)}", file=sys.stderr)
         return 2
-    if any(name in NEEDS_SERVERS for name in chosen) and not debian_packages.ensure():
+    if any(name in NEEDS_SERVERS for name in chosen) and not debian_packages.ensure(browser="e2e" in chosen):
         return 1
     results = [run_tier(name, arguments) for name in chosen]
     print("---")

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import subprocess
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -18,7 +18,8 @@ from PIL import Image
 from pypdf import PdfReader
 
 from egovkit.barcodes import decode, unpack
-from portal_pep.domain.printing import PageFacts, code_of, date_kk, date_ru, page_of
+from egovlaw.output_pages import PageFacts
+from portal_pep.domain.printing import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
 from portal_pep.service.printing import codes_of
 from portal_pep.store import files
 
@@ -35,59 +36,54 @@ MARKUP = [
 ]
 
 
-def facts(**changed: Any) -> PageFacts:
+def facts(**changed: Any) -> ResultFacts:
     made: dict[str, Any] = {
-        "kind": "result",
         "number": "26000000001",
         "iin": "990101600017",
+        "form": {},
         "service": {"kk": "Қызмет", "ru": "Услуга"},
-        "provider": {"kk": "Бөлім", "ru": "Отдел"},
         "content": {"text_kk": "Қойылды", "text_ru": "Поставлен", "values": {"queue_number": 17, "paid": True}},
         "sha256": "ab" * 32,
         "reasons": (),
+        "submitted_at": None,
         "issued_at": datetime(2026, 1, 12, 14, 3, tzinfo=HERE),
         "check": {"subject": "ҮЛГІЛІ ДӘУРЕН", "serial": "4f1c", "certificate": "thumb"},
         "signed_at": datetime(2026, 1, 12, 14, 2, 1, tzinfo=HERE),
     }
-    return PageFacts(**{**made, **changed})
+    return ResultFacts(**{**made, **changed})
 
 
-def test_dates_are_written_as_each_language_writes_them() -> None:
-    day = datetime(2026, 6, 1, tzinfo=UTC)
-    assert (date_kk(day), date_ru(day)) == ("2026 жылғы 1 маусым", "1 июня 2026 года")
+def shown(**changed: Any) -> PageFacts:
+    return facts_of(facts(**changed), code="<svg/>")
 
 
-def test_a_signed_result_tells_who_signed_and_that_it_equals_paper_and_that_the_pdf_is_not_signed() -> None:
-    page = page_of(facts())
-    assert page["signed"] == {
-        "name": "ҮЛГІЛІ ДӘУРЕН", "office": "—", "at": "12.01.2026 14:02:01 (UTC+05:00)", "serial": "4f1c",
-        "thumbprint": "thumb",
-    }  # fmt: skip
-    assert "№ 370-II Заңы 7-бабының 1-тармағына сәйкес қағаз тасығыштағы құжатпен бірдей" in page["notes"]["kk"]
-    assert "сам не подписан" in page["notes"]["ru"] and "оның өзіне қол қойылмаған" in page["notes"]["kk"]
-    assert page["values"] == [["queue_number", "17"], ["paid", "иә / да"]]
+def test_a_signed_result_tells_who_signed_and_that_the_pdf_is_not_signed() -> None:
+    page = shown()
+    assert page.signed == [
+        ("signed_by", "ҮЛГІЛІ ДӘУРЕН"), ("office", ""), ("signed_at", "12.01.2026 14:02:01 (UTC+05:00)"),
+        ("serial", "4f1c"), ("thumbprint", "thumb"),
+    ]  # fmt: skip
+    assert [note["ru"] for note in page.notes] == [NOT_SIGNED_ITSELF["ru"], QR_HOLDS["ru"]]
+    assert page.values == {"queue_number": 17, "paid": True} and page.text == {"kk": "Қойылды", "ru": "Поставлен"}
 
 
-def test_an_unsigned_refusal_does_not_claim_to_equal_paper() -> None:
+def test_an_unsigned_refusal_has_its_reasons_its_basis_and_its_official() -> None:
     letter = {"basis_ru": "процесс 7", "clause": "6 11)", "official": {"name": "ҮЛГІЛІ ДӘУРЕН", "office": "Бөлім"}}
     reasons = [{"code": "documents.incomplete", "text": "Нет копии"}]
-    page = page_of(facts(kind="refusal", check=None, signed_at=None, content=letter, reasons=reasons))
-    assert page["signed"] is None and page["text"] is None and "370-II" not in json.dumps(page)
-    assert page["reasons"] == ["Нет копии"] and page["official"] == "ҮЛГІЛІ ДӘУРЕН, Бөлім"
-    assert page["basis"] == {"clause": "6 11)", "text": "процесс 7"}
+    page = shown(check=None, signed_at=None, content=letter, reasons=reasons)
+    assert page.signed is None and page.text is None and page.official == "ҮЛГІЛІ ДӘУРЕН, Бөлім"
+    assert page.reasons == ["Нет копии"] and page.basis == {"kk": "6 11): процесс 7", "ru": "6 11): процесс 7"}
 
 
 @pytest.mark.parametrize("content", [None, {}, {"text_kk": 5, "values": [1], "authorised": "x", "official": 1}])
-@pytest.mark.parametrize("kind", ["result", "refusal"])
-def test_a_document_of_another_shape_still_has_its_page(kind: str, content: Any) -> None:
-    page = page_of(facts(kind=kind, content=content, number=None, check={"subject": None}, signed_at=None))
-    assert page["number"] == "—" and page["values"] == [] and page["signed"]["at"] == "—"
-    assert page["service"] == {"kk": "Қызмет", "ru": "Услуга"}
+@pytest.mark.parametrize("check", [None, {"subject": None}])
+def test_a_document_of_another_shape_still_has_its_page(check: Any, content: Any) -> None:
+    page = shown(content=content, number=None, check=check, signed_at=None)
+    assert page.values == {} and page.official is None and page.service == {"kk": "Қызмет", "ru": "Услуга"}
 
 
 def test_the_documents_own_name_of_the_service_goes_before_the_catalogues() -> None:
-    page = page_of(facts(content={"service_kk": "Ескі атауы", "service_ru": ""}))
-    assert page["service"] == {"kk": "Ескі атауы", "ru": "Услуга"}
+    assert shown(content={"service_kk": "Ескі атауы", "service_ru": ""}).service == {"kk": "Ескі атауы", "ru": "Услуга"}
 
 
 def test_the_qr_code_names_the_document_and_no_person() -> None:
@@ -185,19 +181,16 @@ async def test_the_same_bytes_every_time_and_none_for_who_has_them(world: Any, c
     assert kept.status_code == 304 and kept.content == b"" and kept.headers["etag"] == first.headers["etag"]
 
 
-@pytest.mark.parametrize("dpi", [150, 200, 300])
+@pytest.mark.parametrize("dpi", [150, 300])
 async def test_the_codes_on_the_page_carry_the_signed_document_byte_by_byte(
     world: Any, citizen: Any, sent: Any, tmp_path: Path, dpi: int
 ) -> None:
     case = await issued(sent, text_kk=f"Сіз есепке қойылдыңыз. {KAZAKH} " * 20, text_ru="Вы поставлены на учёт. " * 20)
     content = (await citizen.get(f"/v1/cases/{case}/result.pdf")).content
-    seen = scanned(content, dpi, tmp_path)
-    (line,) = [text for text in seen if text.startswith("number=")]
-    codes = [text for text in seen if "BarcodeElement" in text]
+    codes = [text for text in scanned(content, dpi, tmp_path) if "BarcodeElement" in text]
     async with world.app.state.portal.db.read() as conn:
         stored = await files.result_of(conn, case)
-    assert stored is not None and line.startswith("number=26000000001;sha256=")
-    assert sorted(codes) == sorted(codes_of(stored, "26000000001")) and len(codes) > 2
+    assert stored is not None and sorted(codes) == sorted(codes_of(stored, "26000000001")) and len(codes) > 2
     carried = unpack(decode(codes))
     assert (carried.document, carried.signature) == (stored.document, stored.signature)
     checked = await world.http.post("/v1/verify/codes", json={"codes": codes})
@@ -302,3 +295,40 @@ async def test_every_look_is_recorded_and_shown_to_the_person(world: Any, citize
     stranger = await world.citizen().arrive()
     assert (await stranger.get(f"/v1/cases/{case}/reads")).json()["code"] == "case.not_found"
     assert len((await citizen.get(f"/v1/cases/{case}/reads")).json()["items"]) == 3
+
+
+# --- receipts and notifications ---------------------------------------------------------------------------------
+
+
+async def test_the_receipt_is_there_from_registration_on(world: Any, citizen: Any, sent: Any) -> None:
+    _, provider = sent
+    path = f"/v1/cases/{provider.case}/receipt.pdf"
+    early = await citizen.get(path)
+    assert (early.status_code, early.json()["code"]) == (404, "receipt.not_found")
+    await provider.say("case.registered", 1)
+    answer = await citizen.get(path)
+    assert answer.status_code == 200 and 'filename="receipt-26000000001.pdf"' in answer.headers["content-disposition"]
+    found = words(answer.content)
+    for text in ("РАСПИСКА О ПРИЕМЕ ДОКУМЕНТОВ № 26000000001", "ҚОЛХАТ", citizen.iin, "не подписан"):
+        assert bare(text) in found, text
+    assert (await citizen.get(path)).content == answer.content
+    stranger = await world.citizen().arrive()
+    assert (await stranger.get(path)).json()["code"] == "case.not_found"
+
+
+async def test_a_notification_is_saved_as_a_page_and_stays_unread(world: Any, citizen: Any, sent: Any) -> None:
+    _, provider = sent
+    await provider.say("case.registered", 1)
+    notices = (await citizen.get("/v1/notifications")).json()
+    told = notices["items"][0]
+    path = f"/v1/notifications/{told['id']}/notification.pdf"
+    answer = await citizen.get(path)
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/pdf"
+    found = words(answer.content)
+    for text in (told["text"]["kk"], told["text"]["ru"], "Хабарлама", "Уведомление", "26000000001"):
+        assert bare(text) in found, text
+    headers = citizen.headers(**{"if-none-match": answer.headers["etag"]})
+    assert (await world.http.get(path, headers=headers)).status_code == 304
+    assert (await citizen.get("/v1/notifications")).json()["unread"] == notices["unread"]
+    stranger = await world.citizen().arrive()
+    assert (await stranger.get(path)).json()["code"] == "notification.not_found"

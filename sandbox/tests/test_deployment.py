@@ -18,13 +18,13 @@ from egovkit.bus.topology import Topology
 from egovkit.clock import HandClock
 from egovkit.contracts import contracts_dir
 from egovkit.ids import Ids
-from egovkit.signatures.certificates import load_certificate
+from egovkit.signatures.certificates import load_certificate, load_certificates
 from egovkit.signatures.keys import SigningKey, thumbprint
 from egovkit.testing.pki import TestPki
 from sandbox.bootstrap import register_certificates, write_private
 from sandbox.cli import app
 from sandbox.composition import PARTICIPANTS, SERVICES, SHEP, Home
-from sandbox.deployment import AUTHORITY, DEFINITIONS, broker_definitions, make_all_secrets, share
+from sandbox.deployment import CERTIFIED, DEFINITIONS, broker_definitions, make_all_secrets, share
 from sandbox.kubernetes import broker_objects, to_yaml
 
 TOPOLOGY = Topology.load(contracts_dir())
@@ -38,7 +38,7 @@ def home(tmp_path: Path, clock: HandClock, ids: Ids) -> Home:
 
 
 def files(home: Home) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in home.secret(AUTHORITY).parent.iterdir()}
+    return {path.name: path.read_bytes() for path in home.tls_root.parent.iterdir()}
 
 
 def test_every_service_gets_passwords_of_its_own(home: Home) -> None:
@@ -50,7 +50,7 @@ def test_every_service_gets_passwords_of_its_own(home: Home) -> None:
 
 
 def test_only_the_owner_can_read_what_was_made(home: Home) -> None:
-    folder = home.secret(AUTHORITY).parent
+    folder = home.tls_root.parent
     assert folder.stat().st_mode & 0o077 == 0
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
@@ -100,16 +100,28 @@ def test_the_definitions_say_what_the_topology_says(home: Home) -> None:
 def test_the_servers_certificates_have_the_names_the_services_call_them_by(home: Home) -> None:
     from cryptography import x509
 
-    for server in ("rabbitmq", "postgres"):
-        certificate = load_certificate(home.secret(f"{server}.crt").read_bytes())
+    root = load_certificate(home.tls_root.read_bytes())
+    assert {"rabbitmq", "postgres", *(service.code for service in SERVICES)} == set(CERTIFIED)
+    for server in CERTIFIED:
+        certificate, issuing = load_certificates(home.server_certificate(server).read_bytes())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        assert names.get_values_for_type(x509.DNSName) == [server]
-        certificate.verify_directly_issued_by(load_certificate(home.secret(AUTHORITY).read_bytes()))
+        assert names.get_values_for_type(x509.DNSName) == [server, "localhost"]
+        assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
+        certificate.verify_directly_issued_by(issuing)
+        issuing.verify_directly_issued_by(root)
+
+
+def test_renewed_certificates_are_of_the_same_authority(home: Home, clock: HandClock, ids: Ids) -> None:
+    before = files(home)
+    home.tls_root.unlink()
+    make_all_secrets(home, TOPOLOGY, clock, ids)
+    pairs = {f"{server}.{kind}" for server in CERTIFIED for kind in ("crt", "key")}
+    assert {name for name, content in files(home).items() if content != before[name]} == {*pairs, home.servers.name}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_shared_secrets_are_the_groups_to_read_and_nobodys_to_write(home: Home) -> None:
-    folder = home.secret(AUTHORITY).parent
+    folder = home.tls_root.parent
     share(folder, 10001)
     assert {(path.stat().st_uid, path.stat().st_gid) for path in (folder, *folder.iterdir())} == {(0, 10001)}
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o440}
@@ -165,7 +177,7 @@ def encoding() -> Any:
 
 
 def test_a_step_that_can_not_be_done_says_why_and_exits_1(home: Home) -> None:
-    given = ["--home", str(home.path), "--secrets", str(home.secret(AUTHORITY).parent)]
+    given = ["--home", str(home.path), "--secrets", str(home.tls_root.parent)]
     done = CliRunner().invoke(app, ["bootstrap", "databases", "postgresql://operator@127.0.0.1:1/postgres", *given])
     assert done.exit_code == 1
     assert home.database_password("operator").read_text() not in done.output
@@ -173,3 +185,8 @@ def test_a_step_that_can_not_be_done_says_why_and_exits_1(home: Home) -> None:
     home.database_password("operator").unlink()
     done = CliRunner().invoke(app, ["bootstrap", "databases", "postgresql://operator@127.0.0.1:1/postgres", *given])
     assert (done.exit_code, "operator.db" in done.output) == (1, True)
+
+
+def test_tls_belongs_to_production() -> None:
+    refused = CliRunner().invoke(app, ["up", "--tls"])
+    assert (refused.exit_code, refused.output.strip()) == (2, "--tls belongs to --production")

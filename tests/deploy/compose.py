@@ -25,18 +25,14 @@ import re
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from egovkit.clock import SystemClock
 from egovkit.settings import with_password
-from egovkit.signatures.authority import Span
-from egovkit.signatures.tls import server_certificates
 from egovkit.testing.servers import PrivatePostgres, PrivateRabbit
-from sandbox.bootstrap import write_private
-from sandbox.composition import Home
-from sandbox.deployment import AUTHORITY, OPERATOR
+from sandbox.composition import NUC, Home
+from sandbox.deployment import OPERATOR, make_certificates
 from sandbox.production import database_name
 from sandbox.world import Deployment
 
@@ -112,25 +108,28 @@ class ComposeWorld(Deployment):
 
     # ---- up
 
-    async def start(self) -> None:
+    @property
+    def secure(self) -> bool:
+        """Whether the files have TLS in them."""
+        return self.home.tls_root.name in self.file["secrets"]
+
+    async def prepare(self) -> None:
         self._stack.push_async_callback(self._down)
         await self._container("secrets").run_once()
-        if AUTHORITY in self.file["secrets"]:
+        if self.secure:
             self._certify_addresses()
+
+    async def start(self) -> None:
         await self.up(*self._wanted)
+        scheme = "https" if self.secure else "http"
         for name, container in self.containers.items():
             for port in container.spec.get("ports", []) if name not in SERVERS else []:
-                self.urls[name] = f"http://{container.address}:{port.rpartition(':')[2]}"
+                self.urls[name] = f"{scheme}://{container.address}:{port.rpartition(':')[2]}"
 
     def _certify_addresses(self) -> None:
         """The servers' certificates again, for the addresses that their names have become."""
-        now = self.clock.now()
-        addresses = {server: self.address(server) for server in SERVERS}
-        made = server_certificates("compose test", list(addresses.values()), Span(now, now + timedelta(days=1)))
-        write_private(self.home.secret(AUTHORITY), made.authority)
-        for server, address in addresses.items():
-            write_private(self.home.secret(f"{server}.crt"), made.certificates[address])
-            write_private(self.home.secret(f"{server}.key"), made.keys[address])
+        addresses = {name: [self.address(name)] for name in self.file["services"]}
+        make_certificates(self.home, self.clock, self.ids, f"https://{self.address(NUC)}:8010", addresses)
 
     async def up(self, *wanted: str) -> None:
         """Those wanted (everything of no profile) and what they depend on, each when that is there. A second time
@@ -179,8 +178,8 @@ class ComposeWorld(Deployment):
         for kind in ("tcp", "ssl"):  # on every address, as an image does; here its own
             if port := settings.pop(f"listeners.{kind}.default", None):
                 settings[f"listeners.{kind}.1"] = f"{container.address}:{port}"
-        port = 5671 if AUTHORITY in container.spec["secrets"] else 5672
-        self._rabbit = PrivateRabbit(host=container.address, port=port, settings=settings)
+        listened = 5671 if self.secure else 5672
+        self._rabbit = PrivateRabbit(host=container.address, port=listened, settings=settings)
         self._stack.callback(self._rabbit.remove)
         self._rabbit.start()
 

@@ -186,12 +186,17 @@ async def encrypted(world: ComposeWorld) -> list[bool]:
 
 
 @pytest.mark.usefixtures("servers_installed")
-async def test_with_tls_both_servers_take_nothing_plain(tmp_path: Path) -> None:
+async def test_with_tls_nobody_takes_anything_plain(tmp_path: Path) -> None:
     async with ComposeWorld(tmp_path, BASE, TLS, wanted=() if FULL else (SHEP,)) as world:
         assert world._rabbit is not None
         connections = [line.split("\t") for line in world._rabbit.ctl("list_connections", "user", "ssl").splitlines()]
         assert [SHEP, "true"] in connections and "false" not in {secure for _, secure in connections}
         assert set(await encrypted(world)) == {True}
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no encryption"):
+            await asyncpg.connect(f"postgresql://{OPERATOR}@{world.address('postgres')}/postgres", ssl="disable")
+        for url in world.urls.values():
+            assert (await world.http.get(f"{url}/health/ready")).status_code == 200
+            assert (await world.http.get(url.replace("https:", "http:"))).status_code == 400
         verdicts = await play_in(world, load_all()) if FULL else []
         assert [verdict.name for verdict in verdicts if not verdict.passed] == []
 
@@ -203,9 +208,10 @@ async def test_a_client_does_not_trust_a_server_that_another_authority_made(tmp_
 
     def betrayed() -> None:
         certify()
-        authority = world.home.secret("ca.crt").read_bytes()
+        trusted = world.home.tls_root.read_bytes()
+        world.home.authority.unlink()
         certify()
-        world.home.secret("ca.crt").write_bytes(authority)
+        world.home.tls_root.write_bytes(trusted)
 
     world._certify_addresses = betrayed  # type: ignore[method-assign]
     with pytest.raises(ExceptionGroup) as failed:

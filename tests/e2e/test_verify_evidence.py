@@ -1,5 +1,5 @@
-"""docs/howto/verify-evidence.md, run as written on a real case, before and after the bodies were purged; and each way to
-tamper with the file stops it."""
+"""docs/howto/verify-evidence.md, run as written on a real case, before and after the bodies were purged; and each way
+to tamper with the file stops it."""
 
 from __future__ import annotations
 

@@ -25,11 +25,13 @@ from egovkit.clock import Clock
 from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.pdf import DocumentPages
 from egovkit.sandbox.clock import watch_questions
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_calendar, load_catalogue
+from egovlaw.outputs import load_outputs
 
 __all__ = ["create_app"]
 
@@ -91,11 +93,14 @@ def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: 
         outbox=node.outbox,
         membership=node.membership,
         trust=node.trust,
+        signatures=node.signatures,
         sealer=Sealer(keyring.sealing),
         keyring=keyring,
         passwords=Passwords(settings),
         attachments=store,
         calendar=read_once(load_calendar, node.contracts),
+        outputs=load_outputs(node.contracts, catalogue),
+        pages=DocumentPages(),
     )
 
 

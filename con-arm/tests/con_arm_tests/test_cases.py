@@ -199,7 +199,7 @@ async def test_scans_are_replaced_by_name_and_taken_away(world: Any, operator: A
 async def test_a_case_of_another_centre_does_not_exist(world: Any, operator: Any) -> None:
     case = await operator.checked(world.iin())
     stranger = await world.hire("stranger", centre="con-2")
-    for path in ("", "/history", "/queries", "/result", "/receipt", "/survey"):
+    for path in ("", "/history", "/queries", "/result", "/receipt", "/receipt.pdf", "/survey"):
         answer = await stranger.get(f"/v1/cases/{case}{path}")
         assert answer.status_code == 404 and answer.json()["code"] == "case.not_found", path
     assert (await stranger.ask(case)).json()["code"] == "case.not_found"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from .conftest import REGULATION
 
@@ -115,6 +118,11 @@ async def test_waiting_and_service_are_reported_to_the_senior(world: Any, operat
     assert (await operator.get("/v1/tickets/report")).json()["code"] == "staff.role_not_enough"
 
 
+def words(content: bytes) -> str:
+    """The PDF's text without spaces and breaks."""
+    return re.sub(r"\s", "", "".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages))
+
+
 @pytest.mark.usefixtures("with_receipts")
 @pytest.mark.law(topic="receipt", regulation=("wko-asp-recipient-certificate", "wko-home-education-reimbursement"))
 async def test_an_incomplete_package_is_not_accepted_and_the_consumer_gets_a_receipt(world: Any, operator: Any) -> None:
@@ -133,6 +141,15 @@ async def test_an_incomplete_package_is_not_accepted_and_the_consumer_gets_a_rec
     page = await operator.page(case)
     assert page["state"] == "acceptance_refused" and page["status"]["ended"]
     assert (await operator.get(f"/v1/cases/{case}/receipt")).json() == receipt
+    printed = await operator.get(f"/v1/cases/{case}/receipt.pdf")
+    assert printed.status_code == 200 and printed.headers["content-type"] == "application/pdf"
+    assert printed.headers["content-disposition"] == 'inline; filename="2026-000001.pdf"'
+    text = words(printed.content)
+    for one in (
+        "РАСПИСКА ОБ ОТКАЗЕ В ПРИЕМЕ ДОКУМЕНТОВ № 2026-000001", "ҚАБЫЛДАУДАН БАС ТАРТУ ТУРАЛЫ", "<b>Справка</b>, за 2025 год",
+        "қайта келіңіз", iin, receipt["sha256"], "Құжат электрондық үкімет жүйесінде құрылған",
+    ):  # fmt: skip
+        assert re.sub(r"\s", "", one) in text, one
     last = (await world.journal(case))[-1]
     assert (last["kind"], last["action"], last["by"]) == ("admin", "acceptance.refused", operator.id)
     assert world.shep.arrived.empty()  # no message of the act tells of it
@@ -149,7 +166,8 @@ async def test_acceptance_may_be_refused_only_before_the_flow_has_begun(world: A
     assert (await operator.post(f"{path}/refuse-acceptance", body)).json()["code"] == "case.wrong_state"
     assert (await operator.consumer(query.subject, iin, representative)).json()["state"] == "consumer_entered"
     assert (await operator.post(f"{path}/refuse-acceptance", body)).json()["code"] == "case.wrong_state"
-    assert (await operator.get(f"{path}/receipt")).json()["code"] == "receipt.not_found"
+    for name in ("receipt", "receipt.pdf"):
+        assert (await operator.get(f"{path}/{name}")).json()["code"] == "receipt.not_found"
 
 
 async def test_an_act_without_a_receipt_of_refusal_has_none(operator: Any) -> None:

@@ -16,6 +16,7 @@ from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_calendar, load_catalogue
 
 from .conftest import REGULATION, Provider
+from .test_counter import words
 
 pytestmark = pytest.mark.service
 
@@ -63,11 +64,16 @@ async def test_where_the_act_only_names_the_counter_papers_are_taken_in_against_
     assert (await operator.post("/v1/intakes", body, "one")).json() == made
     assert (await operator.get(f"/v1/intakes/{made['id']}")).json() == made
     assert (await operator.get("/v1/intakes")).json()["items"] == [made]
+    printed = await operator.get(f"/v1/intakes/{made['id']}/receipt.pdf")
+    text = words(printed.content)
+    for one in ("РАСПИСКА О ПРИЕМЕ ДОКУМЕНТОВ № 2026-000001", "Жеке куәлік", "қайта келеді", iin, made["sha256"]):
+        assert "".join(one.split()) in text, one
     assert world.shep.arrived.empty()
     last = (await world.journal(None))[-1]
     assert (last["action"], last["receipt"], last["by"]) == ("intake.recorded", made["number"], operator.id)
     stranger = await world.hire("stranger", centre="con-2")
-    assert (await stranger.get(f"/v1/intakes/{made['id']}")).json()["code"] == "intake.not_found"
+    for path in ("", "/receipt.pdf"):
+        assert (await stranger.get(f"/v1/intakes/{made['id']}{path}")).json()["code"] == "intake.not_found"
     assert (await stranger.get("/v1/intakes")).json()["items"] == []
 
 

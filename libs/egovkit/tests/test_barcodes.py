@@ -64,17 +64,17 @@ def in_parts(packed: bytes, size: int = 1900) -> list[str]:
 
 def test_texts_have_egovs_form_and_say_the_same_every_time() -> None:
     texts = encode(SIGNED, NUMBER, AT)
-    assert len(texts) == 5 and texts == encode(SIGNED, NUMBER, AT)
+    assert len(texts) == 7 and texts == encode(SIGNED, NUMBER, AT)
     shape = re.compile(
         r'<\?xml version="1\.0" encoding="UTF-8" standalone="yes"\?><BarcodeElement '
         r'xmlns="http://barcodes\.pdf\.shep\.nitec\.kz/"><creationDate>2026-01-12T14:03:05\.123\+05:00</creationDate>'
         r"<elementData>([A-Za-z0-9+/=]+)</elementData><elementNumber>(\d)</elementNumber>"
-        r"<elementsAmount>5</elementsAmount><FavorID>26000000001\d{3}</FavorID></BarcodeElement>"
+        r"<elementsAmount>7</elementsAmount><FavorID>26000000001\d{3}</FavorID></BarcodeElement>"
     )
     found = [shape.fullmatch(text) for text in texts]
-    assert [one and one[2] for one in found] == ["1", "2", "3", "4", "5"]
+    assert [one and one[2] for one in found] == ["1", "2", "3", "4", "5", "6", "7"]
     parts = [base64.b64decode(one[1]) for one in found if one]
-    assert [len(part) for part in parts[:-1]] == [CHUNK] * 4 and all(len(text) <= MAX_TEXT for text in texts)
+    assert [len(part) for part in parts[:-1]] == [CHUNK] * 6 and all(len(text) <= MAX_TEXT for text in texts)
 
 
 def test_the_package_is_a_zip_of_one_deflated_entry_with_its_sizes_behind_it() -> None:
@@ -85,7 +85,7 @@ def test_the_package_is_a_zip_of_one_deflated_entry_with_its_sizes_behind_it() -
     assert entry.flag_bits & 8 and packed.startswith(b"PK\x03\x04")  # bit 3: a data descriptor follows
 
 
-@pytest.mark.parametrize("size", [0, 1, CHUNK, 5 * CHUNK, 60_000])
+@pytest.mark.parametrize("size", [0, 1, CHUNK, 5 * CHUNK, 50_000])
 def test_any_order_and_codes_scanned_twice_give_the_bytes_again(size: int) -> None:
     signed = noise(size)
     texts = encode(signed, NUMBER, AT)
@@ -127,7 +127,7 @@ def test_document_and_signature_come_back_byte_by_byte(document: bytes) -> None:
 def test_a_document_of_text_stands_in_the_package_as_text() -> None:
     document = ('{"text":"' + "Осы құжат қағаз тасығыштағы құжатпен бірдей. " * 40 + '"}').encode()
     assert "қағаз тасығыштағы".encode() in pack(Carried(document, b"x", NUMBER), AT)
-    assert len(encode(pack(Carried(document, SIGNED[:2500], NUMBER), AT), NUMBER, AT)) <= 4
+    assert len(encode(pack(Carried(document, SIGNED[:2500], NUMBER), AT), NUMBER, AT)) <= 6
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_another_package_is_refused(signed: bytes) -> None:
 
 def test_missing_codes_are_named() -> None:
     texts = encode(SIGNED, NUMBER, AT)
-    assert refused("barcode.missing", [texts[4], texts[1]]) == {"missing": [1, 3, 4], "amount": 5}
+    assert refused("barcode.missing", [texts[4], texts[1]]) == {"missing": [1, 3, 4, 6, 7], "amount": 7}
 
 
 def test_codes_of_two_documents_are_refused() -> None:

@@ -15,14 +15,13 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import text
 
-from egovkit import journal_stamps
 from egovkit.clock import HandClock
 from egovkit.db import Database, KitTables, migrate
 from egovkit.errors import EgovError
 from egovkit.journal import BODY, Journal, JournalEntry, read_heads, read_rows, verify_rows
 from egovkit.journal_bodies import Bodies, BodiesSealed, is_sealed, purge_envelopes
 from egovkit.journal_keeping import JournalKeeper, StampMetrics
-from egovkit.journal_stamps import check_stamp, read_hashes, read_stamps
+from egovkit.journal_stamps import JournalStamp, check_stamp, read_hashes, read_stamps
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.sealing import Sealer
 from egovkit.signatures.stamps import check_token
@@ -52,7 +51,7 @@ class Rig:
             entries = [JournalEntry("admin", self.clock.now(), None, {"n": n, **body}) for n in range(count)]
             await (journal or self.journal).append(conn, entries)
 
-    async def stamps(self) -> list[journal_stamps.JournalStamp]:
+    async def stamps(self) -> list[JournalStamp]:
         assert self.tables.journal.stamps is not None
         async with self.db.read() as conn:
             return await read_stamps(conn, self.tables.journal.stamps)
@@ -115,10 +114,8 @@ async def test_every_writer_of_the_database_is_stamped_one_that_is_gone_too(rig:
     assert await rig.spans() == [(WRITER, 1, 2), ("portal-pep/2", 1, 3)]
 
 
-async def test_an_outage_is_an_alarm_of_its_own_and_is_made_up_for_afterwards(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(journal_stamps, "MOST_ROWS", 4)
+async def test_an_outage_is_an_alarm_of_its_own_and_is_made_up_for_afterwards(rig: Rig) -> None:
+    rig.keeper.stamper.most_rows = 4
     registry = CollectorRegistry()
     metrics = StampMetrics("portal-pep", registry)
 

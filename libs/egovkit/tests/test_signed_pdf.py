@@ -25,7 +25,8 @@ from egovkit.clock import HandClock
 from egovkit.errors import EgovError
 from egovkit.pdf import PdfTemplate
 from egovkit.signatures import pdf as pdf_module
-from egovkit.signatures.cms import sign_cms, verify_cms
+from egovkit.signatures.cms import sign_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.pdf import (
     MAX_PDF,
@@ -86,7 +87,7 @@ async def office(tmp_path: Path, clock: HandClock) -> Office:
 async def test_what_the_official_signs_is_a_document_like_any_other(office: Office) -> None:
     prepared = await prepare_page(office.page, office.clock.now())
     cms = sign_cms(prepared.to_sign, office.official, office.clock.now())
-    facts = await verify_cms(prepared.to_sign, cms, office.pki.trust(), office.clock.now(), IIN)
+    facts = await DocumentSignatures(office.pki.trust()).verify(prepared.to_sign, cms, office.clock.now(), IIN)
     assert facts.refusal is None and prepared.pdf.startswith(office.page)
     assert len(prepared.to_sign) == len(prepared.pdf) - (prepared.end - prepared.start)
 

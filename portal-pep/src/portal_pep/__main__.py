@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import uvicorn
-
 from egovkit.clock import SystemClock
 from egovkit.log import configure_logging
+from egovkit.serving import serve
 from portal_pep.app import create_app
 from portal_pep.settings import PortalPepSettings
 
@@ -13,12 +12,9 @@ from portal_pep.settings import PortalPepSettings
 def main() -> None:
     settings = PortalPepSettings()
     configure_logging(SystemClock(), level=settings.log_level)
-    uvicorn.run(
+    serve(
         create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
+        settings,
         proxy_headers=True,
         timeout_graceful_shutdown=5,  # a stream of events would not end by itself
     )

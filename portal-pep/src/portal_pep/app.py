@@ -17,13 +17,14 @@ from egovkit.clock import Clock
 from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
-from egovkit.pdf import PdfTemplate
+from egovkit.pdf import DocumentPages
 from egovkit.sandbox.clock import watch_questions
 from egovkit.settings import read_secret
 from egovkit.signatures.pdf import MAX_PDF, revocation_lists
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_catalogue
+from egovlaw.outputs import load_outputs
 from portal_pep import tables
 from portal_pep.api import routers
 from portal_pep.clients import AttachmentStore, GatewayAttachments, GatewayPath
@@ -34,7 +35,6 @@ from portal_pep.service.parts import Passwords, Portal
 from portal_pep.settings import PortalPepSettings
 from portal_pep.store import data_reads, queue_positions
 
-RESULT_PAGE = Path(__file__).with_name("templates") / "result.typ"
 TITLE = "ПЭП, the citizen's portal"
 BODY_LIMITS = (
     (r"/v1/cases/[^/]+/attachments/[^/]+", MAX_FILE),
@@ -109,11 +109,13 @@ def assemble(
         outbox=node.outbox,
         membership=node.membership,
         trust=node.trust,
+        signatures=node.signatures,
         sealer=Sealer(keyring.sealing),
         keyring=keyring,
         passwords=Passwords(settings),
         attachments=store,
-        result_page=PdfTemplate(RESULT_PAGE),
+        outputs=load_outputs(node.contracts, catalogue),
+        pages=DocumentPages(),
         revocation=partial(revocation_lists, node.http, settings.nuc_url),
     )
 

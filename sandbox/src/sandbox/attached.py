@@ -40,6 +40,6 @@ async def attached(home: Path) -> AsyncIterator[Attached]:
     except (OSError, ValueError) as error:
         raise StartFailed(f"{home} holds no running deployment ({path.name}: {type(error).__name__})") from error
     world = Attached(home, note)
-    async with httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE) as http:
+    async with httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE, verify=world.home.trust) as http:
         world._http = http
         yield world

@@ -240,5 +240,5 @@ async def readiness(http: httpx.AsyncClient, url: str) -> str:
     try:
         response = await http.get(f"{url}/health/ready")
     except httpx.TransportError as error:
-        return type(error).__name__
+        return f"{type(error).__name__}: {error}" if "SSL" in str(error) else type(error).__name__
     return "" if response.status_code == 200 else response.text[:500]

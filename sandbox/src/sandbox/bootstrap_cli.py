@@ -16,22 +16,25 @@ app = typer.Typer(no_args_is_help=True, help="The first start of a deployment, s
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="EGOV_HOME", help="Where key stores and trust root go.")]
 SecretsOption = Annotated[Path | None, typer.Option("--secrets", help="Their folder (default: secrets below --home).")]
+NucOption = Annotated[str | None, typer.Option("--nuc", help="nuc-mock's URL, for the certificates.")]
 GroupOption = Annotated[int | None, typer.Option("--group", help="Members of this group may read them (as root).")]
 
 
 @app.command("secrets")
-def secrets(directory: Annotated[Path, typer.Argument(help="Where they go.")], group: GroupOption = None) -> None:
-    """Passwords, tokens, the broker's definitions, TLS of the servers: a file each."""
+def secrets(
+    directory: Annotated[Path, typer.Argument(help="Where they go.")], group: GroupOption = None, nuc: NucOption = None
+) -> None:
+    """Passwords, tokens, the broker's definitions, НУЦ's authority and the servers' certificates: a file each."""
     from egovkit.bus.topology import Topology
     from egovkit.clock import SystemClock
     from egovkit.contracts import contracts_dir
     from egovkit.ids import SystemIds
     from sandbox.composition import Home
-    from sandbox.deployment import make_all_secrets
+    from sandbox.deployment import NUC_URL, make_all_secrets
 
     clock = SystemClock()
     home = Home(directory, secrets=directory)
-    make_all_secrets(home, Topology.load(contracts_dir()), clock, SystemIds(clock), group=group)
+    make_all_secrets(home, Topology.load(contracts_dir()), clock, SystemIds(clock), group=group, nuc_url=nuc or NUC_URL)
 
 
 @app.command("databases")
@@ -61,7 +64,7 @@ def keys(
         from sandbox.bootstrap import fetch_root, make_keystores
 
         where = Home(home, secrets)
-        async with client({NUC: nuc}) as http:
+        async with client(where, {NUC: nuc}) as http:
             await fetch_root(http, where, nuc)
             await make_keystores(http, where, nuc)
 
@@ -81,8 +84,9 @@ def register(
     async def work() -> None:
         from sandbox.bootstrap import register_certificates
 
-        async with client({SHEP: shep}) as http:
-            await register_certificates(http, Home(home, secrets), shep)
+        where = Home(home, secrets)
+        async with client(where, {SHEP: shep}) as http:
+            await register_certificates(http, where, shep)
 
     run(work())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 NO_CASE = 2
 SECONDS = 10.0
+MOST_KEYS = 8  # of the issuing authority; each lives for years
+GENERATION = re.compile(r"/ca/issuing-(\d+)\.cer", re.ASCII)
 LISTS = {"issuing": "/crl", "root": "/crl/root"}
 
 
@@ -89,7 +92,7 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
     if not verdict.rows:
         raise NoEvidence(case)
     passed = await envelopes(places, case)
-    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False, verify=Home(home).trust) as http:
         trusted = await ask_nuc(http, nuc, root)
         material = material_of(case, copies, passed, trusted)
         files = case_files(material)
@@ -102,14 +105,26 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
 
 async def ask_nuc(http: httpx.AsyncClient, nuc: str, root: bytes) -> Trusted:
     """Authorities and revocation lists of today; the root is the one this deployment has trusted from the start."""
-    authority = await http.get(f"{nuc}/ca/issuing.cer")
-    authority.raise_for_status()
-    lists = {}
-    for name, path in LISTS.items():
+    authorities: list[bytes] = []
+    lists = {name: await _got(http, nuc + path) for name, path in LISTS.items()}
+    path: str | None = "/ca/issuing.cer"
+    while path is not None and len(authorities) < MOST_KEYS:
         answer = await http.get(nuc + path)
         answer.raise_for_status()
-        lists[name] = answer.content
-    return Trusted(root, (authority.content,), lists)
+        authorities.append(answer.content)
+        # What the authority's key before this one has signed is still about, its list is another (RFC 5829).
+        path = answer.links.get("predecessor-version", {}).get("url")
+        before = GENERATION.fullmatch(path or "")
+        path = None if before is None else before[0]
+        if before is not None:
+            lists[before[1]] = await _got(http, f"{nuc}/crl/{before[1]}")
+    return Trusted(root, authorities, lists)
+
+
+async def _got(http: httpx.AsyncClient, url: str) -> bytes:
+    answer = await http.get(url)
+    answer.raise_for_status()
+    return answer.content
 
 
 def material_of(case: str, copies: Sequence[JournalCopy], passed: Sequence[Passed], trusted: Trusted) -> CaseMaterial:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from sandbox import regulation_papers
+from sandbox.agent_cli import agent
 from sandbox.bootstrap_cli import app as bootstrap_app
 from sandbox.budget_cli import budget, report_app
 from sandbox.cassettes import cli as cassettes
@@ -24,15 +24,18 @@ from sandbox.conformance_cli import conformance
 from sandbox.contracts_cli import contracts_app
 from sandbox.doctor.cli import doctor
 from sandbox.faults_cli import app as faults_app
+from sandbox.forms_cli import app as forms_app
 from sandbox.identities_cli import app as identities_app
+from sandbox.journal_cli import case_evidence, journal_app
 from sandbox.keys_cli import app as keys_app
 from sandbox.log_cli import app as log_app
-from sandbox.options import HomeOption, JsonOption, home_of
+from sandbox.options import DbOption, HomeOption, JsonOption, home_of
 from sandbox.partner_cli import app as partner_app
 from sandbox.regulations_cli import app as regulations_app
 from sandbox.replay.cli import replay
 from sandbox.term_cli import term
 from sandbox.traceability.cli import traceability
+from sandbox.vectors_cli import vectors_app
 from sandbox.webhooks_cli import app as webhooks_app
 
 if TYPE_CHECKING:
@@ -44,7 +47,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The twin of Kazakhstan's e-government bus: start it, watch it, check it.",
 )
-journal_app = typer.Typer(no_args_is_help=True, help="The journals as evidence.")
 letters_app = typer.Typer(no_args_is_help=True, help="What the bus could not process: see it, put it back, discard it.")
 bench_app = typer.Typer(no_args_is_help=True, help="Measure: ratios of one run, never tests.")
 app.add_typer(bootstrap_app, name="bootstrap")
@@ -54,8 +56,10 @@ app.add_typer(letters_app, name="dead-letters")
 app.add_typer(contracts_app, name="contracts")
 app.add_typer(bench_app, name="bench")
 app.command()(replay)
+app.command("evidence")(case_evidence)
 app.add_typer(clock_app, name="clock")
 app.add_typer(faults_app, name="faults")
+app.add_typer(forms_app, name="forms")
 app.add_typer(identities_app, name="identities")
 app.add_typer(log_app, name="log")
 app.add_typer(keys_app, name="keys")
@@ -69,7 +73,9 @@ app.add_typer(report_app, name="report")
 app.command("term")(term)
 contracts_app.command("client")(client)
 app.add_typer(partner_app, name="partner")
+app.add_typer(vectors_app, name="vectors")
 app.add_typer(citizen_app, name="citizen")
+app.command()(agent)
 app.command()(doctor)
 regulations_app.command("pages")(regulation_papers.pages)
 regulations_app.command("digest")(regulation_papers.digest)
@@ -89,7 +95,6 @@ class Sabotage(StrEnum):
 
 PortsOption = Annotated[PortChoice, typer.Option("--ports", help="Compose's ports, or free ones.")]
 AmqpOption = Annotated[str | None, typer.Option("--amqp", help="RabbitMQ, amqp://user:password@host/vhost")]
-DbOption = Annotated[str | None, typer.Option("--db", help="PostgreSQL, postgresql://user:password@host/postgres")]
 UrlOption = Annotated[str | None, typer.Option("--url", help="ШЭП; default the one of `egov up`.")]
 TokenOption = Annotated[Path | None, typer.Option("--token-file", help="Operators' token; default the home's.")]
 AsOption = Annotated[str | None, typer.Option("--as", help="Who acts, for the journal; default your login.")]
@@ -119,6 +124,7 @@ def up(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Offer testers what they need: clock, faults, log.")
     ] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="https, by certificates of nuc-mock.")] = False,
     without: Annotated[list[str] | None, typer.Option("--without", help="A system to leave out; repeatable.")] = None,
 ) -> None:
     """Start every service and stay up until SIGTERM or Ctrl-C."""
@@ -128,8 +134,17 @@ def up(
         fail("--production needs --amqp and --db", 2)
     if not production and (amqp or db):
         fail("--amqp and --db belong to --production", 2)
+    if tls and not production:
+        fail("--tls belongs to --production", 2)
     status = run_up(
-        home_of(home), ports=ports.value, amqp=amqp, db=db, gateways=gateways, sandbox=sandbox, without=without or ()
+        home_of(home),
+        ports=ports.value,
+        amqp=amqp,
+        db=db,
+        gateways=gateways,
+        sandbox=sandbox,
+        without=without or (),
+        tls=tls,
     )
     raise typer.Exit(status)
 
@@ -153,68 +168,6 @@ def demo(
             ports=ports.value if ports else None,
         )
     )
-
-
-@journal_app.command("verify")
-def journal_verify(
-    *,
-    home: HomeOption = None,
-    db: DbOption = None,
-    since: Annotated[str | None, typer.Option("--from", help="Only rows since then: a day, or with a time.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Only rows until then; a day ends with it.")] = None,
-    case: Annotated[str | None, typer.Option("--case", help="Only the rows of one case.")] = None,
-    service: Annotated[str | None, typer.Option("--service", help="Only one system's journal.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check every chain, signature and time stamp; exits 0 sound, 1 broken, 2 empty, 3 unreadable."""
-    from sandbox.evidence import run_verify
-    from sandbox.journal_verdict import Wanted
-
-    wanted = Wanted(moment_of(since), moment_of(until, end=True), case, service)
-    raise typer.Exit(run_verify(home_of(home), db, wanted, as_json=as_json))
-
-
-@journal_app.command("purge")
-def journal_purge(
-    *,
-    before: Annotated[str, typer.Option("--before", help="Bodies older than this day go; their proof stays.")],
-    home: HomeOption = None,
-    db: DbOption = None,
-    service: Annotated[str | None, typer.Option("--service", help="Only one system's.")] = None,
-) -> None:
-    """Remove bodies past their time, by hand; each journal records it. Nothing brings them back."""
-    from sandbox.evidence import run_purge
-
-    moment = moment_of(before)
-    assert moment is not None
-    raise typer.Exit(run_purge(home_of(home), db, moment, service))
-
-
-@app.command("evidence")
-def case_evidence(
-    case: str,
-    *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The container to write, by custom *.asice.")],
-    home: HomeOption = None,
-    db: DbOption = None,
-    nuc: Annotated[str | None, typer.Option("--nuc", help="НУЦ's address; default the running deployment's.")] = None,
-) -> None:
-    """All proof of one case in a file that openssl and unzip verify; exits 2 for no such case, 3 unreadable."""
-    from sandbox.case_evidence import run_evidence
-
-    raise typer.Exit(run_evidence(home_of(home), db, case, output, nuc))
-
-
-def moment_of(text: str | None, *, end: bool = False) -> datetime | None:
-    """A day or a moment; without a zone it is UTC, as the journals are. Exits 2 for anything else."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"{text!r} is no day and no moment: 2026-01-15, 2026-01-15T09:00:00+05:00", 2)
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found + timedelta(days=1, microseconds=-1) if end and len(text) == 10 else found
 
 
 @letters_app.command("list")
@@ -334,6 +287,14 @@ def bench_catalogue(as_json: JsonOption = False) -> None:
     print_json(found) if as_json else typer.echo(found)
 
 
+@bench_app.command("signatures")
+def bench_signatures(count: Annotated[int, typer.Option(min=1)] = 200, as_json: JsonOption = False) -> None:
+    """Checks of a person's signature: of a new signer, asked about at НУЦ's twin, and of one who comes again."""
+    from sandbox.bench_signatures import run_signatures
+
+    print_json(run_signatures(count)) if as_json else typer.echo(run_signatures(count))
+
+
 @bench_app.command("gateway")
 def bench_gateway(
     as_json: JsonOption = False,
@@ -403,4 +364,17 @@ def bench_conformance(
     from sandbox.bench_conformance import run_bench
 
     found = run_bench(count)
+    print_json(found) if as_json else typer.echo(found)
+
+
+@bench_app.command("evidence")
+def bench_evidence(
+    as_json: JsonOption = False,
+    rows: Annotated[int, typer.Option("--rows", min=100, help="Rows of a journal.")] = 10_000,
+    envelopes: Annotated[int, typer.Option("--envelopes", min=10, help="Submissions at most, each time.")] = 500,
+) -> None:
+    """Verification beside bare P-256, and a gateway's latency while its journal is stamped."""
+    from sandbox.bench_evidence import run_evidence_bench
+
+    found = run_evidence_bench(rows, envelopes)
     print_json(found) if as_json else typer.echo(found)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from fastapi import FastAPI
 
     from egovkit.settings import ServiceSettings
@@ -135,6 +137,34 @@ class Home:
         return self.secret(f"{SHEP}.sealing")
 
     @property
+    def authority(self) -> Path:
+        """НУЦ's twin takes it over at its first start."""
+        return self.secret(f"{NUC}.authority")
+
+    @property
+    def servers(self) -> Path:
+        """What the authority certified before there was a register to enter it in."""
+        return self.secret(f"{NUC}.servers")
+
+    @property
+    def tls_root(self) -> Path:
+        """Whom clients of the deployment's servers trust, PEM: the same authority as `trust_root`."""
+        return self.secret("ca.crt")
+
+    def server_certificate(self, server: str) -> Path:
+        return self.secret(f"{server}.crt")
+
+    def server_key(self, server: str) -> Path:
+        return self.secret(f"{server}.key")
+
+    @property
+    def trust(self) -> SSLContext:
+        """Whom a tool trusts that comes to the deployment by https; the public authorities where it has none."""
+        from egovkit.signatures.tls import client_trust
+
+        return client_trust(self.tls_root if self.tls_root.exists() else None)
+
+    @property
     def trust_root(self) -> Path:
         return self.path / "trust" / "root.cer"
 
@@ -147,7 +177,7 @@ class Home:
 
 
 def values_for(
-    service: Service, home: Home, urls: Mapping[str, str], port: int, *, sandbox: bool = False
+    service: Service, home: Home, urls: Mapping[str, str], port: int, *, sandbox: bool = False, tls: bool = False
 ) -> dict[str, Any]:
     """Settings by their field names, the same for one process and for many; unknown ones are ignored."""
     values: dict[str, Any] = {
@@ -160,6 +190,12 @@ def values_for(
     }
     if sandbox:
         values |= {"sandbox": True, "sandbox_token_file": home.clock_token}
+    if tls:
+        values["tls_certificate"] = home.server_certificate(service.code)
+        values["tls_key_file"] = home.server_key(service.code)
+        values["tls_ca"] = home.tls_root
+        if service.code == NUC:
+            values |= {"authority_file": home.authority, "servers_file": home.servers, "public_url": urls[NUC]}
     if service.on_bus:
         values["keystore"] = home.keystore(service.code)
         values["keystore_password_file"] = home.keystore_password(service.code)

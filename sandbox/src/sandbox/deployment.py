@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from egovkit.bus.topology import Topology
 from egovkit.clock import Clock, SystemClock
 from egovkit.settings import read_secret, with_password
 from sandbox.bootstrap import ASK_SECONDS, make_secrets, wait_ready, write_private
-from sandbox.composition import PARTICIPANTS, SERVICES, Home
+from sandbox.composition import BY_CODE, NUC, PARTICIPANTS, SERVICES, Home
 from sandbox.production import create_databases, database_name
 
 if TYPE_CHECKING:
@@ -30,13 +29,17 @@ if TYPE_CHECKING:
 
 OPERATOR = "operator"  # the one broker user and database role that may do everything
 DEFINITIONS = "rabbitmq.definitions"
-AUTHORITY = "ca.crt"  # what clients of the two servers trust
 SERVERS = ("rabbitmq", "postgres")  # their host names, in compose and in Kubernetes alike
-TLS_DAYS = 730
+CERTIFIED = (*SERVERS, *(service.code for service in SERVICES))
+THIS_MACHINE = ("localhost", "127.0.0.1")
+NUC_URL = f"https://{NUC}:{BY_CODE[NUC].port}"  # stands in every certificate
 
 
-def make_all_secrets(home: Home, topology: Topology, clock: Clock, ids: Ids, *, group: int | None = None) -> None:
-    """Every file a container gets as a secret. `group`: whose members may read them, where we may give them away."""
+def make_all_secrets(
+    home: Home, topology: Topology, clock: Clock, ids: Ids, *, group: int | None = None, nuc_url: str = NUC_URL
+) -> None:
+    """Every file a container gets as a secret. `nuc_url`: where НУЦ's twin will answer. `group`: whose members may
+    read them, where we may give them away."""
     make_secrets(home, ids)
     passwords = [home.broker_password(user) for user in (*PARTICIPANTS, OPERATOR)]
     passwords += [home.database_password(role) for role in (*(service.code for service in SERVICES), OPERATOR)]
@@ -47,23 +50,30 @@ def make_all_secrets(home: Home, topology: Topology, clock: Clock, ids: Ids, *, 
     path = home.secret(DEFINITIONS)
     if not path.exists() or path.read_bytes() != definitions:
         write_private(path, definitions)
-    if not home.secret(AUTHORITY).exists():
-        make_certificates(home, clock)
+    if not home.tls_root.exists():
+        make_certificates(home, clock, ids, nuc_url)
     if group is not None and os.geteuid() == 0:
-        share(home.secret(AUTHORITY).parent, group)
+        share(home.tls_root.parent, group)
 
 
-def make_certificates(home: Home, clock: Clock) -> None:
-    """TLS of RabbitMQ and PostgreSQL. The authority's certificate comes last: it says that the others are there."""
-    from egovkit.signatures.authority import Span
-    from egovkit.signatures.tls import server_certificates
+def make_certificates(
+    home: Home, clock: Clock, ids: Ids, nuc_url: str, also: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """НУЦ's authority, where there is none yet, and by it a certificate for every server of the deployment: its name,
+    this machine's, and what `also` says. The root comes last: it says that the others are there."""
+    from nuc_mock.servers import certify_servers, new_authority
+    from nuc_mock.settings import Settings
 
-    now = clock.now()
-    made = server_certificates("egov deployment", SERVERS, Span(now, now + timedelta(days=TLS_DAYS)))
-    for server in SERVERS:
-        write_private(home.secret(f"{server}.key"), made.keys[server])
-        write_private(home.secret(f"{server}.crt"), made.certificates[server])
-    write_private(home.secret(AUTHORITY), made.authority)
+    settings = Settings(home=home.path, public_url=nuc_url)
+    if not home.authority.exists():
+        write_private(home.authority, new_authority(settings, ids))
+    hosts = {name: [name, *THIS_MACHINE, *(also or {}).get(name, ())] for name in CERTIFIED}
+    made = certify_servers(home.authority, settings, hosts, clock, ids)
+    for name in CERTIFIED:
+        write_private(home.server_key(name), made.keys[name])
+        write_private(home.server_certificate(name), made.chains[name])
+    write_private(home.servers, made.issued)
+    write_private(home.tls_root, made.root)
 
 
 def share(folder: Path, group: int) -> None:
@@ -149,8 +159,8 @@ async def _make_roles(server: str, passwords: Mapping[str, str]) -> None:
 
 
 @asynccontextmanager
-async def client(needed: Mapping[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+async def client(home: Home, needed: Mapping[str, str]) -> AsyncIterator[httpx.AsyncClient]:
     """HTTP to services of the deployment, once those named are ready."""
-    async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False, verify=home.trust) as http:
         await wait_ready(http, needed, SystemClock())
         yield http

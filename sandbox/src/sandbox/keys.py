@@ -184,7 +184,7 @@ async def opened(home: Home) -> AsyncIterator[Keys]:
     """The keys of a home, and of the deployment that runs on it, if one does."""
     from sandbox.clock import moved_before
 
-    async with httpx.AsyncClient(timeout=bootstrap.ASK_SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=bootstrap.ASK_SECONDS, trust_env=False, verify=home.trust) as http:
         yield Keys(home, http, moved_before(home), processes_of(home))
 
 

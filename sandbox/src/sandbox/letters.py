@@ -94,4 +94,6 @@ def client_of(home: Path, url: str | None, token_file: Path | None) -> httpx.Cli
     """ШЭП at `url`, by default the one that `egov up` starts; OSError when there is no token to read."""
     token = (token_file or Home(home).admin_token(SHEP)).read_text().strip()
     address = url or f"http://127.0.0.1:{BY_CODE[SHEP].port}"
-    return httpx.Client(base_url=address, headers=bearer(token), timeout=TIMEOUT_S, trust_env=False)
+    return httpx.Client(
+        base_url=address, headers=bearer(token), timeout=TIMEOUT_S, trust_env=False, verify=Home(home).trust
+    )

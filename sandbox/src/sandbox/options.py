@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
-TargetOption = Annotated[str | None, typer.Option("--target", help="http://host with compose's ports, instead.")]
+TargetOption = Annotated[str | None, typer.Option("--target", help="http(s)://host with compose's ports, instead.")]
 TokenOption = Annotated[Path | None, typer.Option("--token-file", help="The sandbox's token; default the home's.")]
+DbOption = Annotated[str | None, typer.Option("--db", help="PostgreSQL, postgresql://user:password@host/postgres")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 

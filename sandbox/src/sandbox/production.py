@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
 
 import asyncpg  # type: ignore[import-untyped] # it ships no types
 
@@ -124,7 +125,8 @@ class ProductionWorld(Deployment):
 
     `amqp` is one URL for all, or one per participant code (a broker user each), "" naming the administrator's.
     `gateways` is the number of processes of each gateway. With `sandbox` the time of all can be moved; without it
-    there is nothing to move it with.
+    there is nothing to move it with. With `tls` the services speak https alone; the servers do what their URLs say
+    (amqps://, ?ssl=verify-full), by certificates of the same authority or the one that PGSSLROOTCERT names.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class ProductionWorld(Deployment):
         ids: Ids | None = None,
         sandbox: bool = False,
         without: Sequence[str] = (),
+        tls: bool = False,
     ) -> None:
         super().__init__(home, clock=None if sandbox else SystemClock(), ids=ids, without=without)
         self.sandbox = sandbox
@@ -147,14 +150,17 @@ class ProductionWorld(Deployment):
         self._ports = ports
         self.supervisor = Supervisor(SystemClock(), self._tell)
         self._bus: RabbitBus | None = None
+        self._tls = tls
+        self._children: list[Child] = []
 
     def _tell(self, text: str) -> None:
         self.progress(text)
 
     def amqp_url(self, code: str = "") -> str:
-        if isinstance(self._amqp, str):
-            return self._amqp
-        return self._amqp[code]
+        url = self._amqp if isinstance(self._amqp, str) else self._amqp[code]
+        if not url.startswith("amqps:") or "cafile=" in url:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}cafile={quote(str(self.home.tls_root))}"
 
     def database_url(self, code: str) -> str:
         from sqlalchemy.engine import make_url
@@ -162,10 +168,27 @@ class ProductionWorld(Deployment):
         url = make_url(self._db).set(database=database_name(code), drivername="postgresql+asyncpg")
         return url.render_as_string(hide_password=False)
 
-    async def start(self) -> None:
+    async def prepare(self) -> None:
+        """With TLS the certificates, which this process's own calls rest on too."""
         bootstrap.make_secrets(self.home, self.ids)
+        self._children = self._plan()
+        if not self._tls:
+            return
+        if not self.home.tls_root.exists():
+            from sandbox.deployment import make_certificates
+
+            make_certificates(self.home, SystemClock(), self.ids, self.url(NUC))
+        self._trust_postgres()
+
+    def _trust_postgres(self) -> None:
+        """asyncpg takes whom to trust from the environment alone; the children have it from there too."""
+        if "PGSSLROOTCERT" not in os.environ:
+            os.environ["PGSSLROOTCERT"] = str(self.home.tls_root)
+            self._stack.callback(os.environ.pop, "PGSSLROOTCERT", None)
+
+    async def start(self) -> None:
         await self._prepare_servers()
-        children = self._plan()
+        children = self._children
         self._stack.push_async_callback(self.supervisor.close)
         by_service = {code: [c for c in children if c.service.code == code] for code in self.urls}
         await self._launch(by_service.pop(NUC))
@@ -210,21 +233,23 @@ class ProductionWorld(Deployment):
         }
         for port in ports.values():
             listen("127.0.0.1", port).close()  # told now and by its number, not by children that keep dying
-        self.urls = {s.code: f"http://127.0.0.1:{ports[s.code, 0]}" for s in self.services}
+        scheme = "https" if self._tls else "http"
+        self.urls = {s.code: f"{scheme}://127.0.0.1:{ports[s.code, 0]}" for s in self.services}
         return [self._child(s, str(n + 1), ports[s.code, n]) for s in self.services for (c, n) in ports if c == s.code]
 
     def processes(self) -> list[Member]:
         return [Member(child.name, child.service.code, child.url) for child in self.supervisor.children]
 
     def _child(self, service: Service, instance: str, port: int) -> Child:
-        values = values_for(service, self.home, self.urls, port, sandbox=self.sandbox)
+        values = values_for(service, self.home, self.urls, port, sandbox=self.sandbox, tls=self._tls)
         values |= {"instance": instance, "db_url": self.database_url(service.code)}
         if service.code in (SHEP, RSHEP):
             values["webhook_private"] = True  # partners of this composition are on this machine
         if service.on_bus:
             values["amqp_url"] = self.amqp_url(service.code)
         log = self.home.log(service.code, instance)
-        return Child(service, instance, f"http://127.0.0.1:{port}", environment(service, values), log)
+        url = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
+        return Child(service, instance, url, environment(service, values), log)
 
     async def _declare(self) -> None:
         from egovkit.bus import Topology

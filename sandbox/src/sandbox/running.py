@@ -92,6 +92,7 @@ def run_up(
     gateways: int,
     sandbox: bool = False,
     without: Sequence[str] = (),
+    tls: bool = False,
 ) -> int:
     """`egov up`; returns the exit status."""
     console = Console()
@@ -102,7 +103,14 @@ def run_up(
             from sandbox.production import ProductionWorld
 
             return ProductionWorld(
-                home, amqp=amqp, db=db, gateways=gateways, ports=chosen, sandbox=sandbox, without=without
+                home,
+                amqp=amqp,
+                db=db,
+                gateways=gateways,
+                ports=chosen,
+                sandbox=sandbox,
+                without=without,
+                tls=tls,
             )
         return World(home, ports=chosen, without=without)
 

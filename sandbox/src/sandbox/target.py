@@ -88,7 +88,7 @@ async def target(
         raise NoTarget(f"the deployment of {home.path} is no sandbox: start it by `egov up`, or with --sandbox")
     if not path.is_file():
         raise NoTarget(f"no token of a sandbox is in {path}; give --home or --token-file")
-    async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False, verify=home.trust) as http:
         await asyncio.gather(*(_check(http, member) for member in members))
         yield Aim(http, members, path.read_text().strip())
 
@@ -97,7 +97,7 @@ async def _check(http: httpx.AsyncClient, member: Member) -> None:
     try:
         response = await http.get(member.url + PATH)
     except httpx.HTTPError as error:
-        raise NoTarget(f"{member.name} does not answer at {member.url} ({type(error).__name__}): is it up?") from None
+        raise NoTarget(f"{member.name} does not answer at {member.url} ({told(error)}): is it up?") from None
     if response.status_code == httpx.codes.NOT_FOUND:
         raise NoTarget(f"{member.name} at {member.url} is no sandbox: it was started without --sandbox")
     try:
@@ -111,6 +111,12 @@ async def _check(http: httpx.AsyncClient, member: Member) -> None:
         raise NoTarget(f"{member.name} speaks the contracts of version {theirs}, this egov those of {ours}")
 
 
+def told(error: httpx.HTTPError) -> str:
+    """What went wrong, in words where TLS has some: whose certificate, what name, which version."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if "SSL" in text else type(error).__name__
+
+
 # --- what lies in the home
 
 
@@ -120,7 +126,7 @@ def write_members(home: Home, members: Sequence[Member]) -> None:
 
 
 def find_members(home: Home, url: str | None) -> list[Member]:
-    """Those the home names, or the services on compose's ports of the host `url` (http://host)."""
+    """Those the home names, or the services on compose's ports of the host `url` (http://host, https://host)."""
     if url is not None:
         base = url.rstrip("/")
         return [Member(code, code, f"{base}:{service.port}") for code, service in BY_CODE.items()]

@@ -24,7 +24,6 @@ import httpx
 
 from egovkit.clock import Clock, ShiftedClock
 from egovkit.ids import Ids, SystemIds
-from egovkit.signatures.tls import public_trust
 from sandbox import bootstrap
 from sandbox.clock import Moved, Mover, Target, moved_before
 from sandbox.composition import ADMINISTERED, BY_CODE, NEEDED, NUC, SERVICES, SHEP, Home, Service, values_for
@@ -79,7 +78,8 @@ class Deployment:
     async def __aenter__(self) -> Self:
         try:
             self._stack.enter_context(bootstrap.held(self.home))
-            client = httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE, verify=public_trust())
+            await self.prepare()
+            client = httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE, verify=self.home.trust)
             self._http = await self._stack.enter_async_context(client)
             await self.start()
             self._note_down()
@@ -93,6 +93,9 @@ class Deployment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    async def prepare(self) -> None:
+        """What has to be there before the first call: nothing."""
 
     async def start(self) -> None:
         raise NotImplementedError

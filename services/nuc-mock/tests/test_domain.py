@@ -58,7 +58,13 @@ ORDERS = {
     Profile.PERSON_SIGN: PERSON,
     Profile.PERSON_AUTH: replace(PERSON, profile=Profile.PERSON_AUTH),
     Profile.EMPLOYEE_SIGN: EMPLOYEE,
-    Profile.HEAD_SIGN: replace(EMPLOYEE, profile=Profile.HEAD_SIGN),
+    **{
+        one: replace(EMPLOYEE, profile=one)
+        for one in (
+            *(Profile.HEAD_SIGN, Profile.SIGNATORY_SIGN, Profile.FINANCE_SIGN, Profile.PERSONNEL_SIGN),
+            *(Profile.EMPLOYEE_AUTH, Profile.HEAD_AUTH),
+        )
+    },
 }
 
 
@@ -121,8 +127,8 @@ def chain_holds(certificate: x509.Certificate, issuing: domain.Authority, root: 
 def test_the_authorities_are_named_as_those_of_nuc_and_marked_as_a_twin(
     root: domain.Authority, issuing: domain.Authority
 ) -> None:
-    assert text_of(root.certificate.subject, NameOID.COMMON_NAME) == ["НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"]
-    assert text_of(issuing.certificate.subject, NameOID.COMMON_NAME) == ["ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"]
+    assert text_of(root.certificate.subject, NameOID.COMMON_NAME) == ["НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TEST)"]
+    assert text_of(issuing.certificate.subject, NameOID.COMMON_NAME) == ["ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TEST)"]
     assert issuing.certificate.issuer == root.certificate.subject == root.certificate.issuer
 
 
@@ -187,6 +193,11 @@ SIGN, AUTH = {"digital_signature", "content_commitment"}, {"digital_signature", 
         (Profile.PERSON_AUTH, [CLIENT, "1.2.398.3.3.4.1.1"], AUTH),
         (Profile.EMPLOYEE_SIGN, [EMAIL, "1.2.398.3.3.4.1.2", "1.2.398.3.3.4.1.2.5"], SIGN),
         (Profile.HEAD_SIGN, [EMAIL, "1.2.398.3.3.4.1.2", "1.2.398.3.3.4.1.2.1"], SIGN),
+        (Profile.SIGNATORY_SIGN, [EMAIL, "1.2.398.3.3.4.1.2", "1.2.398.3.3.4.1.2.2"], SIGN),
+        (Profile.FINANCE_SIGN, [EMAIL, "1.2.398.3.3.4.1.2", "1.2.398.3.3.4.1.2.3"], SIGN),
+        (Profile.PERSONNEL_SIGN, [EMAIL, "1.2.398.3.3.4.1.2", "1.2.398.3.3.4.1.2.4"], SIGN),
+        (Profile.EMPLOYEE_AUTH, [CLIENT, "1.2.398.3.3.4.1.2", "1.2.398.3.3.4.1.2.5"], AUTH),
+        (Profile.HEAD_AUTH, [CLIENT, "1.2.398.3.3.4.1.2", "1.2.398.3.3.4.1.2.1"], AUTH),
     ],
 )
 def test_each_profile_has_the_usages_of_its_kind(
@@ -389,7 +400,7 @@ def test_a_list_names_each_serial_with_date_and_reason_and_is_signed_by_its_issu
     assert [entry.serial_number for entry in crl] == [one.serial for one in listed]
     assert [entry.revocation_date_utc for entry in crl] == [one.at for one in listed]
     reasons = [reason_of(entry) for entry in crl]
-    assert reasons == [None if one.reason is Reason.UNSPECIFIED else one.reason.value for one in listed]
+    assert reasons == [None if one.reason is Reason.UNSPECIFIED else one.reason and one.reason.value for one in listed]
 
 
 def reason_of(entry: x509.RevokedCertificate) -> str | None:

@@ -243,6 +243,7 @@ async def test_the_openapi_document_names_every_route_and_says_what_needs_the_to
     assert secured == {path for path in document["paths"] if path.startswith("/v1/")}
     assert set(document["paths"]) - secured == {
         "/ca/root.cer", "/ca/issuing.cer", "/crl", "/crl/root", "/ocsp", "/ocsp/{request_b64}", "/tsp",
+        "/ca/issuing-{generation}.cer", "/crl/delta", "/crl/{generation}", "/crl/{generation}/delta",
     }  # fmt: skip
 
 

@@ -1,14 +1,22 @@
 """What other people's tools say about our certificates, lists and containers."""
 
+import asyncio
 import shutil
 import subprocess
 from base64 import b64decode, b64encode
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from asn1crypto import tsp
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from egovkit.clock import HandClock
 
 pytestmark = [
     pytest.mark.service,
@@ -50,7 +58,7 @@ def verify(folder: Path, certificate: str, ok: bool = True) -> str:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("profile", ["person_sign", "person_auth", "employee_sign", "head_sign"])
+@pytest.mark.parametrize("profile", ["person_sign", "person_auth", "employee_sign", "head_auth", "finance_sign"])
 async def test_openssl_verifies_every_profile_strictly_with_both_lists(twin: Any, folder: Path, profile: str) -> None:
     person = await twin.person(profile=profile, bin="999940000010", organisation="Бөлім")
     assert verify(folder, person["certificate"]).endswith("leaf.pem: OK\n")
@@ -254,3 +262,137 @@ async def test_what_is_not_stamped_is_rejected_with_its_reason(
     assert "Status: Rejected" in shown and said in shown
     (folder / "reply.tsr").write_bytes((await twin.http.post("/tsp", content=b"\x30\x80" * 2500)).content)
     assert "Status: Rejected" in openssl("ts", "-reply", "-in", f"{folder}/reply.tsr", "-text")
+
+
+# --- lists of changes (RFC 5280, 5.2.4)
+
+
+async def list_as_pem(twin: Any, folder: Path, name: str, path: str) -> str:
+    (folder / f"{name}.der").write_bytes((await twin.http.get(path)).content)
+    openssl("crl", "-inform", "DER", "-in", f"{folder}/{name}.der", "-out", f"{folder}/{name}.pem")
+    return (folder / f"{name}.pem").read_text()
+
+
+async def test_openssl_learns_of_a_revocation_and_a_release_from_the_changes_alone(twin: Any, folder: Path) -> None:
+    """The complete list stays the one from before; only the small list is fetched again."""
+    held, revoked, good = [await twin.person() for _ in range(3)]
+    await twin.revoke(held["serial"], "certificateHold")
+    await twin.admin.post("/v1/control/crl")
+    old = await list_as_pem(twin, folder, "old", "/crl")
+    root_list = await list_as_pem(twin, folder, "root-list", "/crl/root")
+
+    async def said(certificate: str, *, ok: bool) -> str:
+        lists = old + root_list + await list_as_pem(twin, folder, "delta", "/crl/delta")
+        (folder / "all.pem").write_text(lists)
+        (folder / "leaf.pem").write_text(certificate)
+        return openssl(
+            "verify", *AT, "-crl_check", "-use_deltas", "-extended_crl", "-CAfile", f"{folder}/root.pem",
+            "-untrusted", f"{folder}/issuing.pem", "-CRLfile", f"{folder}/all.pem", f"{folder}/leaf.pem", ok=ok,
+        )  # fmt: skip
+
+    assert "certificate revoked" in await said(held["certificate"], ok=False)
+    await said(revoked["certificate"], ok=True)
+    await twin.admin.post(f"/v1/certificates/{held['serial']}/release")
+    await twin.revoke(revoked["serial"], "keyCompromise")
+    assert "certificate revoked" in await said(revoked["certificate"], ok=False)
+    await said(held["certificate"], ok=True)
+    await said(good["certificate"], ok=True)
+    text = openssl("crl", "-noout", "-text", "-in", f"{folder}/delta.pem", "-CAfile", f"{folder}/issuing.pem")
+    assert "verify OK" in text and "Delta CRL Indicator: critical" in text and "Remove From CRL" in text
+
+
+async def test_changes_have_the_number_of_the_complete_list_and_start_at_one_of_the_period_before(
+    twin: Any, clock: HandClock
+) -> None:
+    async def numbers() -> tuple[int, int, int]:
+        complete, delta = [
+            x509.load_der_x509_crl((await twin.http.get(path)).content) for path in ("/crl", "/crl/delta")
+        ]
+        base = delta.extensions.get_extension_for_class(x509.DeltaCRLIndicator).value.crl_number
+        found = [one.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for one in (complete, delta)]
+        return found[0], found[1], base
+
+    first, _, _ = await numbers()
+    await twin.revoke((await twin.person())["serial"], "superseded")
+    assert await numbers() == (first + 1, first + 1, first)
+    await clock.advance(timedelta(hours=13))  # more than half of its life: a new complete list by time
+    assert await numbers() == (first + 2, first + 2, first), "who holds the old one until its end needs no other"
+    await clock.advance(timedelta(hours=13))
+    assert await numbers() == (first + 3, first + 3, first + 2)
+
+
+async def test_certificates_and_complete_lists_say_where_the_changes_are(twin: Any) -> None:
+    certificate = x509.load_pem_x509_certificate((await twin.person())["certificate"].encode())
+    complete = x509.load_der_x509_crl((await twin.http.get("/crl")).content)
+    for one in (certificate, complete):
+        [point] = one.extensions.get_extension_for_class(x509.FreshestCRL).value
+        assert point.full_name is not None
+        address = point.full_name[0].value.removeprefix(twin.settings.base_url)
+        assert (await twin.http.get(address)).content == (await twin.http.get("/crl/delta")).content
+
+
+# --- a new key of the issuing authority
+
+
+async def test_old_and_new_certificates_verify_by_what_their_own_addresses_give_after_a_rotation(
+    twin: Any, folder: Path
+) -> None:
+    old = await twin.person()
+    lost = await twin.person()
+    answer = await twin.admin.post("/v1/authority/rotate")
+    assert (answer.status_code, answer.json()["generation"]) == (201, 2)
+    new = await twin.person()
+    await twin.revoke(lost["serial"], "keyCompromise")
+    for person, ok in ((old, True), (new, True), (lost, False)):
+        certificate = x509.load_pem_x509_certificate(person["certificate"].encode())
+        files = [(await twin.http.get(path)).content for path in addresses(certificate, twin.settings.base_url)]
+        (folder / "own.cer").write_bytes(files[0])
+        (folder / "own.crl").write_bytes(files[1])
+        openssl("x509", "-inform", "DER", "-in", f"{folder}/own.cer", "-out", f"{folder}/own-ca.pem")
+        openssl("crl", "-inform", "DER", "-in", f"{folder}/own.crl", "-out", f"{folder}/own-crl.pem")
+        (folder / "leaf.pem").write_text(person["certificate"])
+        said = openssl(
+            "verify", *AT, "-x509_strict", "-crl_check", "-CAfile", f"{folder}/root.pem", "-untrusted",
+            f"{folder}/own-ca.pem", "-CRLfile", f"{folder}/own-crl.pem", f"{folder}/leaf.pem", ok=ok,
+        )  # fmt: skip
+        assert ok or "certificate revoked" in said
+        (folder / "issuing.pem").write_text((folder / "own-ca.pem").read_text())
+        answered = await asked_by_openssl(twin, folder, person["certificate"])
+        assert ("good" if ok else "revoked") in answered.splitlines()
+
+
+def addresses(certificate: x509.Certificate, base: str) -> list[str]:
+    """Of its issuer and its list, as the certificate itself says."""
+    access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    [issuer] = [one for one in access if one.access_method == AuthorityInformationAccessOID.CA_ISSUERS]
+    [point] = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    assert point.full_name is not None
+    return [str(one.value).removeprefix(base) for one in (issuer.access_location, point.full_name[0])]
+
+
+async def test_stamps_after_a_rotation_chain_by_the_new_key_and_older_ones_still_do(twin: Any, folder: Path) -> None:
+    before = (await stamped(twin, folder, "-sha256", "-cert")).read_bytes()
+    await twin.admin.post("/v1/authority/rotate")
+    after = (await stamped(twin, folder, "-sha256", "-cert")).read_bytes()
+    for generation, reply in ((1, before), (2, after)):
+        (folder / "one.tsr").write_bytes(reply)
+        issuer = (await twin.http.get(f"/ca/issuing-{generation}.cer")).content
+        (folder / "one.pem").write_text(x509.load_der_x509_certificate(issuer).public_bytes(Encoding.PEM).decode())
+        said = openssl(
+            "ts", "-verify", *AT, "-in", f"{folder}/one.tsr", "-data", f"{folder}/data.bin",
+            "-CAfile", f"{folder}/root.pem", "-untrusted", f"{folder}/one.pem",
+        )  # fmt: skip
+        assert "Verification: OK" in said
+
+
+async def test_two_processes_never_give_the_same_serial_number(settings: Any, start: Any, tmp_path: Path) -> None:
+    async with start(settings) as one, start(settings) as two:
+        openssl("rand", "-out", f"{tmp_path}/data.bin", "32")
+        openssl("ts", "-query", "-data", f"{tmp_path}/data.bin", "-sha256", "-out", f"{tmp_path}/query.tsq")
+        query = (tmp_path / "query.tsq").read_bytes()
+        replies = await asyncio.gather(*(twin.http.post("/tsp", content=query) for twin in (one, two) * 5))
+    found = [tsp.TimeStampResp.load(one.content) for one in replies]  # type: ignore[no-untyped-call]  # of asn1crypto
+    numbers = [
+        one["time_stamp_token"]["content"]["encap_content_info"]["content"].parsed["serial_number"] for one in found
+    ]
+    assert len({number.native for number in numbers}) == 10

@@ -12,7 +12,8 @@ from cryptography import x509
 
 from egovkit.clock import HandClock
 from egovkit.pdf import PdfTemplate
-from egovkit.signatures.cms import sign_cms, verify_cms
+from egovkit.signatures.cms import sign_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.pdf import check_pdf, finish_page, gather_evidence, prepare_page, revocation_lists
 from egovkit.signatures.stamps import StampService
@@ -30,7 +31,7 @@ async def test_a_page_stands_by_what_nuc_stamps_and_publishes(twin: Any, clock: 
     prepared = await prepare_page(page, clock.now(), reason="26000000001")
     cms = sign_cms(prepared.to_sign, official, clock.now())
     trust, began = await twin.trust(), clock.now()
-    assert (await verify_cms(prepared.to_sign, cms, trust, began, None)).refusal is None
+    assert (await DocumentSignatures(trust).verify(prepared.to_sign, cms, began, None)).refusal is None
     root = x509.load_der_x509_certificate((await twin.http.get("/ca/root.cer")).content)
     evidence = await gather_evidence(twin.http, str(twin.http.base_url), root)
     stamper = StampService(twin.http, f"{twin.http.base_url}/tsp")

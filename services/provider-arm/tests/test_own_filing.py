@@ -17,7 +17,8 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.envelope import Envelope
 from egovkit.journal import read_heads, read_rows, verify_rows
 from egovkit.messages import MessageRegister
-from egovkit.signatures.cms import sign_cms, verify_cms
+from egovkit.signatures.cms import sign_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.testing.journal import BODIES
 from egovlaw.flow import START, OrderAccepted, TrailStep, judge_order
 from egovlaw.loader import load_catalogue
@@ -170,8 +171,8 @@ async def test_the_signed_application_gets_its_number_at_once(arm: Arm) -> None:
     assert (shown["number"], shown["state"], shown["verified"]) == ("26000000001", "registered", True)
     assert (shown["source"], shown["channel"], shown["attachments"]) == ("provider-arm", "provider", [])
     assert base64.b64decode(shown["document"]) == document
-    facts = await verify_cms(
-        document, base64.b64decode(shown["signature"]), arm.pki.trust(), arm.clock.now(), executor.iin
+    facts = await DocumentSignatures(arm.pki.trust()).verify(
+        document, base64.b64decode(shown["signature"]), arm.clock.now(), executor.iin
     )
     assert facts.refusal is None
 

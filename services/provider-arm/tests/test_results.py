@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovlaw.identifiers import synthetic_iin
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ async def test_the_authorised_person_completes_the_case_with_his_own_signature(a
     *_, completed = await arm.outgoing(3)
     assert (completed.type, completed.step) == ("kz.egov.case.completed.v1", "P8")
     assert base64.b64decode(completed.data["document"]) == document
-    facts = await verify_cms(
-        document, base64.b64decode(completed.data["signature"]), arm.pki.trust(), arm.clock.now(), official.iin
+    facts = await DocumentSignatures(arm.pki.trust()).verify(
+        document, base64.b64decode(completed.data["signature"]), arm.clock.now(), official.iin
     )
     assert facts.refusal is None
     [step] = completed.data["trail"]

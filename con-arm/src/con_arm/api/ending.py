@@ -11,13 +11,16 @@ from pydantic import Field
 
 from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, encoded, kept, model_answer, once
 from con_arm.domain.document import read_document
-from con_arm.service import ending
-from con_arm.service.parts import Keep
+from con_arm.service import ending, printing
+from con_arm.service.parts import Centre, Keep
 from con_arm.store.counter import Receipt
 from egovkit.declared import keyed, refuses
 
 router = APIRouter(prefix="/v1/cases", tags=["acceptance"])
 
+PDF: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+}
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 
@@ -63,6 +66,19 @@ async def refuse(
 @refuses("case.not_found", "receipt.not_found")
 async def receipt(centre: TheCentre, identity: AtCounter, case_id: str) -> ReceiptShown:
     return _shown(await ending.receipt_of(centre, identity.operator, case_id))
+
+
+@router.get("/{case_id}/receipt.pdf", response_class=Response, responses=PDF)
+@refuses("case.not_found", "receipt.not_found")
+async def receipt_pdf(centre: TheCentre, identity: AtCounter, case_id: str) -> Response:
+    """The receipt of refusal to accept as PDF/A, to be printed and given to the consumer."""
+    return await pdf_answer(centre, await printing.refusal_page(centre, identity.operator, case_id))
+
+
+async def pdf_answer(centre: Centre, page: printing.Page) -> Response:
+    """To be shown and printed at the counter; it is nobody else's."""
+    headers = {"cache-control": "private, no-store", "content-disposition": f'inline; filename="{page.number}.pdf"'}
+    return Response(await printing.pdf(centre, page), headers=headers, media_type="application/pdf")
 
 
 def _shown(one: Receipt) -> ReceiptShown:

@@ -26,10 +26,10 @@ from con_arm.api.base import (
     once,
 )
 from con_arm.api.cases import Iin, PaperMarked
-from con_arm.api.ending import PRINTABLE
+from con_arm.api.ending import PDF, PRINTABLE, pdf_answer
 from con_arm.domain.document import read_document
 from con_arm.domain.forms import Paper
-from con_arm.service import intakes
+from con_arm.service import intakes, printing
 from con_arm.service.intakes import IntakeWish
 from con_arm.service.parts import Keep
 from con_arm.store.intakes import Intake
@@ -95,6 +95,13 @@ async def list_intakes(
 @refuses("intake.not_found")
 async def show_intake(centre: TheCentre, identity: AtCounter, intake_id: str) -> IntakeShown:
     return _shown(await intakes.intake(centre, identity.operator, intake_id))
+
+
+@router.get("/{intake_id}/receipt.pdf", response_class=Response, responses=PDF)
+@refuses("intake.not_found")
+async def intake_pdf(centre: TheCentre, identity: AtCounter, intake_id: str) -> Response:
+    """The receipt for the papers as PDF/A, to be printed and given to the consumer."""
+    return await pdf_answer(centre, await printing.intake_page(centre, identity.operator, intake_id))
 
 
 def _shown(one: Intake) -> IntakeShown:

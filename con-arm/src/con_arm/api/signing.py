@@ -17,6 +17,7 @@ from con_arm.service.signing import Prepared, Sent, prepare, submit
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
 from egovkit.signatures.certificates import OF_A_PERSON
+from egovkit.signatures.documents import OF_A_SIGNATURE
 
 router = APIRouter(prefix="/v1/cases", tags=["signing"])
 
@@ -87,8 +88,7 @@ async def prepare_case(
 @refuses(
     "attachment.store_unavailable", "attorney.ran_out", "case.changed_meanwhile", "case.not_found",
     "case.regulation_changed", "case.wrong_state", "provider.not_found", "service.unavailable",
-    "signature.cms_malformed", "signature.invalid", "signature.of_other_data", "signature.other_certificate",
-    *OF_A_PERSON,
+    "signature.other_certificate", *OF_A_SIGNATURE,
 )  # fmt: skip
 async def submit_case(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: Signed, key: Key = None
@@ -125,8 +125,7 @@ async def prepare_record(
 @keyed
 @refuses(
     "case.changed_meanwhile", "case.not_found", "case.wrong_state", "hand_over.not_prepared",
-    "service.unavailable", "signature.cms_malformed", "signature.invalid", "signature.of_other_data",
-    "signature.other_certificate", *OF_A_PERSON,
+    "service.unavailable", "signature.other_certificate", *OF_A_SIGNATURE,
 )  # fmt: skip
 async def hand_over_result(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: Signed, key: Key = None

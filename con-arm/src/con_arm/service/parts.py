@@ -23,11 +23,14 @@ from egovkit.ids import Ids
 from egovkit.journal import Journal
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
+from egovkit.pdf import DocumentPages
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.custody import KeyCustody
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.sealing import Sealer
 from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import Catalogue, Regulation
+from egovlaw.outputs import Outputs
 
 KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # a power of attorney runs out, and tickets start anew, by the country's calendar
 INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topology.yaml)
@@ -49,11 +52,14 @@ class Centre:
     outbox: Outbox
     membership: Membership
     trust: TrustStore
+    signatures: DocumentSignatures
     sealer: Sealer
     keyring: Keyring
     passwords: Passwords
     attachments: AttachmentStore
     calendar: WorkCalendar
+    outputs: Outputs
+    pages: DocumentPages
 
     def regulation(self, code: str, version: int | None = None) -> tuple[Regulation, CentreFlow]:
         """The regulation and the centre's part in it, or EgovError service.not_at_centre; of a running case

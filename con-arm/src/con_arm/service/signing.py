@@ -32,7 +32,6 @@ from egovkit.envelope import Envelope
 from egovkit.errors import TRANSIENT, EgovError
 from egovkit.outbox import Draft
 from egovkit.signatures.certificates import CertificateFacts, sent_certificate
-from egovkit.signatures.cms import verify_cms
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
 
@@ -160,7 +159,7 @@ async def check_signature(
     document, signature, chosen = signed
     refused: EgovError | None = None
     try:
-        facts = await verify_cms(document, signature, centre.trust, centre.clock.now(), operator.iin)
+        facts = await centre.signatures.verify(document, signature, centre.clock.now(), operator.iin)
         code = facts.refusal
         if code is None and facts.signer.thumbprint != chosen:
             code = "signature.other_certificate"

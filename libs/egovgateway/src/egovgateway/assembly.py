@@ -105,7 +105,7 @@ def build_door(node: Node, gateway: Gateway, kind: Kind, more: DoorParts) -> Doo
         store=WebhookStore(kind.tables, kind.webhooks),
         membership=node.membership,
         ids=node.ids,
-        caller=Caller(gateway.parts, addresses, more.partners),
+        caller=Caller(gateway.parts, addresses, more.partners, settings.webhook_ca),
         metrics=more.metrics,
         kept=timedelta(hours=settings.webhook_kept_h),
     )

@@ -55,3 +55,32 @@ async def test_the_name_in_the_url_is_what_the_certificate_has_to_be_of(tmp_path
     assert f"host: {NAME}:{port}".encode() in heads[0].lower() and b"/hook" in heads[0]
     assert (other.status, other.error) == (None, "ConnectError")
     assert plain.status is None and plain.error in ("RemoteProtocolError", "ReadError")
+
+
+async def test_a_partners_own_authority_is_trusted_where_the_settings_name_it(tmp_path: Path, pki: TestPki) -> None:
+    now = SystemClock().now()
+    made = server_certificates("Partners", [NAME], Span(now - timedelta(hours=1), now + timedelta(hours=1)))
+    (tmp_path / "pem").write_bytes(made.certificates[NAME] + made.keys[NAME])
+    (tmp_path / "ca.pem").write_bytes(made.authority)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(tmp_path / "pem")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=served)
+    url = f"https://{NAME}:{server.sockets[0].getsockname()[1]}/hook"
+    parts: Any = SimpleNamespace(clock=SystemClock(), key=pki.system("gate"), code="gate")
+    outcomes = []
+    async with server:
+        for authorities in (None, tmp_path / "ca.pem"):
+            addresses = Addresses(private=True, resolve=to_this_machine)
+            caller = Caller(parts, addresses, authorities=authorities)
+            outcomes.append(await caller.call(url, b"{}", "id", {}))
+            await caller.close()
+    stranger, known = outcomes
+    assert (stranger.status, stranger.error) == (None, "ConnectError")
+    assert (known.status, known.error) == (204, None)

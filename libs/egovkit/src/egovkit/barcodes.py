@@ -1,6 +1,6 @@
 """A signed document in QR codes, as eGov prints it: whoever holds the paper holds the document and its signature.
 
-    signed bytes -> ZIP with one deflated entry `one` -> parts of 900 bytes -> base64 -> one `BarcodeElement` a code
+    signed bytes -> ZIP with one deflated entry `one` -> parts of 600 bytes -> base64 -> one `BarcodeElement` a code
 
 (the reading rules of eGov's own checker: codes in any order, one FavorID, numbers 1..n, bytes joined, `one` inflated).
 `pack` and `unpack` are what our codes carry: the exact bytes that were signed and the detached CMS over them, in one
@@ -33,7 +33,7 @@ __all__ = ["MAX_PARTS", "MAX_SIGNED", "MAX_TEXT", "Carried", "decode", "encode",
 NAMESPACE: Final = "http://barcodes.pdf.shep.nitec.kz/"
 RESPONSE: Final = "urn:egov:signed-document:1"
 ENTRY: Final = "one"
-CHUNK: Final = 900  # bytes of a part; with base64 and XML a code of version 28 or 29, low correction
+CHUNK: Final = 600  # bytes of a part; with base64 and XML 1,150 characters: eGov's longest seen has 1,183
 MAX_TEXT: Final = 2953  # characters: what the largest QR code holds (ISO/IEC 18004, version 40-L)
 MAX_PARTS: Final = 100
 MAX_SIGNED: Final = 256 * 1024  # inflated: a result of 64 KiB with its signature, in base64, and room

@@ -69,6 +69,7 @@ class Stamper:
         self._service = service
         self._asked: StampService | None = None
         self.failure: str | None = None
+        self.most_rows = MOST_ROWS
 
     async def unstamped(self) -> list[Unstamped]:
         """By writer; empty when everything is stamped."""
@@ -93,8 +94,8 @@ class Stamper:
         made, self.failure = 0, None
         for left in await self.unstamped():
             try:
-                for first in range(left.first, left.last + 1, MOST_ROWS):
-                    await self._stamp(left.writer, first, min(first + MOST_ROWS - 1, left.last))
+                for first in range(left.first, left.last + 1, self.most_rows):
+                    await self._stamp(left.writer, first, min(first + self.most_rows - 1, left.last))
                     made += 1
             except EgovError as error:
                 self.failure = f"{error.code}: {error.params.get('reason', '')}"

@@ -77,7 +77,9 @@ from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
 from egovkit.signatures.custody import KeyCustody
-from egovkit.signatures.tls import public_trust
+from egovkit.signatures.documents import DocumentSignatures
+from egovkit.signatures.ocsp import OcspClient
+from egovkit.signatures.tls import client_trust
 from egovkit.upkeep import BusMetrics, forget_for_ever
 
 JOIN_PAUSE = 0.5  # seconds before the second attempt to join; doubles up to JOIN_PAUSE_MAX
@@ -158,6 +160,11 @@ class Node:
         return self._started.trust_source
 
     @property
+    def signatures(self) -> DocumentSignatures:
+        """Whether to believe a person's signature over a document."""
+        return self._started.signatures
+
+    @property
     def membership(self) -> Membership:
         return self._started.membership
 
@@ -231,8 +238,11 @@ class Node:
         await self._migrate(db)
         http = self._given_http
         if http is None:
-            http = await stack.enter_async_context(httpx.AsyncClient(timeout=HTTP_TIMEOUT, verify=public_trust()))
+            http = await stack.enter_async_context(
+                httpx.AsyncClient(timeout=HTTP_TIMEOUT, verify=client_trust(settings.tls_ca))
+            )
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
+        signatures = DocumentSignatures(trust, OcspClient(http, self.clock, settings.nuc_url))
         bus = self._given_bus or make_bus(settings, self.clock)
         if self.control is not None:
             self.control.faults.key = key
@@ -247,7 +257,7 @@ class Node:
         membership = Membership(trust, self.clock)
         key.use_when(lambda print_: membership.lets_sign(self.code, print_))
         watch = KeyWatch(self.code, key, self.clock, self._key_metrics, self.problems)
-        self._parts = Parts(db, bus, key, watch, trust, source, membership, http)
+        self._parts = Parts(db, bus, key, watch, trust, source, signatures, membership, http)
         stack.callback(self._forget_parts)
         await self._start_sending(stack, self._parts)
         stack.push_async_callback(self._stop_intake)

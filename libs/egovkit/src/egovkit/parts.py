@@ -18,6 +18,7 @@ from egovkit.outbox import Outbox
 from egovkit.relay import Relay
 from egovkit.signatures.certificates import TrustSource, TrustStore
 from egovkit.signatures.custody import KeyFile
+from egovkit.signatures.documents import DocumentSignatures
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class Parts:
     key_watch: KeyWatch
     trust: TrustStore
     trust_source: TrustSource
+    signatures: DocumentSignatures
     membership: Membership
     http: httpx.AsyncClient
     journal: Journal | None = None

@@ -20,7 +20,7 @@ from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from egovkit.errors import EgovError
 from egovkit.log import get_logger
@@ -28,6 +28,9 @@ from egovkit.log import get_logger
 # Packages of fonts: the first two have every Kazakh letter in every cut, the last one what they lack (₸).
 FONTS: Final = ("fontpkg_pt_sans", "fontpkg_pt_serif", "fontpkg_noto_sans")
 STANDARDS: Final = ("a-2a", "ua-1")
+PAGES: Final = Path(__file__).parent / "pages"  # templates of output documents, for data of egovlaw.output_pages
+LAYOUTS: Final = ("decision", "notice")
+MOST_CODES: Final = 12
 
 _LAYOUT: Final = frozenset("\n\t")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs"})  # controls, marks of direction, nobody's code points
@@ -41,8 +44,10 @@ class PdfTemplate:
     The template may read its data only; typst packages (they are downloaded) are not to be used in it.
     """
 
-    def __init__(self, source: Path, fonts: Sequence[str] = FONTS) -> None:
+    def __init__(self, source: Path, fonts: Sequence[str] = FONTS, imports: Sequence[Path] = ()) -> None:
+        """`imports`: the files beside it that it imports."""
         self._source = source
+        self._imports = imports
         self._fonts = fonts
         # A compiler belongs to one thread, also when whoever asked has gone away; a page takes it some 10 ms.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="pdf")
@@ -50,7 +55,8 @@ class PdfTemplate:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of everything the bytes depend on beside data and moment; for ETags."""
-        parts = [self._source.read_bytes(), version("typst").encode(), version("segno").encode()]
+        parts = [path.read_bytes() for path in (self._source, *self._imports)]
+        parts += [version("typst").encode(), version("segno").encode()]
         parts += [version(name.replace("_", "-")).encode() for name in self._fonts]
         return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
@@ -63,20 +69,26 @@ class PdfTemplate:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._render, data, at)
 
     def _render(self, data: Mapping[str, Any], at: datetime) -> bytes:
+        made = self._compile(data, format="pdf", pdf_standards=list(STANDARDS), timestamp=int(at.timestamp()))
+        if not isinstance(made, bytes):
+            raise EgovError("pdf.not_rendered")
+        return made
+
+    def pictures(self, data: Mapping[str, Any], dpi: int) -> list[bytes]:
+        """Each page as a PNG: for looking at it and for tests, not for people."""
+        made = self._thread.submit(self._compile, data, format="png", ppi=dpi).result()
+        return [made] if isinstance(made, bytes) else list(made)
+
+    def _compile(self, data: Mapping[str, Any], **options: Any) -> Any:
         import typst
 
         text = json.dumps(self._printable(data), ensure_ascii=False)
         try:
-            made = self._compiler.compile(
-                format="pdf", sys_inputs={"data": text}, pdf_standards=list(STANDARDS), timestamp=int(at.timestamp())
-            )
+            return self._compiler.compile(sys_inputs={"data": text}, **options)
         except typst.TypstError as error:
             # Its message may quote the data, so only its place in the template is told.
             _log.error("pdf.not_rendered", template=self._source.name, trace=[line[:200] for line in error.trace])
             raise EgovError("pdf.not_rendered") from None
-        if not isinstance(made, bytes):
-            raise EgovError("pdf.not_rendered")
-        return made
 
     @cached_property
     def _compiler(self) -> Any:
@@ -108,9 +120,38 @@ class PdfTemplate:
         return character if seen or character in _LAYOUT else f"[U+{ord(character):04X}]"
 
 
-def qr_svg(text: str, error: Literal["l", "m"] = "m") -> str:
+class DocumentPages:
+    """The pages of output documents, one template a layout."""
+
+    def __init__(self) -> None:
+        shared = (PAGES / "parts.typ",)
+        self._templates = {name: PdfTemplate(PAGES / f"{name}.typ", imports=shared) for name in LAYOUTS}
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all layouts, for ETags."""
+        joined = "".join(template.digest for template in self._templates.values())
+        return hashlib.sha256(joined.encode()).hexdigest()
+
+    async def render(self, data: Mapping[str, Any], at: datetime) -> bytes:
+        """As PdfTemplate.render; `data` is a page of egovlaw.output_pages."""
+        return await self._templates[data["layout"]].render(data, at)
+
+    def pictures(self, data: Mapping[str, Any], dpi: int) -> list[bytes]:
+        return self._templates[data["layout"]].pictures(data, dpi)
+
+
+def codes_svg(codes: Sequence[str]) -> list[str]:
+    """QR codes for a page, ASCII texts of up to some 1200 characters; at most MOST_CODES, or EgovError
+    pdf.not_rendered."""
+    if len(codes) > MOST_CODES:
+        raise EgovError("pdf.not_rendered")
+    return [qr_svg(text, error="l") for text in codes]
+
+
+def qr_svg(text: str, error: str = "m") -> str:
     """A QR code as an SVG document, for a template's `image(bytes(...), format: "svg", alt: ...)`. ASCII reads back
-    the same everywhere. `error`: how much of it may be lost, `l` for texts so long that every module counts."""
+    the same everywhere."""
     import segno
 
     out = io.BytesIO()

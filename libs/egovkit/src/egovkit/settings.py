@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import Field, model_validator
@@ -62,6 +62,12 @@ class ServiceSettings(BaseSettings):
     sandbox_token_file: Path | None = None
     sandbox_log_mb: int = Field(default=64, ge=0, le=4096)  # what the request log may hold; 0: there is none
 
+    # HTTPS, where both are given: the certificate with the ones above it, and its key. `tls_ca` is the authority that
+    # ШЭП's and НУЦ's certificates have to come from when their URLs are https; all of them are PEM files.
+    tls_certificate: Path | None = None
+    tls_key_file: Path | None = None
+    tls_ca: Path | None = None
+
     nuc_url: str = "http://127.0.0.1:8010"
     shep_url: str = "http://127.0.0.1:8020"
 
@@ -79,6 +85,12 @@ class ServiceSettings(BaseSettings):
             "journal_key_file": home / "secrets" / f"{cls.code}.journal",
         }
         return {**places, **{name: value for name, value in data.items() if value not in (None, "")}}
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate and tls_key_file belong together")
+        return self
 
     @staticmethod
     def _home_of(data: dict[str, Any]) -> Path:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
-from egovkit.signatures.certificates import OF_A_PERSON
+from egovkit.signatures.documents import OF_A_SIGNATURE
 from portal_pep.api.base import (
     Key,
     Shown,
@@ -121,8 +121,7 @@ async def prepare_confirmation(request: Request, portal: ThePortal, identity: Si
 @router.post("/accounts/confirmation", response_model=Confirmed)
 @keyed
 @refuses(
-    "account.confirmed_already", "account.nothing_to_confirm", "signature.cms_malformed", "signature.invalid",
-    "signature.of_other_data", "signature.other_certificate", *OF_A_PERSON,
+    "account.confirmed_already", "account.nothing_to_confirm", "signature.other_certificate", *OF_A_SIGNATURE,
 )  # fmt: skip
 async def confirm(
     request: Request, portal: ThePortal, identity: SignedIn, body: Confirmation, key: Key = None

@@ -46,6 +46,7 @@ from portal_pep.api.shown import (
 from portal_pep.domain.document import read_document
 from portal_pep.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
 from portal_pep.service import cases, printing, reading
+from portal_pep.service.parts import Portal
 from portal_pep.store.cases import Case
 
 router = APIRouter(prefix="/v1/cases", tags=["applications"])
@@ -281,13 +282,15 @@ async def list_reads(
 FILE_NAMES: Final = {
     "result": {"kk": "Нәтиже", "ru": "Результат", "en": "Result"},
     "refusal": {"kk": "Бас тарту", "ru": "Отказ", "en": "Refusal"},
+    "receipt": {"kk": "Қолхат", "ru": "Расписка", "en": "Receipt"},
+    "notification": {"kk": "Хабарлама", "ru": "Уведомление", "en": "Notification"},
 }
-_PDF: dict[int | str, dict[str, Any]] = {
+PDF: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
 }
 
 
-@router.get("/{case_id}/result.pdf", response_class=Response, responses=_PDF)
+@router.get("/{case_id}/result.pdf", response_class=Response, responses=PDF)
 @refuses("case.not_found", "result.not_ready")
 async def result_pdf(
     *,
@@ -299,14 +302,34 @@ async def result_pdf(
 ) -> Response:
     """The result, or the reasoned refusal, as PDF/A: the button "сохранить". The same bytes every time."""
     page = await printing.page(portal, identity.account, case_id)
-    language = language_of(request)
+    return await pdf_answer(request, portal, page, page.number or case_id, if_none_match)
+
+
+@router.get("/{case_id}/receipt.pdf", response_class=Response, responses=PDF)
+@refuses("case.not_found", "receipt.not_found")
+async def receipt_pdf(
+    *,
+    request: Request,
+    portal: ThePortal,
+    identity: Confirmed,
+    case_id: str,
+    if_none_match: Annotated[str | None, Header(description="the ETag of a copy that is already kept")] = None,
+) -> Response:
+    """The receipt for the application and its copies of documents, as PDF/A, from its registration on."""
+    page = await printing.receipt_page(portal, identity.account, case_id)
+    return await pdf_answer(request, portal, page, page.number or case_id, if_none_match)
+
+
+async def pdf_answer(
+    request: Request, portal: Portal, page: printing.Page, name: str, if_none_match: str | None
+) -> Response:
+    """The page to save under a name in the reader's language; nothing for who has it already."""
     etag = f'"{page.etag}"'
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Accept-Language"}
     if if_none_match is not None and etag in (one.strip() for one in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
-    number = page.number or case_id
-    name = quote(f"{FILE_NAMES[page.kind][language]} {number}.pdf")
-    headers["content-disposition"] = f"attachment; filename=\"{page.kind}-{number}.pdf\"; filename*=UTF-8''{name}"
+    shown = quote(f"{FILE_NAMES[page.kind][language_of(request)]} {name}.pdf")
+    headers["content-disposition"] = f"attachment; filename=\"{page.kind}-{name}.pdf\"; filename*=UTF-8''{shown}"
     return Response(await printing.pdf(portal, page), headers=headers, media_type="application/pdf")
 
 

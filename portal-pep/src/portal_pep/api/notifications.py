@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Request, Response
 from pydantic import Field
 
 from egovkit.declared import refuses
 from portal_pep.api.base import PAGE, Confirmed, Cursor, Limit, Shown, Strict, Text, ThePortal, cursor_of, key_of
-from portal_pep.service import reading
+from portal_pep.api.cases import PDF, pdf_answer
+from portal_pep.service import printing, reading
 from portal_pep.store.records import Notice
 
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
@@ -63,6 +64,21 @@ async def mark_all_read(portal: ThePortal, identity: Confirmed, body: UpTo) -> A
     """Marks everything up to a notification as read; doing it again changes nothing, so no key is asked for."""
     marked, unread = await reading.mark_all_read(portal, identity.account, body.up_to)
     return AllRead(marked=marked, unread=unread)
+
+
+@router.get("/{notification_id}/notification.pdf", response_class=Response, responses=PDF)
+@refuses("notification.not_found")
+async def notification_pdf(
+    *,
+    request: Request,
+    portal: ThePortal,
+    identity: Confirmed,
+    notification_id: str,
+    if_none_match: Annotated[str | None, Header(description="the ETag of a copy that is already kept")] = None,
+) -> Response:
+    """The notification as PDF/A in the form of its act; saving it does not mark it as read."""
+    page = await printing.notice_page(portal, identity.account, notification_id)
+    return await pdf_answer(request, portal, page, notification_id, if_none_match)
 
 
 @router.post("/{notification_id}/read")

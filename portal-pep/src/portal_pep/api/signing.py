@@ -14,6 +14,7 @@ from egovkit.declared import keyed, refuses
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
 from egovkit.signatures.certificates import OF_A_PERSON
+from egovkit.signatures.documents import OF_A_SIGNATURE
 from portal_pep.api.base import (
     Confirmed,
     Key,
@@ -91,8 +92,7 @@ async def prepare_case(
 @keyed
 @refuses(
     "attachment.store_unavailable", "case.changed_meanwhile", "case.not_found", "case.regulation_changed",
-    "case.wrong_state", "provider.not_found", "signature.cms_malformed", "signature.invalid",
-    "signature.of_other_data", "signature.other_certificate", *OF_A_PERSON,
+    "case.wrong_state", "provider.not_found", "signature.other_certificate", *OF_A_SIGNATURE,
 )  # fmt: skip
 async def submit_case(
     *, request: Request, portal: ThePortal, identity: Confirmed, case_id: str, body: ToSubmit, key: Key = None

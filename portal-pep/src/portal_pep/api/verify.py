@@ -13,6 +13,7 @@ from egovkit.declared import limited, refuses
 from egovkit.edge import language_of
 from egovkit.errors import EgovError, FieldError
 from egovkit.signatures.certificates import OF_A_PERSON, CertificateFacts
+from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.signatures.pdf import MAX_PDF
 from portal_pep.api.base import Shown, Strict, Text, ThePortal, address_of
 from portal_pep.api.services import Title
@@ -109,8 +110,7 @@ async def verify_number(request: Request, portal: ThePortal, body: NumberWish) -
 @router.post("/codes")
 @limited(codes=MAX_PARTS, characters_of_a_code=MAX_TEXT, bytes_of_a_document=MAX_SIGNED)
 @refuses(
-    *_CODES, "request.throttled", "signature.cms_malformed", "signature.invalid", "signature.of_other_data",
-    "verify.not_official", *OF_A_PERSON,
+    *_CODES, "request.throttled", "verify.not_official", *OF_A_SIGNATURE,
 )  # fmt: skip
 async def verify_codes(request: Request, portal: ThePortal, body: CodesWish) -> VerifiedShown:
     """Reads the document from the codes and checks its signature; `content` is the document itself."""

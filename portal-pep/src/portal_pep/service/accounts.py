@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalEntry
-from egovkit.signatures.cms import verify_cms
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.catalogue import FlowItem, Limit
 from egovlaw.identifiers import iin_problem
@@ -207,7 +206,7 @@ async def confirm(portal: Portal, identity: Identity, signature: bytes, keep: Ke
         raise EgovError("account.confirmed_already")
     if account.confirmation is None or account.confirmation_until is None or account.confirmation_until < now:
         raise EgovError("account.nothing_to_confirm")
-    facts = await verify_cms(account.confirmation, signature, portal.trust, now, account.iin)
+    facts = await portal.signatures.verify(account.confirmation, signature, now, account.iin)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     async with portal.db.begin() as conn:

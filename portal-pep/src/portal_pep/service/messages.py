@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
 from egovkit.inbox import Received
-from egovkit.signatures.cms import CmsFacts, verify_cms
+from egovkit.signatures.documents import DocumentFacts
 from egovlaw.catalogue import FlowItem
 from portal_pep.domain.document import day_of, read_document, reasons_in
 from portal_pep.domain.notifications import told_of_extension
@@ -235,7 +235,7 @@ async def keep_refusal(conn: AsyncConnection, received: Received, case: Case) ->
     )
 
 
-async def keep_result(conn: AsyncConnection, received: Received, case: Case, facts: CmsFacts) -> None:
+async def keep_result(conn: AsyncConnection, received: Received, case: Case, facts: DocumentFacts) -> None:
     data = received.data
     check = {
         "intact": facts.intact,
@@ -267,12 +267,12 @@ async def keep_result(conn: AsyncConnection, received: Received, case: Case, fac
     )
 
 
-async def checked_result(portal: Portal, received: Received) -> CmsFacts:
+async def checked_result(portal: Portal, received: Received) -> DocumentFacts:
     """The provider's signature over the result, checked once, at receipt. One that does not hold is not shown to
     anybody: the message goes to the dead letters, for the operators of both sides."""
     data = received.data
     document, signature = base64.b64decode(data["document"]), base64.b64decode(data["signature"])
-    facts = await verify_cms(document, signature, portal.trust, received.at, None)
+    facts = await portal.signatures.verify(document, signature, received.at, None)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     return facts

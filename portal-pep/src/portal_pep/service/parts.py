@@ -19,11 +19,13 @@ from egovkit.ids import Ids
 from egovkit.journal import Journal
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
-from egovkit.pdf import PdfTemplate
+from egovkit.pdf import DocumentPages
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.custody import KeyCustody
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue, Regulation
+from egovlaw.outputs import Outputs
 from portal_pep.clients import AttachmentStore
 from portal_pep.domain.keyring import Keyring
 from portal_pep.domain.steps import PortalFlow, portal_flow
@@ -79,11 +81,13 @@ class Portal:
     outbox: Outbox
     membership: Membership
     trust: TrustStore
+    signatures: DocumentSignatures
     sealer: Sealer
     keyring: Keyring
     passwords: Passwords
     attachments: AttachmentStore
-    result_page: PdfTemplate
+    outputs: Outputs
+    pages: DocumentPages
     revocation: Callable[[], Awaitable[tuple[bytes, ...]]]  # НУЦ's lists of today, DER
 
     def regulation(self, code: str, version: int | None = None) -> tuple[Regulation, PortalFlow]:

@@ -1,4 +1,4 @@
-"""The result or the reasoned refusal as a PDF to keep (act 427, cl. 10)."""
+"""The result, the reasoned refusal and notifications as PDF to keep (act 427, cl. 10)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from typing import Any
 
 from egovkit.barcodes import Carried, encode, pack
 from egovkit.errors import EgovError
-from egovkit.pdf import qr_svg
-from egovlaw.catalogue import Regulation
+from egovkit.pdf import MOST_CODES, codes_svg, qr_svg
+from egovlaw.output_pages import PageFacts, page_of
+from egovlaw.outputs import Kind, Output
 from portal_pep.domain.document import read_document
-from portal_pep.domain.printing import Both, PageFacts, code_of, form_of, page_of
+from portal_pep.domain.printing import ResultFacts, code_of, facts_of
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
-from portal_pep.service.reading import result
+from portal_pep.service.reading import filed, notice, result
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
 from portal_pep.store.files import Result
-
-MAX_PRINTED = 12  # codes: one page of them
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """What is to be printed. `etag` is that of the bytes: they depend on nothing else."""
 
-    kind: str
+    kind: str  # result, refusal or notification
     number: str | None
     data: Mapping[str, Any]
     at: datetime
@@ -38,23 +37,49 @@ class Page:
 
 async def page(portal: Portal, account: Account, case_id: str) -> Page:
     case, found = await result(portal, account, case_id, "pdf")
-    codes = codes_of(found, case.number)
-    facts = _facts(portal, case, found, len(codes))
-    qrs = [qr_svg(text, "l") for text in codes]
-    data = {**page_of(facts), "code": code_of(facts), "qr": qr_svg(code_of(facts)), "codes": qrs}
-    text = json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    etag = hashlib.sha256(portal.result_page.digest.encode() + text).hexdigest()
-    return Page(facts.kind, facts.number, data, facts.issued_at, etag)
+    facts = _facts(portal, case, found)
+    shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes_svg(codes_of(found, case.number)))
+    kind: Kind = "positive" if found.kind == "result" and found.outcome != "negative" else "negative"
+    return _page(portal, found.kind, _output(portal, case, kind, found.variant), shown)
+
+
+async def notice_page(portal: Portal, account: Account, notice_id: str) -> Page:
+    case, told = await notice(portal, account, notice_id)
+    facts = PageFacts(
+        number=case.number,
+        issued_at=told.created_at.astimezone(KAZAKHSTAN),
+        values={},
+        form={},
+        iin=case.iin,
+        text={"kk": told.text_kk, "ru": told.text_ru},
+    )
+    return _page(portal, "notification", _output(portal, case, "notification", None), facts)
+
+
+async def receipt_page(portal: Portal, account: Account, case_id: str) -> Page:
+    """EgovError receipt.not_found before the provider has registered the application."""
+    case, attached = await filed(portal, account, case_id)
+    if case.number is None or case.registered_at is None:
+        raise EgovError("receipt.not_found")
+    facts = PageFacts(
+        number=case.number,
+        issued_at=case.registered_at.astimezone(KAZAKHSTAN),
+        values={"papers": [one.name for one in attached]},
+        form={},
+        iin=case.iin,
+        submitted_at=case.submitted_at,
+    )
+    return _page(portal, "receipt", _output(portal, case, "receipt", None), facts)
 
 
 async def pdf(portal: Portal, page: Page) -> bytes:
     """EgovError pdf.not_rendered."""
-    return await portal.result_page.render(page.data, page.at)
+    return await portal.pages.render(page.data, page.at)
 
 
 def codes_of(found: Result, number: str | None) -> list[str]:
-    """The texts of the QR codes that carry document and signature; none for a letter nobody signed, and for a document
-    so long that its codes would fill pages: its PDF is checked then."""
+    """The texts of the QR codes that carry the document with its signature; none for a letter nobody signed, and for a
+    document so long that its codes would fill pages."""
     if found.signature is None or number is None:
         return []
     signed = pack(Carried(found.document, found.signature, number), found.issued_at)
@@ -62,44 +87,39 @@ def codes_of(found: Result, number: str | None) -> list[str]:
         codes = encode(signed, number, found.issued_at)
     except EgovError:
         return []
-    return codes if len(codes) <= MAX_PRINTED else []
+    return codes if len(codes) <= MOST_CODES else []
 
 
-def _facts(portal: Portal, case: Case, found: Result, codes: int) -> PageFacts:
+def _page(portal: Portal, kind: str, output: Output, facts: PageFacts) -> Page:
+    data = page_of(portal.outputs, output, facts)
+    text = json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    etag = hashlib.sha256(portal.pages.digest.encode() + text).hexdigest()
+    return Page(kind, facts.number, data, facts.issued_at, etag)
+
+
+def _output(portal: Portal, case: Case, kind: Kind, variant: str | None) -> Output:
+    """The act's form, or the general one where the provider named none of several."""
+    regulation = portal.catalogue.regulation(case.regulation)
+    if regulation is None:  # its file is gone
+        raise EgovError("pdf.not_rendered")
+    return portal.outputs.of(case.regulation, kind, variant) or portal.outputs.general(regulation, kind)
+
+
+def _facts(portal: Portal, case: Case, found: Result) -> ResultFacts:
     regulation = portal.catalogue.regulation(case.regulation, case.regulation_version)
     signed_at = (found.check or {}).get("signed_at")
-    return PageFacts(
-        kind=found.kind,
+    title = regulation or portal.catalogue.regulation(case.regulation)
+    return ResultFacts(
         number=case.number,
-        codes=codes,
         iin=case.iin,
-        service=_service(regulation, case.regulation),
-        provider=_provider(regulation, case.regulation),
+        form=case.form,
+        service={"kk": title.title_kk, "ru": title.title_ru} if title else {},
         content=read_document(found.document),
         sha256=hashlib.sha256(found.document).hexdigest(),
         reasons=found.reasons or (),
+        submitted_at=case.submitted_at.astimezone(KAZAKHSTAN) if case.submitted_at else None,
         issued_at=found.issued_at.astimezone(KAZAKHSTAN),
         check=found.check,
         signed_at=datetime.fromisoformat(signed_at).astimezone(KAZAKHSTAN) if signed_at else None,
-        form=_form(regulation, found),
         valid_until=found.valid_until,
     )
-
-
-def _form(regulation: Regulation | None, found: Result) -> Both | None:
-    """The act's name of the document, where the act has several; Russian twice where the catalogue has no Kazakh."""
-    form = None if regulation is None or found.outcome is None else form_of(regulation, found.outcome, found.variant)
-    if form is None:
-        return None
-    return {"kk": form.name_kk.text if form.name_kk else form.name_ru, "ru": form.name_ru}
-
-
-def _service(regulation: Regulation | None, code: str) -> Both:
-    return {"kk": regulation.title_kk, "ru": regulation.title_ru} if regulation else {"kk": code, "ru": code}
-
-
-def _provider(regulation: Regulation | None, code: str) -> Both:
-    """The act's provider; Russian twice where the catalogue has no Kazakh."""
-    russian = regulation.provider_ru if regulation else code
-    kazakh = regulation.provider_kk if regulation else None
-    return {"kk": kazakh.text if kazakh else russian, "ru": russian}

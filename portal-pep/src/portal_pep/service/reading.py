@@ -136,6 +136,20 @@ async def notices(
     return found[:limit], len(found) > limit, count
 
 
+async def filed(portal: Portal, account: Account, case_id: str) -> tuple[Case, list[Attachment]]:
+    async with portal.db.read() as conn:
+        return await owned(conn, account, case_id), await files.attachments_of(conn, case_id)
+
+
+async def notice(portal: Portal, account: Account, notice_id: str) -> tuple[Case, Notice]:
+    """One notification and its case; reading it here does not mark it."""
+    async with portal.db.read() as conn:
+        found = await records.notice_of(conn, account.id, notice_id)
+        if found is None:
+            raise EgovError("notification.not_found")
+        return await owned(conn, account, found.case_id), found
+
+
 async def mark_read(portal: Portal, account: Account, notice_id: str) -> Notice:
     async with portal.db.begin() as conn:
         notice = await records.mark_read(conn, account.id, notice_id, portal.clock.now())

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.outbox import Draft
-from egovkit.signatures.cms import CmsFacts, verify_cms
+from egovkit.signatures.documents import DocumentFacts
 from egovlaw.kinds import message_type
 from portal_pep.domain.files import Attachment
 from portal_pep.domain.provider import provider_code, receiving_system
@@ -85,11 +85,11 @@ async def submit(
 
 async def _checked_signature(
     portal: Portal, case: Case, flow: PortalFlow, document: bytes, signature: bytes
-) -> CmsFacts:
+) -> DocumentFacts:
     """Facts about a signature that holds; a broken one is journalled and refused, and changes nothing."""
     try:
-        facts = await verify_cms(document, signature, portal.trust, portal.clock.now(), case.iin)
-        code = None if facts.intact else facts.refusal
+        facts = await portal.signatures.verify(document, signature, portal.clock.now(), case.iin)
+        code = facts.broken
     except EgovError as error:
         code = error.code
     if code is None:
@@ -106,7 +106,7 @@ async def _checked_signature(
     raise EgovError(code, clause=flow.refuse_signature.clause)
 
 
-def _refusal_of(facts: CmsFacts, flow: PortalFlow, chosen: str) -> str | None:
+def _refusal_of(facts: DocumentFacts, flow: PortalFlow, chosen: str) -> str | None:
     """The code that ends the case, or None. Signing with another certificate than the chosen one is a slip of the
     hand, and an unreadable revocation list a fault of ours: both leave the case as it is."""
     if facts.signer.thumbprint != chosen:

@@ -17,7 +17,6 @@ from egovkit import strictjson
 from egovkit.barcodes import Carried, decode, unpack
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
-from egovkit.signatures.cms import verify_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
 from egovlaw.catalogue import Regulation
 from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
@@ -120,15 +119,17 @@ def _content(carried: Carried) -> Mapping[str, Any]:
 
 
 async def _signer_of(portal: Portal, carried: Carried, same: Numbered | None) -> Signer:
-    """A signature without a time stamp is judged as of when it came to the portal; as of today where it never did."""
+    """A signature is judged as of its time stamp; without one as of when it came to the portal, or of today."""
     now = portal.clock.now()
     known = same is not None and same.result.signature == carried.signature
     then = same.result.received_at if same is not None and known else now
-    facts = await verify_cms(carried.document, carried.signature, portal.trust, then, None)
+    facts = await portal.signatures.verify(carried.document, carried.signature, then, None)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     _require_official(facts.signer)
     today = portal.trust.check_person(facts.certificate, now, None)
+    if facts.stamp is not None:
+        return Signer(facts.signer, today, facts.stamp.moment, stamped=True, level="B-T")
     return Signer(facts.signer, today, facts.signing_time, stamped=False, level="B-B")
 
 

@@ -123,6 +123,12 @@ async def notices_of(
     return [Notice(**row._mapping) for row in await conn.execute(query)]
 
 
+async def notice_of(conn: AsyncConnection, account_id: str, id_: str) -> Notice | None:
+    mine = (notifications.c.id == id_, notifications.c.account_id == account_id)
+    row = (await conn.execute(select(notifications).where(*mine))).one_or_none()
+    return Notice(**row._mapping) if row else None
+
+
 async def mark_read(conn: AsyncConnection, account_id: str, id_: str, at: datetime) -> Notice | None:
     """None when there is no such notice of this account; marking twice keeps the first moment."""
     mine = (notifications.c.id == id_, notifications.c.account_id == account_id)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import TrustStore
-from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovlaw.kinds import message_name
 from sandbox.composition import SHEP
 from sandbox.partner import BIN
@@ -148,7 +148,7 @@ async def _signed_by_official(data: Mapping[str, Any], trust: TrustStore, envelo
     """By an employee of the very organisation, with a certificate good then, over exactly the document."""
     try:
         document, signature = (base64.b64decode(data[name]) for name in ("document", "signature"))
-        facts = await verify_cms(document, signature, trust, envelope.time, None)
+        facts = await DocumentSignatures(trust).verify(document, signature, envelope.time, None)
     except (ValueError, EgovError) as error:
         return [f"its signature is none ({error})"]
     if facts.refusal is not None:

@@ -12,7 +12,7 @@ from egovkit import strictjson
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.messages import MessageSpec
-from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovlaw.catalogue import Channel
 from egovlaw.flow import OrderRefused, TrailStep, judge_order, states
 from egovlaw.identifiers import bin_problem, iin_problem
@@ -198,7 +198,7 @@ async def _person(envelope: Envelope, known: Known, report: Report) -> None:
     iin = applicant.get("iin") if isinstance(applicant, dict) else None
     try:
         signed = base64.b64decode(document), base64.b64decode(signature)
-        facts = await verify_cms(*signed, known.trust, known.at, iin)
+        facts = await DocumentSignatures(known.trust).verify(*signed, known.at, iin)
     except EgovError as error:
         report.find(error, "data.signature")
         return

@@ -12,6 +12,7 @@ import httpx
 from egovkit.clock import Clock, SystemClock
 from egovkit.contracts import contracts_dir
 from egovkit.errors import EgovError
+from egovkit.signatures.tls import client_trust
 from sandbox.bootstrap import ASK_SECONDS
 from sandbox.clock import moved_before
 from sandbox.composition import Home
@@ -47,7 +48,8 @@ async def examine(subjects: Sequence[str], means: Means, lang: str, clock: Clock
     """Reports of files and addresses, or without any of the deployment of the home. Unreadable."""
     clock = clock or (moved_before(Home(means.home)) if means.home else SystemClock())
     reports = []
-    async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False) as http:
+    trust = Home(means.home).trust if means.home else client_trust(None)
+    async with httpx.AsyncClient(timeout=ASK_SECONDS, trust_env=False, verify=trust) as http:
         known = await _known(http, means, clock)
         for subject in subjects or _deployed(means.home):
             if subject.startswith(("http://", "https://")):

@@ -1,9 +1,8 @@
 """Runs the twin of НУЦ alone: `python -m nuc_mock`, settings from NUC_MOCK_*."""
 
-import uvicorn
-
 from egovkit.clock import SystemClock
 from egovkit.log import configure_logging
+from egovkit.serving import serve
 from nuc_mock.app import create_app
 from nuc_mock.settings import Settings
 
@@ -11,7 +10,7 @@ from nuc_mock.settings import Settings
 def main() -> None:
     settings = Settings()
     configure_logging(SystemClock(), level=settings.log_level)
-    uvicorn.run(create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False)
+    serve(create_app(settings), settings)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt, Idempotent
 from nuc_mock import domain
 from nuc_mock.domain import KeyKind, Profile, Reason, State
-from nuc_mock.service import Nuc, Wanted
-from nuc_mock.store import ISSUING, ROOT, IssuedCertificate, Search
+from nuc_mock.service import Generation, Nuc, Wanted
+from nuc_mock.store import IssuedCertificate, Search
 
 CERTIFICATE_TYPE, LIST_TYPE = "application/pkix-cert", "application/pkix-crl"  # RFC 2585
 OCSP_TYPE, STAMP_TYPE = "application/ocsp-response", "application/timestamp-reply"  # RFC 6960, RFC 3161
@@ -51,6 +51,9 @@ def _of_a_person(profile: Profile) -> Profile:
 
 
 PersonProfile = Annotated[AnyProfile, AfterValidator(_of_a_person)]
+GenerationNumber = Annotated[
+    str, Path(pattern="^[1-9][0-9]{0,3}$", description="which of the issuing authority's keys, from 1")
+]
 Serial = Annotated[str, Path(pattern="^[0-9A-Fa-f]{40}$", description="40 hexadecimal digits")]
 
 
@@ -113,6 +116,17 @@ class Revocation(Model):
     reason: Annotated[Reason, Field(strict=False)] = Reason.UNSPECIFIED
 
 
+class Renewal(Dates):
+    csr: str = Field(max_length=16_384, description="PKCS#10, PEM, of a new key; only the key is used")
+    supersede: bool = Field(default=False, description="revoke the old certificate with reason superseded")
+
+
+class GenerationOut(BaseModel):
+    generation: int
+    thumbprint: str = Field(description="x5t#S256")
+    certificate: str = Field(description="PEM")
+
+
 class CertificateOut(BaseModel):
     serial: str
     thumbprint: str = Field(description="x5t#S256")
@@ -128,6 +142,7 @@ class CertificateOut(BaseModel):
     state: State
     reason: Reason | None
     listed_at: datetime | None = Field(description="since when it is on the revocation list")
+    renews: str | None = Field(description="serial number of the certificate it continues")
     certificate: str = Field(description="PEM")
 
 
@@ -152,11 +167,11 @@ def certificate_out(one: IssuedCertificate) -> CertificateOut:
 
 
 def issued_out(nuc: Nuc, one: IssuedCertificate) -> IssuedOut:
-    return IssuedOut(**_facts(one), chain=_chain(nuc))
+    return IssuedOut(**_facts(one), chain=_chain(nuc, one.generation))
 
 
 def person_out(nuc: Nuc, one: IssuedCertificate, container: bytes) -> PersonOut:
-    return PersonOut(**_facts(one), chain=_chain(nuc), pkcs12=b64encode(container).decode())
+    return PersonOut(**_facts(one), chain=_chain(nuc, one.generation), pkcs12=b64encode(container).decode())
 
 
 def _facts(one: IssuedCertificate) -> dict[str, Any]:
@@ -164,14 +179,21 @@ def _facts(one: IssuedCertificate) -> dict[str, Any]:
     return {**stored, "oddities": list(one.oddities), "certificate": one.pem}
 
 
-def _chain(nuc: Nuc) -> str:
-    return domain.pem_of([nuc.authorities.issuing.certificate, nuc.authorities.root.certificate])
+def generation_out(by: Generation) -> GenerationOut:
+    certificate = by.issuing.certificate
+    return GenerationOut(
+        generation=by.number, thumbprint=domain.thumbprint(certificate), certificate=domain.pem_of([certificate])
+    )
 
 
-def public_bytes(request: Request, content: bytes, media_type: str) -> Response:
+def _chain(nuc: Nuc, generation: int) -> str:
+    return domain.pem_of([nuc.issuer(generation), nuc.authorities.root.certificate])
+
+
+def public_bytes(request: Request, content: bytes, media_type: str, **more: str) -> Response:
     """Bytes anybody may fetch, with a strong validator for conditional requests (RFC 9110, 13.1.2)."""
     etag = f'"{domain.sha256_hex(content)}"'
-    headers = {"etag": etag, "cache-control": "no-cache"}  # keep it, but ask whether it is still the one
+    headers = {"etag": etag, "cache-control": "no-cache", **more}  # keep it, but ask whether it is still the one
     asked = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if etag in asked or "*" in asked:
         return Response(status_code=304, headers=headers)
@@ -229,12 +251,17 @@ def public_routes(nuc: Nuc) -> APIRouter:
     @router.get("/ca/issuing.cer", response_class=Response)
     @refuses("service.unavailable")
     async def issuing_certificate(request: Request) -> Response:
-        return public_bytes(request, domain.der_of(nuc.authorities.issuing.certificate), CERTIFICATE_TYPE)
+        return issuing_bytes(request, await nuc.current())
+
+    @router.get("/ca/issuing-{generation}.cer", response_class=Response)
+    @refuses("nuc.generation_unknown", "service.unavailable")
+    async def issuing_certificate_of(request: Request, generation: GenerationNumber) -> Response:
+        return issuing_bytes(request, await nuc.generation(int(generation)))
 
     @router.get("/crl", response_class=Response)
     @refuses("service.unavailable")
     async def revocation_list(request: Request) -> Response:
-        return public_bytes(request, (await nuc.revocation_list(ISSUING)).der, LIST_TYPE)
+        return public_bytes(request, await nuc.other_list("crl"), LIST_TYPE)
 
     @router.post("/ocsp", response_class=Response, openapi_extra=_binary("application/ocsp-request"))
     async def ocsp(request: Request) -> Response:
@@ -252,9 +279,31 @@ def public_routes(nuc: Nuc) -> APIRouter:
     @router.get("/crl/root", response_class=Response)
     @refuses("service.unavailable")
     async def root_revocation_list(request: Request) -> Response:
-        return public_bytes(request, (await nuc.revocation_list(ROOT)).der, LIST_TYPE)
+        return public_bytes(request, await nuc.root_list(), LIST_TYPE)
+
+    @router.get("/crl/delta", response_class=Response)
+    @refuses("service.unavailable")
+    async def revocation_changes(request: Request) -> Response:
+        return public_bytes(request, await nuc.other_list("delta"), LIST_TYPE)
+
+    @router.get("/crl/{generation}", response_class=Response)
+    @refuses("nuc.generation_unknown", "service.unavailable")
+    async def revocation_list_of(request: Request, generation: GenerationNumber) -> Response:
+        return public_bytes(request, await nuc.other_list("crl", int(generation)), LIST_TYPE)
+
+    @router.get("/crl/{generation}/delta", response_class=Response)
+    @refuses("nuc.generation_unknown", "service.unavailable")
+    async def revocation_changes_of(request: Request, generation: GenerationNumber) -> Response:
+        return public_bytes(request, await nuc.other_list("delta", int(generation)), LIST_TYPE)
 
     return router
+
+
+def issuing_bytes(request: Request, by: Generation) -> Response:
+    """A certificate of the issuing authority; it leads to the one before it (RFC 5829), since certificates that the
+    older key signed are still about."""
+    links = {"link": f'</ca/issuing-{by.number - 1}.cer>; rel="predecessor-version"'} if by.number > 1 else {}
+    return public_bytes(request, domain.der_of(by.issuing.certificate), CERTIFICATE_TYPE, **links)
 
 
 def admin_routes(nuc: Nuc, idempotent: Idempotent) -> APIRouter:
@@ -262,6 +311,7 @@ def admin_routes(nuc: Nuc, idempotent: Idempotent) -> APIRouter:
     _add_reading(router, nuc)
     _add_issuing(router, nuc, idempotent)
     _add_revoking(router, nuc, idempotent)
+    _add_rotating(router, nuc, idempotent)
     return router
 
 
@@ -304,6 +354,34 @@ def _add_issuing(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
     async def issue_to_person(request: Request, body: NewPerson) -> Response:
         async def act(attempt: Attempt) -> Answer:
             return await issue_container(nuc, attempt, body.wanted(), body.key, body.password)
+
+        return await answer_once(idempotent, request, act)
+
+    @router.post("/certificates/{serial}/renew", status_code=201, response_model=IssuedOut)
+    @may_be_keyed
+    @refuses(
+        *("nuc.certificate_unknown", "nuc.key_not_accepted", "nuc.request_unusable", "nuc.state_forbids"),
+        "service.unavailable",
+    )
+    async def renew_certificate(request: Request, serial: Serial, body: Renewal) -> Response:
+        async def act(attempt: Attempt) -> Answer:
+            kept = _Kept(attempt, 201, lambda one: issued_out(nuc, one))
+            dates = (body.not_before, body.not_after)
+            await nuc.renew(serial, body.csr, dates, kept, supersede=body.supersede)
+            return kept.answer
+
+        return await answer_once(idempotent, request, act)
+
+
+def _add_rotating(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
+    @router.post("/authority/rotate", status_code=201, response_model=GenerationOut)
+    @may_be_keyed
+    @refuses("service.unavailable")
+    async def rotate_authority(request: Request) -> Response:
+        async def act(attempt: Attempt) -> Answer:
+            kept = _Kept(attempt, 201, generation_out)
+            await nuc.rotate(kept)
+            return kept.answer
 
         return await answer_once(idempotent, request, act)
 

@@ -33,7 +33,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
     clock = clock if control is None else control.clock
     ids = ids or SystemIds(clock)
     db = Database(settings.database_url)
-    nuc = Nuc(settings, db, clock, ids)
+    nuc = Nuc(settings, db, clock, ids, None if control is None else control.faults)
     idempotent = Idempotent(db, tables.idempotency, clock, ids)
 
     @asynccontextmanager
@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
         ids=ids,
         lifespan=lifespan,
         checks={"database": database_answers, "authority": nuc.waiting_for},
-        title="nuc-mock: twin of НУЦ (not the National Certification Authority)",
+        title="nuc-mock: TEST twin of НУЦ (not the National Certification Authority)",
         papers=Papers(contracts_dir(settings.contracts), settings.port),
     )
     for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):
@@ -76,6 +76,7 @@ def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
 
     control.moments.append(next_lists)
     control.prepares.append(nuc.outlive)
+    control.faults.authority = True
     bend_http(app, control.faults)
     app.include_router(sandbox_router(control))
     tap_service(app, control)

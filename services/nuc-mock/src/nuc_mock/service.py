@@ -3,9 +3,11 @@
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +17,8 @@ from egovkit.errors import EgovError, FieldError
 from egovkit.ids import Ids
 from egovkit.journal import Journal, JournalEntry
 from egovkit.log import get_logger
+from egovkit.sandbox.fault_names import AUTHORITY
+from egovkit.sandbox.faults import Faults
 from nuc_mock import domain, store, tables
 from nuc_mock.domain import CertificateOrder, Event, KeyKind, Oddity, OddKeyKind, Profile, PublicKey, Reason, State
 from nuc_mock.settings import Settings
@@ -24,6 +28,9 @@ BACKDATE = timedelta(minutes=1)  # clocks of two systems differ: a certificate i
 RETRY_SECONDS = 5.0  # after a failed renewal; half of a list's life is left to succeed
 
 _log = get_logger("nuc_mock")
+
+Dates = tuple[datetime | None, datetime | None]  # not before, not after
+BuildService = Callable[[domain.Authority, domain.AuthorityKey, int, domain.Addresses], domain.Certificate]
 
 # Called inside the transaction of an issue, with what was issued: the edge keeps its answer there.
 Keep = Callable[[AsyncConnection, IssuedCertificate], Awaitable[object]]
@@ -45,18 +52,28 @@ class Wanted:
     oddity: Oddity = field(default=domain.ORDINARY)
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One key of the issuing authority, with those who answer and stamp in its name."""
+
+    number: int
+    issuing: domain.Authority
+    responder: domain.Authority
+    stamper: domain.Authority
+
+
 class Nuc:
     """The certification authority. `open` before use; `close` gives the database back."""
 
-    def __init__(self, settings: Settings, db: Database, clock: Clock, ids: Ids) -> None:
+    def __init__(self, settings: Settings, db: Database, clock: Clock, ids: Ids, faults: Faults | None = None) -> None:
         self.db = db
         self._settings = settings
         self._clock = clock
         self._ids = ids
+        self._faults = faults
         self._journal = Journal(tables.journal, settings.writer)
         self._authorities: Authorities | None = None
-        self._responder: domain.Authority | None = None
-        self._stamper: domain.Authority | None = None
+        self._generations: dict[int, Generation] = {}
         self._admin_token = ""
         self._closing = asyncio.Event()
         self._renewing: asyncio.Task[None] | None = None
@@ -67,15 +84,11 @@ class Nuc:
         """Loads or makes the authorities, binds them to the database, and sees that there are lists."""
         token = self._ids.token(8)
         folder = self._settings.authority_dir
-        self._authorities = await asyncio.to_thread(
-            store.load_or_make_authorities, folder, self._make_authorities, token
-        )
-        for name, make in (("ocsp", self._make_responder), ("tsa", self._make_stamper)):
-            made = await asyncio.to_thread(store.load_or_make_service, folder / f"{name}.pem", make, token)
-            if name == "ocsp":
-                self._responder = made
-            else:
-                self._stamper = made
+        authorities = await asyncio.to_thread(store.load_or_make_authorities, folder, self._make_authorities, token)
+        if self._settings.servers_file is not None and self._settings.authority_file is not None:
+            await asyncio.to_thread(store.check_same_authority, authorities, self._settings.authority_file)
+        first = await asyncio.to_thread(self._with_services, 1, authorities.issuing)
+        self._authorities, self._generations = authorities, {1: first}
         self._admin_token = await asyncio.to_thread(
             store.load_or_make_token,
             self._settings.admin_token_path,
@@ -86,6 +99,8 @@ class Nuc:
             for name in (ROOT, ISSUING):
                 certificate = self.authorities.by_name(name).certificate
                 await store.bind_authority(conn, name, domain.thumbprint(certificate))
+            await self._catch_up(conn)
+            await self._enter_servers(conn)
         await self.renew_lists()
         self._renewing = asyncio.create_task(self._keep_lists_fresh())
 
@@ -109,18 +124,98 @@ class Nuc:
         known = self._admin_token
         return bool(known) and hmac.compare_digest(token.encode(), known.encode())
 
+    # --- keys
+
+    @property
+    def newest(self) -> Generation:
+        if not self._generations:
+            raise EgovError("service.unavailable")
+        return self._generations[max(self._generations)]
+
+    def issuer(self, number: int) -> domain.Certificate:
+        """Its certificate; of a key that has issued, so that it is known here."""
+        return self._generations[number].issuing.certificate
+
+    async def current(self) -> Generation:
+        """The key that signs now, also if another process has made it."""
+        async with self.db.read() as conn:
+            await self._catch_up(conn)
+        return self.newest
+
+    async def generation(self, number: int) -> Generation:
+        """EgovError nuc.generation_unknown."""
+        async with self.db.read() as conn:
+            await self._catch_up(conn)
+        if number not in self._generations:
+            raise EgovError("nuc.generation_unknown", generation=number)
+        return self._generations[number]
+
+    async def rotate(self, keep: Callable[[AsyncConnection, Generation], Awaitable[object]]) -> None:
+        """A new key of the issuing authority, under its old name (RFC 5280, 4.2.1.1: the key identifier tells them
+        apart). It signs what is issued from now on; lists and OCSP answers for what the older keys signed go on being
+        signed by them, so that nobody has to know the new key to check an old certificate."""
+        async with self.db.begin() as conn:
+            await store.lock_authority(conn, ISSUING)
+            await self._catch_up(conn)
+            number = self.newest.number + 1
+            made = await asyncio.to_thread(self._load_generation, number)
+            thumbprint = domain.thumbprint(made.issuing.certificate)
+            await store.add_generation(conn, number, thumbprint, _whole(self._clock.now()))
+            await self._audit(conn, "authority.rotated", generation=number, thumbprint=thumbprint)
+            await self._publish(conn, ISSUING, [*self._generations.values(), made])
+            await keep(conn, made)
+        self._generations = {**self._generations, number: made}
+
+    async def _catch_up(self, conn: AsyncConnection) -> None:
+        """Another process may have made a new key."""
+        later = await store.later_generations(conn)
+        for number in sorted(later.keys() - self._generations.keys()):
+            if not self._path("issuing", number).exists():
+                raise store.AuthorityUnusable(f"the key file {self._path('issuing', number)} is missing")
+            found = await asyncio.to_thread(self._load_generation, number)
+            if domain.thumbprint(found.issuing.certificate) != later[number]:
+                raise store.AuthorityUnusable(f"{self._path('issuing', number)} is not the key the database knows")
+            self._generations = {**self._generations, number: found}
+
+    def _load_generation(self, number: int) -> Generation:
+        """From its files, or made anew. Blocking."""
+        path, token = self._path("issuing", number), self._ids.token(8)
+        return self._with_services(number, store.load_or_make_service(path, self._make_issuing, token))
+
+    def _with_services(self, number: int, issuing: domain.Authority) -> Generation:
+        def service(name: str, build: BuildService) -> domain.Authority:
+            def make() -> domain.Authority:
+                key = domain.new_authority_key(KeyKind(self._settings.authority_key))
+                return domain.Authority(build(issuing, key, self._serial(), self._addresses(number)), key)
+
+            return store.load_or_make_service(self._path(name, number), make, self._ids.token(8))
+
+        responder, stamper = service("ocsp", domain.build_responder), service("tsa", domain.build_stamper)
+        return Generation(number, issuing, responder, stamper)
+
+    def _path(self, name: str, number: int) -> Path:
+        return self._settings.authority_dir / (f"{name}.pem" if number == 1 else f"{name}-{number}.pem")
+
     # --- issuing
 
     async def issue_for_request(self, wanted: Wanted, pem: str, keep: Keep, *, any_key: bool = False) -> None:
         """A certificate for the key of a PKCS#10 request. `any_key` certifies odd keys as well, for testers."""
-        try:
-            key = domain.requested_key(pem)
-        except domain.UnusableRequest as error:
-            raise EgovError("nuc.request_unusable", reason=str(error)) from None
-        if not any_key and not domain.is_ordinary_key(key):
-            raise EgovError("nuc.key_not_accepted", key=domain.key_name(key))
+        key = self._requested_key(pem, any_key=any_key)
         order = self._order(wanted)
-        await self._record(order, await asyncio.to_thread(self._build, order, key), key, keep)
+        by = await self.current()
+        await self._record(order, await asyncio.to_thread(self._build, by, order, key), by, key, keep)
+
+    async def renew(self, serial: str, pem: str, dates: Dates, keep: Keep, *, supersede: bool = False) -> None:
+        """The same holder in the same role with a new key. The old certificate stays good until its end, so that both
+        overlap; with `supersede` it is revoked by the same act."""
+        old = await self.certificate(serial)
+        key = self._requested_key(pem)
+        if key == domain.key_of(old.der):
+            raise EgovError("nuc.request_unusable", reason="used")
+        order = self._order(Wanted(**_holder(old), not_before=dates[0], not_after=dates[1]))
+        by = await self.current()
+        certificate = await asyncio.to_thread(self._build, by, order, key)
+        await self._record(order, certificate, by, key, keep, renews=old, supersede=supersede)
 
     async def issue_to_person(
         self,
@@ -132,12 +227,22 @@ class Nuc:
         """A key, its certificate and a PKCS#12 container with both. The key exists nowhere else afterwards."""
         fault = domain.password_fault(password)
         order = self._order(wanted, FieldError("password", fault, "not НУЦ's rule") if fault else None)
-        key, certificate, container = await asyncio.to_thread(self._build_container, order, kind, password)
+        by = await self.current()
+        key, certificate, container = await asyncio.to_thread(self._build_container, by, order, kind, password)
 
         async def keep_all(conn: AsyncConnection, issued: IssuedCertificate) -> None:
             await keep(conn, issued, container)
 
-        await self._record(order, certificate, key, keep_all)
+        await self._record(order, certificate, by, key, keep_all)
+
+    def _requested_key(self, pem: str, *, any_key: bool = False) -> PublicKey:
+        try:
+            key = domain.requested_key(pem)
+        except domain.UnusableRequest as error:
+            raise EgovError("nuc.request_unusable", reason=str(error)) from None
+        if not any_key and not domain.is_ordinary_key(key):
+            raise EgovError("nuc.key_not_accepted", key=domain.key_name(key))
+        return key
 
     def _order(self, wanted: Wanted, also: FieldError | None = None) -> CertificateOrder:
         begins, ends = self._validity(wanted)
@@ -160,7 +265,7 @@ class Nuc:
 
     def _validity(self, wanted: Wanted) -> tuple[datetime, datetime]:
         now = self._clock.now()
-        system = wanted.profile is Profile.SYSTEM
+        system = wanted.profile in (Profile.SYSTEM, Profile.SERVER)
         life = timedelta(days=self._settings.system_days if system else self._settings.person_days)
         begins, ends = wanted.not_before, wanted.not_after
         try:
@@ -172,20 +277,27 @@ class Nuc:
             name = "not_before" if ends is None else "not_after"
             raise EgovError("request.invalid", errors=[FieldError(name, "out_of_range", "no such date")]) from None
 
-    def _build(self, order: CertificateOrder, key: PublicKey) -> domain.Certificate:
-        serial = self._serial()
-        return domain.build_certificate(self.authorities.issuing, key, order, serial, self._addresses())
+    def _build(self, by: Generation, order: CertificateOrder, key: PublicKey) -> domain.Certificate:
+        return domain.build_certificate(by.issuing, key, order, self._serial(), self._addresses(by.number))
 
     def _build_container(
-        self, order: CertificateOrder, kind: KeyKind | OddKeyKind, password: str
+        self, by: Generation, order: CertificateOrder, kind: KeyKind | OddKeyKind, password: str
     ) -> tuple[PublicKey, domain.Certificate, bytes]:
         key = domain.new_key(kind)
-        certificate = self._build(order, key.public_key())
-        chain = [self.authorities.issuing.certificate]
+        certificate = self._build(by, order, key.public_key())
+        chain = [by.issuing.certificate]
         return key.public_key(), certificate, domain.build_container(key, certificate, chain, password)
 
     async def _record(
-        self, order: CertificateOrder, certificate: domain.Certificate, key: PublicKey, keep: Keep
+        self,
+        order: CertificateOrder,
+        certificate: domain.Certificate,
+        by: Generation,
+        key: PublicKey,
+        keep: Keep,
+        *,
+        renews: IssuedCertificate | None = None,
+        supersede: bool = False,
     ) -> None:
         now = self._clock.now()
         row = {
@@ -201,13 +313,45 @@ class Nuc:
             "not_after": order.not_after,
             "issued_at": now,
             "der": domain.der_of(certificate),
+            "generation": by.number,
+            "renews": renews and renews.serial,
         }
         async with self.db.begin() as conn:
+            if renews is not None:
+                await self._end_or_leave(conn, renews.serial, supersede)
             issued = await store.add_certificate(conn, row)
             # The audit names no person: the serial number leads to the certificate.
-            facts = {name: row[name] for name in ("serial", "thumbprint", "profile", "key")}
+            named = ("serial", "thumbprint", "profile", "key", *(("renews",) if renews else ()))
+            facts = {name: row[name] for name in named}
             await self._audit(conn, "certificate.issued", **facts, oddities=list(order.oddity.words))
             await keep(conn, issued)
+
+    async def _enter_servers(self, conn: AsyncConnection) -> None:
+        """What was issued before there was a register, into the register: it can be looked up and revoked there."""
+        file = self._settings.servers_file
+        if file is None:
+            return
+        for certificate in domain.certificates_of(await asyncio.to_thread(file.read_bytes)):
+            serial = domain.serial_text(certificate.serial_number)
+            if await store.certificate(conn, serial) is None:
+                await store.add_certificate(conn, self._server_row(certificate))
+                facts = {"serial": serial, "thumbprint": domain.thumbprint(certificate)}
+                await self._audit(conn, "certificate.entered", **facts, profile=Profile.SERVER.value)
+
+    def _server_row(self, certificate: domain.Certificate) -> dict[str, Any]:
+        return {
+            "serial": domain.serial_text(certificate.serial_number),
+            "thumbprint": domain.thumbprint(certificate),
+            "profile": Profile.SERVER.value,
+            "key": domain.key_name(certificate.public_key()),
+            "common_name": domain.common_name_of(certificate),
+            "oddities": "[]",
+            "not_before": certificate.not_valid_before_utc,
+            "not_after": certificate.not_valid_after_utc,
+            "issued_at": self._clock.now(),
+            "der": domain.der_of(certificate),
+            "generation": 1,
+        }
 
     # --- revoking
 
@@ -221,19 +365,33 @@ class Nuc:
 
     async def _move(self, serial: str, event: Event, reason: Reason | None, keep: Keep) -> None:
         async with self.db.begin() as conn:
-            await store.lock_authority(conn, ISSUING)  # first of all: two revocations make two lists, in order
-            old = await self._known(conn, serial)
-            state = domain.TRANSITIONS.get((old.state, event))
-            if state is None:
-                raise EgovError("nuc.state_forbids", state=old.state.value, event=event.value)
-            # A hold made final keeps its date: what was signed during the hold stays refused.
-            listed_at = None if state is State.GOOD else old.listed_at or _whole(self._clock.now())
-            if not await store.move_certificate(conn, old, state, listed_at, reason):
-                raise EgovError("service.unavailable")
-            why = reason.value if reason else None
-            await self._audit(conn, f"certificate.{event}", serial=old.serial, state=state.value, reason=why)
-            await self._publish(conn, ISSUING)
+            await self._move_in(conn, serial, event, reason)
             await keep(conn, await self._known(conn, serial))
+
+    async def _move_in(self, conn: AsyncConnection, serial: str, event: Event, reason: Reason | None) -> None:
+        # First of all: two revocations make two lists, in order.
+        number = await store.lock_authority(conn, ISSUING) + 1
+        await self._catch_up(conn)
+        old = await self._known(conn, serial)
+        state = domain.TRANSITIONS.get((old.state, event))
+        if state is None:
+            raise EgovError("nuc.state_forbids", state=old.state.value, event=event.value)
+        # A hold made final keeps its date: what was signed during the hold stays refused.
+        listed_at = None if state is State.GOOD else old.listed_at or _whole(self._clock.now())
+        if not await store.move_certificate(conn, old, state, listed_at, reason, number):
+            raise EgovError("service.unavailable")
+        why = reason.value if reason else None
+        await self._audit(conn, f"certificate.{event}", serial=old.serial, state=state.value, reason=why)
+        await self._publish(conn, ISSUING, by_time=False)
+
+    async def _end_or_leave(self, conn: AsyncConnection, serial: str, supersede: bool) -> None:
+        """What becomes of a certificate that is renewed; only a good one can be."""
+        if supersede:
+            await self._move_in(conn, serial, Event.REVOKE, Reason.SUPERSEDED)
+            return
+        old = await self._known(conn, serial)
+        if old.state is not State.GOOD:
+            raise EgovError("nuc.state_forbids", state=old.state.value, event="renew")
 
     async def _known(self, conn: AsyncConnection, serial: str) -> IssuedCertificate:
         found = await store.certificate(conn, serial.lower())
@@ -261,6 +419,22 @@ class Nuc:
             return published
         return await self._renew(name)
 
+    async def other_list(self, kind: str, number: int | None = None) -> bytes:
+        """DER of the complete list ("crl") or of the changes ("delta") signed by one of the issuing authority's keys,
+        without a number by today's. EgovError nuc.generation_unknown."""
+        by = await self.current() if number is None else await self.generation(number)
+        found: bytes | None = (await self.revocation_list(ISSUING)).der
+        if kind == "delta" or by is not self.newest:
+            async with self.db.read() as conn:
+                found = await store.other_list(conn, f"{kind}-{by.number}")
+        if found is None:
+            raise EgovError("service.unavailable")
+        return self._aged(found, by.issuing)
+
+    async def root_list(self) -> bytes:
+        """DER of the root's list."""
+        return self._aged((await self.revocation_list(ROOT)).der, self.authorities.root)
+
     async def renew_lists(self, *, force: bool = False) -> dict[str, PublishedList]:
         """Both lists, new ones where due (or anyhow, with `force`: the sandbox has moved the clock)."""
         return {
@@ -280,32 +454,68 @@ class Nuc:
 
     async def ocsp(self, request: bytes) -> bytes:
         """The answer to an OCSP request, DER; also the refusals are answers."""
-        signer = self._responder
-        if signer is None:
+        if not self._generations:
             return domain.build_refusal("try_later")
-        try:
-            asked = domain.read_request(request, self.authorities.issuing.certificate)
-        except domain.Refused as refused:
-            return domain.build_refusal(refused.failure)
         async with self.db.read() as conn:
-            known = await store.standings(conn, asked.serials)
-        now = _whole(self._clock.now())
+            await self._catch_up(conn)
+            issuers = {number: one.issuing.certificate for number, one in self._generations.items()}
+            try:
+                asked = domain.read_request(request, issuers)
+            except domain.Refused as refused:
+                return domain.build_refusal(refused.failure)
+            known = await store.standings(conn, asked.serials, asked.generation)
+        now, by = _whole(self._clock.now()), self._generations[asked.generation]
+        if self._fault("ocsp-try-later", "ocsp") is not None:
+            return domain.build_refusal("try_later")
+        signer = by.responder
+        if self._fault("ocsp-wrong-signer", "ocsp") is not None:
+            signer = self._strange_responder(by)
+        if (late := self._fault("ocsp-stale", "ocsp")) is not None:
+            now -= self._settings.ocsp_validity + timedelta(seconds=int(late["seconds"]))
         until = now + self._settings.ocsp_validity
         return domain.build_answer(signer, asked, known, now=now, until=until)
 
+    def _strange_responder(self, by: Generation) -> domain.Authority:
+        """Under the responder's name, by a key that only says to be the issuing authority's."""
+        key, other = domain.new_authority_key(KeyKind.P256), domain.new_authority_key(KeyKind.P256)
+        issuer = domain.Authority(by.issuing.certificate, other)
+        return domain.Authority(domain.build_responder(issuer, key, self._serial(), self._addresses(by.number)), key)
+
+    def _aged(self, der: bytes, issuer: domain.Authority) -> bytes:
+        """The list as it is, or expired if a tester wants it so."""
+        if (late := self._fault("crl-expired", "crl")) is None:
+            return der
+        until = _whole(self._clock.now()) - timedelta(seconds=int(late["seconds"]))
+        return domain.dated_crl(issuer, der, this_update=until - self._settings.crl_validity, next_update=until)
+
+    def _fault(self, name: str, what: str) -> Mapping[str, Any] | None:
+        """The parameters of a tester's fault that hits this time."""
+        if self._faults is None:
+            return None
+        for rule in self._faults.at(AUTHORITY):
+            if rule.spec.name == name and rule.takes():
+                self._faults.told(rule, what)
+                return rule.parameters
+        return None
+
     async def stamp(self, query: bytes) -> bytes:
         """The reply to a time stamp query, DER; also a rejection is a reply."""
-        signer, now = self._stamper, _whole(self._clock.now())
+        now = _whole(self._clock.now())
         try:
-            if signer is None:
+            if not self._generations:
                 raise domain.Rejected("system_failure", "not started yet")
             asked = domain.read_query(query)
+            if self._fault("stamp-refused", "tsp") is not None:
+                raise domain.Rejected("system_failure", "a tester wants it so")
         except domain.Rejected as rejected:
             return domain.build_rejection(rejected)
         async with self.db.begin() as conn:
+            await self._catch_up(conn)
             serial = await store.add_stamp(conn, now, asked.digest, asked.hashed)
-        chain = [signer.certificate, self.authorities.issuing.certificate]
-        return await domain.build_stamp(signer, chain, asked, serial, now)
+        by = self.newest
+        return await domain.build_stamp(
+            by.stamper, [by.stamper.certificate, by.issuing.certificate], asked, serial, now
+        )
 
     async def _keep_lists_fresh(self) -> None:
         """Renews each list at half of its life, until `close`."""
@@ -336,21 +546,59 @@ class Nuc:
                 return published  # another process did it while we waited
             return await self._publish(conn, name)
 
-    async def _publish(self, conn: AsyncConnection, name: str, *, until: datetime | None = None) -> PublishedList:
-        """A new list in the caller's transaction, which must hold the authority's row."""
+    async def _publish(
+        self,
+        conn: AsyncConnection,
+        name: str,
+        generations: Sequence[Generation] | None = None,
+        *,
+        until: datetime | None = None,
+        by_time: bool = True,
+    ) -> PublishedList:
+        """A new list in the caller's transaction, which must hold the authority's row; of the issuing authority also
+        the changes, and both by each of its keys. `generations`: with a new key among them."""
         number = await store.lock_authority(conn, name) + 1
-        listed = await store.listed_certificates(conn) if name == ISSUING else ()
         now = _whole(self._clock.now())
         until = until or now + self._settings.crl_validity
-        authority = self.authorities.by_name(name)
-        der = await asyncio.to_thread(
-            domain.build_crl, authority, listed, number=number, this_update=now, next_update=until
-        )
+        span: dict[str, Any] = {"number": number, "this_update": now, "next_update": until}
+        last, before = await store.bases(conn, name)
+        if by_time:
+            last, before = number, last or number
+        if generations is not None:
+            last = before = number  # the new key has signed no list that its changes could start from
+        listed: Sequence[domain.ListedCertificate] = ()
+        if name == ROOT:
+            der = await asyncio.to_thread(domain.build_crl, self.authorities.root, listed, **span)
+        else:
+            listed = await store.listed_certificates(conn)
+            changed = await store.changes(conn, before, now)
+            if generations is None:
+                await self._catch_up(conn)
+                generations = list(self._generations.values())
+            made = await asyncio.to_thread(self._build_lists, generations, listed, changed, before, span)
+            der = made.pop(f"crl-{max(one.number for one in generations)}")
+            for other, content in made.items():
+                await store.put_other_list(conn, other, content)
         published = PublishedList(number, der, domain.sha256_hex(der), now, until)
-        await store.publish_list(conn, name, published)
+        await store.publish_list(conn, name, published, (last, before))
         facts = {"authority": name, "number": number, "entries": len(listed), "sha256": published.sha256}
         await self._audit(conn, "list.published", **facts)
         return published
+
+    def _build_lists(
+        self,
+        generations: Sequence[Generation],
+        listed: Sequence[domain.ListedCertificate],
+        changed: Sequence[domain.ListedCertificate],
+        base: int,
+        span: Mapping[str, Any],
+    ) -> dict[str, bytes]:
+        made = {}
+        for one in generations:
+            at = self._addresses(one.number).delta
+            made[f"crl-{one.number}"] = domain.build_crl(one.issuing, listed, **span, delta_at=at)
+            made[f"delta-{one.number}"] = domain.build_crl(one.issuing, changed, **span, base=base)
+        return made
 
     def _is_fresh(self, published: PublishedList) -> bool:
         # A list "from the future" is left behind when a sandbox with a moved clock is started anew.
@@ -362,28 +610,54 @@ class Nuc:
 
     # --- making
 
-    def _addresses(self) -> domain.Addresses:
-        base = self._settings.base_url
-        return domain.Addresses(crl=f"{base}/crl", issuer=f"{base}/ca/issuing.cer", ocsp=f"{base}/ocsp")
+    def _addresses(self, generation: int) -> domain.Addresses:
+        return addresses_of(self._settings, generation)
 
-    def _make_responder(self) -> domain.Authority:
-        key, serial = domain.new_authority_key(KeyKind(self._settings.authority_key)), self._serial()
-        return domain.Authority(domain.build_responder(self.authorities.issuing, key, serial, self._addresses()), key)
-
-    def _make_stamper(self) -> domain.Authority:
-        key, serial = domain.new_authority_key(KeyKind(self._settings.authority_key)), self._serial()
-        return domain.Authority(domain.build_stamper(self.authorities.issuing, key, serial, self._addresses()), key)
+    def _make_issuing(self) -> domain.Authority:
+        key = domain.new_authority_key(KeyKind(self._settings.authority_key))
+        at = addresses_of_root(self._settings)
+        return domain.Authority(domain.build_issuing(self.authorities.root, key, self._serial(), at), key)
 
     def _serial(self) -> int:
         return domain.serial_from(self._ids.token())
 
     def _make_authorities(self) -> Authorities:
-        kind, base = KeyKind(self._settings.authority_key), self._settings.base_url
-        root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
-        root = domain.Authority(domain.build_root(root_key, self._serial()), root_key)
-        at = domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")
-        certificate = domain.build_issuing(root, key, self._serial(), at)
-        return Authorities(root, domain.Authority(certificate, key))
+        if self._settings.authority_file is not None:
+            return store.authorities_of(self._settings.authority_file)
+        return make_authorities(self._settings, self._ids)
+
+
+def make_authorities(settings: Settings, ids: Ids) -> Authorities:
+    """A new root, and the issuing authority under it."""
+    kind = KeyKind(settings.authority_key)
+    root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
+    root = domain.Authority(domain.build_root(root_key, domain.serial_from(ids.token())), root_key)
+    serial = domain.serial_from(ids.token())
+    return Authorities(
+        root, domain.Authority(domain.build_issuing(root, key, serial, addresses_of_root(settings)), key)
+    )
+
+
+def addresses_of(settings: Settings, generation: int) -> domain.Addresses:
+    """Of the key that signs: what is found there can be checked with that key, also when there are newer ones."""
+    base = settings.base_url
+    return domain.Addresses(
+        crl=f"{base}/crl/{generation}",
+        issuer=f"{base}/ca/issuing-{generation}.cer",
+        ocsp=f"{base}/ocsp",
+        delta=f"{base}/crl/{generation}/delta",
+    )
+
+
+def addresses_of_root(settings: Settings) -> domain.Addresses:
+    base = settings.base_url
+    return domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")
+
+
+def _holder(old: IssuedCertificate) -> dict[str, Any]:
+    """What a renewed certificate says anew of its holder; НУЦ's form keeps it in the subject."""
+    named = ("profile", "common_name", "iin", "bin")
+    return {**{name: getattr(old, name) for name in named}, **domain.subject_words(old.der)}
 
 
 def _renew_at(published: PublishedList) -> datetime:

@@ -19,6 +19,9 @@ class Settings(ServiceSettings):
     public_url: str | None = None
     # Without a file of your own one is made at the first start, readable by its owner alone.
     admin_token_file: Path | None = None
+    # Made before the first start, by who made the servers' certificates: the two authorities, and what they issued.
+    authority_file: Path | None = None
+    servers_file: Path | None = None
     authority_key: Literal["p256", "rsa2048"] = "p256"  # root and issuing authority; used at the first start only
     person_days: int = Field(default=365, ge=1, le=3650)
     system_days: int = Field(default=730, ge=1, le=3650)

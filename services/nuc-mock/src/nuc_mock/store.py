@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import insert_ignore
@@ -26,10 +27,12 @@ from egovkit.errors import EgovError
 from egovkit.private_files import read_private
 from nuc_mock import domain
 from nuc_mock.domain import Authority, ListedCertificate, Profile, Reason, State
-from nuc_mock.tables import authorities, certificates, stamps
+from nuc_mock.tables import authorities, certificates, generations, other_lists, stamps
 
 ROOT, ISSUING = "root", "issuing"
 SHORTEST_TOKEN = 16  # characters; anything shorter could be guessed over HTTP
+
+_KEY = re.compile(b"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY-----\n", re.S)
 
 
 class AuthorityUnusable(Exception):
@@ -70,6 +73,35 @@ def load_or_make_authorities(folder: Path, make: Callable[[], Authorities], toke
             if not folder.exists():
                 raise
     return Authorities(_read_authority(folder, ROOT), _read_authority(folder, ISSUING))
+
+
+def authorities_of(pem: Path) -> Authorities:
+    """The two of one file: the root's key and certificate, then the issuing authority's. AuthorityUnusable."""
+    try:
+        content = read_private(pem)
+        first, second = (load_pem_private_key(one, password=None) for one in _KEY.findall(content))
+        root, issuing = x509.load_pem_x509_certificates(content)
+    except (OSError, ValueError, EgovError) as error:
+        raise AuthorityUnusable(f"no two authorities can be read from {pem}: {error}") from None
+    if not isinstance(first, domain.AuthorityKey) or not isinstance(second, domain.AuthorityKey):
+        raise AuthorityUnusable(f"the keys in {pem} are of no kind an authority has")
+    return Authorities(Authority(root, first), Authority(issuing, second))
+
+
+def check_same_authority(kept: Authorities, pem: Path) -> None:
+    """AuthorityUnusable where the file is another authority's than the one that was kept: nobody would trust the
+    servers that it certified."""
+    given = authorities_of(pem)
+    if given.root.certificate != kept.root.certificate:
+        raise AuthorityUnusable(f"the authority of {pem} is not the one this service has been since its first start")
+
+
+def pem_of_authorities(authorities: Authorities) -> bytes:
+    """As `authorities_of` reads it. It holds both keys."""
+    found = [authorities.root, authorities.issuing]
+    keys = [one.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for one in found]
+    certificates = [domain.pem_of([one.certificate]).encode() for one in found]
+    return b"".join(part for pair in zip(keys, certificates, strict=True) for part in pair)
 
 
 def load_or_make_service(path: Path, make: Callable[[], Authority], token: str) -> Authority:
@@ -182,6 +214,8 @@ class IssuedCertificate:
     version: int
     listed_at: datetime | None
     reason: Reason | None
+    generation: int
+    renews: str | None
 
     @property
     def pem(self) -> str:
@@ -211,6 +245,33 @@ async def bind_authority(conn: AsyncConnection, name: str, thumbprint: str) -> N
         )
 
 
+async def later_generations(conn: AsyncConnection) -> dict[int, str]:
+    """Thumbprints of the issuing authority's certificates after the first, by generation."""
+    rows = await conn.execute(select(generations.c.generation, generations.c.thumbprint))
+    return {row.generation: row.thumbprint for row in rows}
+
+
+async def add_generation(conn: AsyncConnection, generation: int, thumbprint: str, since: datetime) -> None:
+    await conn.execute(generations.insert().values(generation=generation, thumbprint=thumbprint, since=since))
+
+
+async def bases(conn: AsyncConnection, name: str) -> tuple[int, int]:
+    """(latest complete list made by time alone, the one before it); 0 where there is none."""
+    c = authorities.c
+    row = (await conn.execute(select(c.last_base, c.base_before).where(c.name == name))).one()
+    return row.last_base, row.base_before
+
+
+async def put_other_list(conn: AsyncConnection, name: str, der: bytes) -> None:
+    await conn.execute(delete(other_lists).where(other_lists.c.name == name))
+    await conn.execute(other_lists.insert().values(name=name, der=der))
+
+
+async def other_list(conn: AsyncConnection, name: str) -> bytes | None:
+    found: bytes | None = await conn.scalar(select(other_lists.c.der).where(other_lists.c.name == name))
+    return found
+
+
 async def lock_authority(conn: AsyncConnection, name: str) -> int:
     """Holds the authority until the transaction ends; returns the number of its latest list."""
     query = select(authorities.c.crl_number).where(authorities.c.name == name).with_for_update()
@@ -225,7 +286,7 @@ async def published_list(conn: AsyncConnection, name: str) -> PublishedList | No
     return None if row.crl is None else PublishedList(*row)
 
 
-async def publish_list(conn: AsyncConnection, name: str, new: PublishedList) -> None:
+async def publish_list(conn: AsyncConnection, name: str, new: PublishedList, bases: tuple[int, int]) -> None:
     await conn.execute(
         update(authorities)
         .where(authorities.c.name == name)
@@ -235,6 +296,8 @@ async def publish_list(conn: AsyncConnection, name: str, new: PublishedList) -> 
             crl_sha256=new.sha256,
             this_update=new.this_update,
             next_update=new.next_update,
+            last_base=bases[0],
+            base_before=bases[1],
         )
     )
 
@@ -262,11 +325,12 @@ async def search_certificates(
     return [_issued(row._mapping) for row in rows]
 
 
-async def standings(conn: AsyncConnection, serials: Sequence[int]) -> dict[int, domain.Standing]:
-    """How those of them that were issued here stand."""
+async def standings(conn: AsyncConnection, serials: Sequence[int], generation: int) -> dict[int, domain.Standing]:
+    """How those of them stand that were issued by this key of the issuing authority."""
     c = certificates.c
     wanted = [domain.serial_text(one) for one in serials if 0 < one < 1 << 160]
-    rows = await conn.execute(select(c.serial, c.state, c.listed_at, c.reason).where(c.serial.in_(wanted)))
+    query = select(c.serial, c.state, c.listed_at, c.reason)
+    rows = await conn.execute(query.where(c.serial.in_(wanted), c.generation == generation))
     return {
         int(row.serial, 16): domain.Standing()
         if row.state == State.GOOD
@@ -288,12 +352,13 @@ async def move_certificate(
     state: State,
     listed_at: datetime | None,
     reason: Reason | None,
+    changed_in: int,
 ) -> bool:
     """Compare-and-set on the version; False when somebody else was first."""
     moved = (
         update(certificates)
         .where(certificates.c.serial == old.serial, certificates.c.version == old.version)
-        .values(state=state, version=old.version + 1, listed_at=listed_at, reason=reason)
+        .values(state=state, version=old.version + 1, listed_at=listed_at, reason=reason, changed_in=changed_in)
     )
     return (await conn.execute(moved)).rowcount == 1
 
@@ -303,6 +368,16 @@ async def listed_certificates(conn: AsyncConnection) -> Sequence[ListedCertifica
     c = certificates.c
     rows = await conn.execute(select(c.serial, c.listed_at, c.reason).where(c.state != State.GOOD).order_by(c.position))
     return [ListedCertificate(int(row.serial, 16), row.listed_at, Reason(row.reason)) for row in rows]
+
+
+async def changes(conn: AsyncConnection, base: int, now: datetime) -> Sequence[ListedCertificate]:
+    """What lists after number `base` told anew. A certificate that is good again was on one of them."""
+    c = certificates.c
+    query = select(c.serial, c.listed_at, c.reason).where(c.changed_in > base).order_by(c.position)
+    return [
+        ListedCertificate(int(row.serial, 16), row.listed_at or now, None if row.reason is None else Reason(row.reason))
+        for row in await conn.execute(query)
+    ]
 
 
 def _issued(row: Mapping[Any, Any]) -> IssuedCertificate:

@@ -21,6 +21,28 @@ authorities = Table(
     Column("crl_sha256", String(64)),
     Column("this_update", UtcDateTime),
     Column("next_update", UtcDateTime),
+    # The latest complete list that was made by time alone, and the one before it: whoever holds one of them, or any
+    # between, needs only the changes since the older.
+    Column("last_base", BigInteger, nullable=False, server_default="0"),
+    Column("base_before", BigInteger, nullable=False, server_default="0"),
+)
+
+# The issuing authority's keys after the first, which is `authorities.issuing`.
+generations = Table(
+    "generations",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("thumbprint", String(43), nullable=False),  # of the certificate
+    Column("since", UtcDateTime, nullable=False),
+)
+
+# What is published beside the complete list of today's key, with it and of the same number: the changes alone, and both
+# signed by each older key.
+other_lists = Table(
+    "other_lists",
+    metadata,
+    Column("name", String(24), primary_key=True),  # crl-1, delta-1, delta-2…: kind and generation
+    Column("der", LargeBinary, nullable=False),
 )
 
 # Every time stamp that was given: its row is its serial number, which no other one ever has.
@@ -54,4 +76,7 @@ certificates = Table(
     Column("version", Integer, nullable=False),  # compare-and-set
     Column("listed_at", UtcDateTime),  # NULL = not on the revocation list
     Column("reason", String(32)),
+    Column("generation", Integer, nullable=False, server_default="1"),  # the issuing key that signed it
+    Column("changed_in", BigInteger),  # the number of the list that first told of its state; NULL = no list ever did
+    Column("renews", String(40)),  # serial number of the certificate it continues
 )

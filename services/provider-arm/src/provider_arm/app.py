@@ -96,6 +96,7 @@ def _workstation(
         outbox=node.outbox,
         membership=node.membership,
         trust=node.trust,
+        signatures=node.signatures,
         procedures=procedures,
         calendar=read_once(load_calendar, node.contracts),
         deadlines=node.keep_deadlines(

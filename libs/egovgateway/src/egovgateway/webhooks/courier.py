@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -73,10 +74,18 @@ def wished(retry_after: str | None, now: datetime) -> datetime | None:
 class Caller:
     """POSTs signed bytes to a URL. Redirects are not followed; of an answer status and Retry-After alone are read."""
 
-    def __init__(self, parts: GatewayParts, addresses: Addresses, client: httpx.AsyncClient | None = None) -> None:
+    def __init__(
+        self,
+        parts: GatewayParts,
+        addresses: Addresses,
+        client: httpx.AsyncClient | None = None,
+        authorities: Path | None = None,
+    ) -> None:
+        """`authorities`: PEM file of those to be trusted beside the public ones."""
         self._parts = parts
         self._addresses = addresses
         self._given = client
+        self._authorities = authorities
         self._own: httpx.AsyncClient | None = None
 
     async def check(self, url: str) -> None:
@@ -125,9 +134,18 @@ class Caller:
         if self._given is not None:
             return self._given
         if self._own is None:
-            context = ssl.create_default_context()
+            context = partner_trust(self._authorities)
             self._own = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=context)
         return self._own
+
+
+def partner_trust(authorities: Path | None) -> ssl.SSLContext:
+    """Whom we believe to be a partner: the machine's public authorities, and those of the file. TLS 1.2 or later."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if authorities is not None:
+        context.load_verify_locations(cafile=authorities)
+    return context
 
 
 class WebhookMetrics:

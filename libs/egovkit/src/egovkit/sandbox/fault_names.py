@@ -14,7 +14,7 @@ from egovkit.errors import EgovError, FieldError
 
 PUBLISH, DELIVERY, CERTIFICATE = "publish", "delivery", "certificate"
 REQUEST, REPLY = "request", "reply"
-CLOCK, REGISTER, BROKER = "clock", "register", "broker"
+CLOCK, REGISTER, BROKER, AUTHORITY = "clock", "register", "broker", "authority"
 AT = "at"  # the parameter of a fault that bites at two places
 
 _CHANCE = frozenset({"person", "case", "rate", "times", "seed"})
@@ -29,6 +29,7 @@ SELECTORS: Mapping[str, frozenset[str]] = {
     REGISTER: frozenset({"person", "times"}),
     CLOCK: frozenset(),
     BROKER: frozenset(),
+    AUTHORITY: frozenset({"rate", "times", "seed"}),
 }
 
 

@@ -25,7 +25,17 @@ from egovkit.envelope import Envelope
 from egovkit.errors import EgovError, FieldError
 from egovkit.log import get_logger
 from egovkit.messages import MessageRegister
-from egovkit.sandbox.fault_names import BROKER, CERTIFICATE, CLOCK, DELIVERY, PUBLISH, REGISTER, FaultNames, FaultSpec
+from egovkit.sandbox.fault_names import (
+    AUTHORITY,
+    BROKER,
+    CERTIFICATE,
+    CLOCK,
+    DELIVERY,
+    PUBLISH,
+    REGISTER,
+    FaultNames,
+    FaultSpec,
+)
 from egovkit.sandbox.skew import SkewedClock
 from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.keys import SigningKey
@@ -164,6 +174,7 @@ class Faults:
         self.key: KeyCustody | None = None  # the service's own, once its node has started
         self.bus: FaultyBus | None = None
         self.register: RegisterFaults | None = None
+        self.authority = False  # whether this is one who certifies, answers OCSP and stamps
         self._numbers = itertools.count(1)
 
     @property
@@ -232,6 +243,8 @@ class Faults:
     def _is_possible(self, place: str) -> bool:
         if place == REGISTER:
             return self.register is not None
+        if place == AUTHORITY:
+            return self.authority
         return self.bus is not None if place in _ON_BUS else True
 
     def _at_once(self, rule: Rule) -> None:

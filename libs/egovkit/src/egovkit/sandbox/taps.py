@@ -83,12 +83,31 @@ def _sending(seen: Seen, send: Send) -> Send:
 def tap_client(client: httpx.AsyncClient, control: Control) -> Callable[[], None]:
     """Records what `client` asks and is answered, or that nobody answered, until the returned one is called. The body
     of an answer that is no JSON is not seen: who reads a file piece by piece wants to stop at its promised length."""
-    exchanges, send = control.exchanges, client.send
+    if not control.exchanges.on:
+        return lambda: None
+    tap = ClientTap(client, control.exchanges)
+    client.event_hooks["request"].append(tap.asked)
+    client.event_hooks["response"].append(tap.answered)
+    client.send = tap.send  # type: ignore[method-assign] # no hook of httpx hears of a call that nobody answers
+    return tap.untap
 
-    async def asked(request: httpx.Request) -> None:
-        request.extensions[_SEEN] = exchanges.begin(HTTP, "out")
 
-    async def answered(response: httpx.Response) -> None:
+class ClientTap:
+    """`send` stands before the client's own."""
+
+    def __init__(self, client: httpx.AsyncClient, exchanges: Exchanges) -> None:
+        self._client, self._exchanges = client, exchanges
+        self._send = client.send
+
+    def untap(self) -> None:
+        self._client.event_hooks["request"].remove(self.asked)
+        self._client.event_hooks["response"].remove(self.answered)
+        self._client.send = self._send  # type: ignore[method-assign]
+
+    async def asked(self, request: httpx.Request) -> None:
+        request.extensions[_SEEN] = self._exchanges.begin(HTTP, "out")
+
+    async def answered(self, response: httpx.Response) -> None:
         seen: Seen | None = response.request.extensions.get(_SEEN)
         if seen is None:
             return
@@ -96,39 +115,26 @@ def tap_client(client: httpx.AsyncClient, control: Control) -> Callable[[], None
         seen.response_headers = list(response.headers.multi_items())
         if "json" in response.headers.get("content-type", ""):
             seen.response, seen.response_size = _kept(await response.aread())
-        put_down(seen, response.request)
+        self._put_down(seen, response.request)
 
-    async def sent(request: httpx.Request, **how: Any) -> httpx.Response:
+    async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
         try:
-            return await send(request, **how)
+            return await self._send(request, **how)
         except httpx.TransportError as error:
             seen: Seen | None = request.extensions.get(_SEEN)
             if seen is not None:
                 seen.facts |= {"outcome": "unanswered", "detail": f"{type(error).__name__} {error}".strip()[:300]}
-                put_down(seen, request)
+                self._put_down(seen, request)
             raise
 
-    def put_down(seen: Seen, request: httpx.Request) -> None:
+    def _put_down(self, seen: Seen, request: httpx.Request) -> None:
         url = request.url
         seen.facts |= {"method": request.method, "path": url.path, "query": url.query.decode("latin-1")}
         seen.facts["url"] = f"{url.scheme}://{url.netloc.decode()}"
         seen.request_headers = list(request.headers.multi_items())
         seen.request, seen.request_size = _kept(_content(request))
-        seen.facts["ms"] = round((exchanges.clock.monotonic() - seen.began) * 1000, 1)
-        exchanges.end(seen)
-
-    if not exchanges.on:
-        return lambda: None
-    client.event_hooks["request"].append(asked)
-    client.event_hooks["response"].append(answered)
-    client.send = sent  # type: ignore[method-assign] # no hook of httpx hears of a call that nobody answers
-
-    def untap() -> None:
-        client.event_hooks["request"].remove(asked)
-        client.event_hooks["response"].remove(answered)
-        client.send = send  # type: ignore[method-assign]
-
-    return untap
+        seen.facts["ms"] = round((self._exchanges.clock.monotonic() - seen.began) * 1000, 1)
+        self._exchanges.end(seen)
 
 
 def _content(request: httpx.Request) -> bytes:

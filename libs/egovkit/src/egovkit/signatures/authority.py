@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from egovkit.signatures.keys import Certificate, PrivateKey, PublicKey
 from egovkit.signatures.profiles import (
@@ -36,13 +36,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """keyUsage bits beside digitalSignature, and the extended key usages (dotted)."""
+    """keyUsage bits beside digitalSignature, and the extended key usages (dotted); `ocsp` is the responder's address in
+    the certificate, `unquestioned` marks a responder's own (ocsp-nocheck)."""
 
     ekus: tuple[str, ...]
     non_repudiation: bool = False
     key_encipherment: bool = False
     digital_signature: bool = True
     ekus_critical: bool = False
+    ocsp: str | None = None
+    unquestioned: bool = False
 
 
 PROFILES: Mapping[str, Usage] = {
@@ -51,6 +54,7 @@ PROFILES: Mapping[str, Usage] = {
     "person_sign": Usage((EKU_EMAIL_PROTECTION, EKU_PERSON), non_repudiation=True),
     "person_auth": Usage((EKU_CLIENT_AUTH, EKU_PERSON), key_encipherment=True),
     "employee_sign": Usage((EKU_EMAIL_PROTECTION, EKU_LEGAL, EKU_EMPLOYEE), non_repudiation=True),
+    "responder": Usage((ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string,), unquestioned=True),
 }
 
 
@@ -111,6 +115,12 @@ class Authority:
         policies = x509.CertificatePolicies([x509.PolicyInformation(POLICY, None)])
         builder = builder.add_extension(policies, critical=False)
         builder = builder.add_extension(self._key_identifier(), critical=False)
+        if usage.ocsp is not None:
+            there = x509.UniformResourceIdentifier(usage.ocsp)
+            access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, there)
+            builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        if usage.unquestioned:
+            builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
         return builder.sign(self.private_key, hashes.SHA256())
 
     def crl(self, number: int, span: Span, revoked: Iterable[tuple[int, datetime]]) -> bytes:

@@ -1,5 +1,8 @@
 """A key with its certificate: what a system or a person signs with."""
 
+# mypy: disable-error-code="no-untyped-call"
+# asn1crypto carries no types
+
 from __future__ import annotations
 
 import base64
@@ -7,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import Certificate
 from cryptography.x509.oid import NameOID
+
+from egovkit.errors import EgovError
+from egovkit.signatures.der import BadDer, require_der
 
 __all__ = [
     "Certificate",
@@ -28,6 +34,7 @@ __all__ = [
     "new_private_key",
     "private_pem",
     "public_key_of",
+    "read_key_file",
     "thumbprint",
 ]
 
@@ -126,6 +133,53 @@ class SigningKey:
         return pkcs12.serialize_key_and_certificates(
             name.encode("utf-8"), self.private_key, self.certificate, list(self.chain), protection
         )
+
+
+MAX_KEY_FILE = 64 * 1024  # a key with its chain takes 5 KB
+MAX_ROUNDS = 1_000_000  # of the password's derivation, some 0.3 s; a file that asks for 2**31 would hold us for minutes
+
+
+def read_key_file(p12: bytes, password: str) -> SigningKey:
+    """A person's or partner's PKCS#12, as somebody sent it; bounded in size, depth and work. Some 10 ms: off the loop.
+
+    EgovError("signature.key_file_locked") for another password, EgovError("signature.key_file_unusable", reason).
+    """
+    try:
+        require_der(p12, longest=MAX_KEY_FILE)
+        if _rounds(p12) > MAX_ROUNDS:
+            raise EgovError("signature.key_file_unusable", reason="too many rounds of derivation")
+        return SigningKey.load(p12, password)
+    except ValueError as error:
+        if isinstance(error, BadDer):
+            raise EgovError("signature.key_file_unusable", reason=str(error)) from None
+        if "password" in str(error).lower():
+            raise EgovError("signature.key_file_locked") from None
+        raise EgovError("signature.key_file_unusable", reason="no usable key with its certificate") from None
+
+
+def _rounds(p12: bytes) -> int:
+    """The largest number the file asks to derive a key with: of its MAC and of every encrypted part (RFC 7292)."""
+    from asn1crypto import pkcs12 as asn1_pkcs12
+
+    try:
+        file = asn1_pkcs12.Pfx.load(p12, strict=True)
+        asked = [file["mac_data"]["iterations"].native or 1]
+        for part in file.authenticated_safe:
+            if part["content_type"].native == "encrypted_data":
+                asked.append(_iterations(part["content"]["encrypted_content_info"]["content_encryption_algorithm"]))
+                continue
+            for bag in asn1_pkcs12.SafeContents.load(part["content"].native):
+                if bag["bag_id"].native == "pkcs8_shrouded_key_bag":
+                    asked.append(_iterations(bag["bag_value"]["encryption_algorithm"]))
+        return max(asked)
+    except Exception:  # asn1crypto reads lazily: hostile DER raises almost anything
+        raise ValueError("no PKCS#12") from None
+
+
+def _iterations(algorithm: Any) -> int:
+    parameters = algorithm["parameters"]
+    inner = parameters["key_derivation_func"]["parameters"] if "key_derivation_func" in parameters else parameters
+    return int(inner["iterations" if "iterations" in inner else "iteration_count"].native)
 
 
 def new_private_key(kind: Literal["p256", "rsa2048"] = "p256") -> PrivateKey:

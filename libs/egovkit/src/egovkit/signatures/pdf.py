@@ -6,7 +6,7 @@
     check_pdf      what signatures a PDF has and whether anything was changed after them, as facts
 
 No service holds a person's key, so signing is interrupted: the CMS over `to_sign` is made by the same tools as that
-over any document, and checked by `verify_cms` before it comes here. pyHanko runs in threads; a PDF of somebody else's
+over any document, and checked by `documents` before it comes here. pyHanko runs in threads; a PDF of somebody else's
 is read in a process of its own with limits of memory and time (`pdf_reading`), since a file of a few kilobytes may
 unfold into gigabytes.
 """
@@ -163,7 +163,7 @@ async def prepare_page(pdf: bytes, at: datetime, *, reason: str = "") -> Prepare
 
 
 async def finish_page(page: PreparedPage, cms: bytes, stamper: TimeStamper, evidence: Evidence, at: datetime) -> bytes:
-    """The signed PDF, B-LTA. `cms` is DER and was checked by `verify_cms(page.to_sign, ...)`; `at` is now.
+    """The signed PDF, B-LTA. `cms` is DER, checked by `DocumentSignatures.verify(page.to_sign, ...)`; `at` is now.
 
     EgovError pdf.not_sealed (the CMS does not fit, or the evidence does not cover the certificates), and what the
     stamper says: stamp.unavailable, stamp.refused.

@@ -98,6 +98,7 @@ class StampFacts:
     signature_ok   the signature is the signer's, over this content
     signer         facts about the stamping certificate: in date and chained at `moment`, revoked as known at `at`,
                    digitalSignature or nonRepudiation, timeStamping critical and the only extended usage
+    certificate    the stamping certificate itself
     """
 
     moment: datetime
@@ -106,6 +107,7 @@ class StampFacts:
     digest_ok: bool
     signature_ok: bool
     signer: CertificateFacts
+    certificate: Certificate
 
     @property
     def refusal(self) -> str | None:
@@ -184,4 +186,5 @@ def _facts(token: bytes, digest: bytes, trust: TrustStore, at: datetime) -> Stam
         digest_ok=bool(is_digest),
         signature_ok=intact and signature_ok,
         signer=trust.check_stamper(certificate, moment.astimezone(UTC), at),
+        certificate=certificate,
     )

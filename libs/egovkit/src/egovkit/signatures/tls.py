@@ -1,7 +1,7 @@
-"""Certificates for the servers of one deployment (RabbitMQ, PostgreSQL), by an authority of that deployment alone.
+"""TLS: whom a client of ours trusts, what a server of ours shows, and how it refuses who comes in another way.
 
-НУЦ's twin can't issue them: it needs its database before it can answer. The authority's key is not kept, so that
-nobody can make another server later; who renews makes all of them again.
+TLS 1.2 or later, with the server's name checked (RFC 6125). A refusal is said to the other side and to the log: asyncio
+alone drops a connection whose handshake failed without a word.
 """
 
 from __future__ import annotations
@@ -12,22 +12,94 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from egovkit.log import get_logger
+from egovkit.private_files import read_private
 from egovkit.signatures.authority import Authority, Span
 from egovkit.signatures.keys import PrivateKey, new_private_key
 
-__all__ = ["ServerCertificates", "public_trust", "server_certificates"]
+__all__ = ["ServerCertificates", "client_trust", "public_trust", "server_certificates", "server_context"]
+
+OLDEST = ssl.TLSVersion.TLSv1_2  # RFC 8996: TLS 1.0 and 1.1 must not be used
+_log = get_logger("egovkit.tls")
 
 
 @cache
 def public_trust() -> ssl.SSLContext:
     """What an HTTP client of ours trusts, the public authorities; read once a process, it takes 20 ms."""
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    context.minimum_version = OLDEST
+    return context
+
+
+@cache
+def client_trust(root: Path | None) -> ssl.SSLContext:
+    """Whom a client trusts that comes to the services of its own deployment: the one authority whose certificate is in
+    the PEM file `root`, or without it the public ones. OSError or ssl.SSLError when the file can't be read."""
+    if root is None:
+        return public_trust()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks the chain and the host name
+    context.minimum_version = OLDEST
+    context.load_verify_locations(cafile=root)
+    return context
+
+
+def server_context(certificate: Path, key: Path, plain: bytes = b"") -> ssl.SSLContext:
+    """What a server shows: a PEM file with its certificate and the ones above it, and its key, which is read only
+    where it is private. `plain`: the whole HTTP response to a client that speaks no TLS. ssl.SSLError, OSError,
+    EgovError (of `read_private`)."""
+    read_private(key)
+    context = _TellingContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = OLDEST
+    context.load_cert_chain(certificate, key)
+    context.plain = plain
+    return context
+
+
+class _TellingContext(ssl.SSLContext):
+    """A context whose refusals reach the other side."""
+
+    plain: bytes = b""
+
+    def wrap_bio(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **how: Any) -> ssl.SSLObject:
+        made = super().wrap_bio(incoming, outgoing, *args, **how)
+        assert isinstance(made, _TellingObject)
+        made.outgoing, made.plain = outgoing, self.plain
+        return made
+
+
+class _TellingObject(ssl.SSLObject):
+    """The event loop sends what is in `outgoing` when the handshake wants to read, and throws it away when it failed:
+    so a failed one says first that it wants to read, and fails with the next bytes, at the end of the stream, or when
+    the loop's time for a handshake is over."""
+
+    outgoing: ssl.MemoryBIO
+    plain: bytes
+    failed: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        if self.failed is not None:
+            raise self.failed
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self.failed = error
+            _log.warning("tls.refused", reason=error.reason)
+            if error.reason == "HTTP_REQUEST":
+                self.outgoing.write(self.plain)
+            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "the refusal goes out") from None
+
+
+_TellingContext.sslobject_class = _TellingObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +112,8 @@ class ServerCertificates:
 
 
 def server_certificates(common_name: str, hosts: Sequence[str], span: Span) -> ServerCertificates:
-    """A new authority and a certificate for each host, which is a name or an address."""
+    """A new authority, and a certificate for each host, which is a name or an address: a stranger to every deployment,
+    which has its certificates from НУЦ's twin."""
     authority = Authority.root(common_name, new_private_key(), span)
     made = {host: new_private_key() for host in hosts}
     return ServerCertificates(

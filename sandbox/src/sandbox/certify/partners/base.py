@@ -20,6 +20,7 @@ from egovkit.ids import SystemIds
 from egovkit.membership import Membership, verify_envelope, verify_receipts
 from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
 from egovkit.signatures.cms import sign_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey, csr, new_private_key
 from egovlaw.catalogue import Branch, Channel
@@ -76,6 +77,7 @@ class Partner:
         person = facts["official"]
         self.official = SigningKey.load(base64.b64decode(person["pkcs12"]), person["password"])
         self.trust = TrustStore(load_certificate(base64.b64decode(facts["root"])))
+        self.signatures = DocumentSignatures(self.trust)
         self.lists = TrustSource(self.trust, self.http, self.clock, facts["nuc"])
         await self.lists.refresh(force=True)
         self.members = Membership(self.trust, self.clock)

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from egovkit.errors import EgovError
-from egovkit.signatures.cms import verify_cms
 from sandbox.certify.partners.base import Known, Partner, step_of
 
 TRAVELS_WITHIN = timedelta(seconds=50)
@@ -34,7 +33,7 @@ class Portal(Partner):
         document, signature = (base64.b64decode(wish[name]) for name in ("document", "signature"))
         iin = self.signer(wish)
         try:
-            return (await verify_cms(document, signature, self.trust, self.clock.now(), iin)).refusal
+            return (await self.signatures.verify(document, signature, self.clock.now(), iin)).refusal
         except EgovError as error:
             return error.code
 

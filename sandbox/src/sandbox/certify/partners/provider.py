@@ -9,7 +9,6 @@ from typing import Any
 
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
-from egovkit.signatures.cms import verify_cms
 from sandbox.certify.partners.base import GATEWAY, Known, Partner, step_of
 
 
@@ -34,7 +33,7 @@ class Provider(Partner):
         """Over exactly this document, with a certificate that stands."""
         document, signature = (base64.b64decode(envelope.data[name]) for name in ("document", "signature"))
         try:
-            return (await verify_cms(document, signature, self.trust, self.clock.now(), None)).refusal is None
+            return (await self.signatures.verify(document, signature, self.clock.now(), None)).refusal is None
         except EgovError:
             return False
 

@@ -5,6 +5,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -12,12 +13,12 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from nuc_mock.domain.keys import AuthorityKey, KeyKind, PrivateKey, PublicKey, new_authority_key
-from nuc_mock.domain.rules import KEY_USAGE_NAMES, PROFILES, CertificateOrder, Reason
+from nuc_mock.domain.rules import KEY_USAGE_NAMES, PROFILES, CertificateOrder, Profile, Reason, is_address
 
-ROOT_NAME = "НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"  # НУЦ writes "(GOST)" or "(RSA)" where we write "(TWIN)"
-ISSUING_NAME = "ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TWIN)"
-OCSP_NAME = "OCSP RESPONDER (TWIN)"
-STAMPING_NAME = "TIME-STAMPING AUTHORITY (TWIN)"
+ROOT_NAME = "НЕГІЗГІ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TEST)"  # НУЦ writes "(GOST)" or "(RSA)" where we write "(TEST)"
+ISSUING_NAME = "ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ (TEST)"
+OCSP_NAME = "OCSP RESPONDER (TEST)"
+STAMPING_NAME = "TIME-STAMPING AUTHORITY (TEST)"
 POLICY = ObjectIdentifier("1.2.398.3.3.2")  # НУЦ's certificate policy since 2022
 
 # A sandbox may set its clock to any day on which an act was in force (the earliest is of 2012), so the
@@ -36,20 +37,21 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the certificates say that the list, the issuer's certificate and OCSP answers are to be had."""
+    """Where the certificates say that the list, its changes, the issuer's certificate and OCSP answers are."""
 
     crl: str
     issuer: str
     ocsp: str | None = None
+    delta: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListedCertificate:
-    """One entry of a revocation list."""
+    """One entry of a revocation list; without a reason, of a list of changes alone: it is on the list no longer."""
 
     serial: int
     at: datetime
-    reason: Reason
+    reason: Reason | None
 
 
 def serial_from(token: str) -> int:
@@ -144,9 +146,16 @@ def build_certificate(
         .add_extension(_authority_key_id(signing_key.public_key()), critical=False)
         .add_extension(x509.CertificatePolicies([x509.PolicyInformation(POLICY, None)]), critical=False)
     )
+    if order.profile is Profile.SERVER:
+        hosts = [_general_name(host) for host in order.hosts or (order.common_name,)]
+        builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
     if ekus:
         builder = builder.add_extension(x509.ExtendedKeyUsage(ekus), critical=False)
     return _with_addresses(builder, at).sign(signing_key, hashes.SHA256())
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    return x509.IPAddress(ip_address(host)) if is_address(host) else x509.DNSName(host)
 
 
 def build_subject(order: CertificateOrder) -> x509.Name:
@@ -165,6 +174,26 @@ def build_subject(order: CertificateOrder) -> x509.Name:
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts if value])
 
 
+def subject_words(der: bytes) -> dict[str, str | None]:
+    """surname, patronymic and organisation of a certificate in НУЦ's form."""
+    subject = x509.load_der_x509_certificate(der).subject
+
+    def first(oid: ObjectIdentifier) -> str | None:
+        found = subject.get_attributes_for_oid(oid)
+        return str(found[0].value) if found else None
+
+    return {
+        "surname": first(NameOID.SURNAME),
+        "patronymic": first(NameOID.GIVEN_NAME),
+        "organisation": first(NameOID.ORGANIZATION_NAME),
+    }
+
+
+def key_of(der: bytes) -> object:
+    """The public key of a certificate."""
+    return x509.load_der_x509_certificate(der).public_key()
+
+
 def build_crl(
     issuer: Authority,
     listed: Sequence[ListedCertificate],
@@ -172,8 +201,13 @@ def build_crl(
     number: int,
     this_update: datetime,
     next_update: datetime,
+    base: int | None = None,
+    delta_at: str | None = None,
 ) -> bytes:
-    """A complete (base) revocation list, DER. Its cost grows with the entries: call it off the event loop."""
+    """A complete revocation list, DER, or with `base` the changes since the complete list of that number (RFC 5280,
+    5.2.4). `delta_at`: where the changes to a complete list are to be had. Its cost grows with the entries: call it off
+    the event loop.
+    """
     # Entries go in through the constructor: add_revoked_certificate() copies the whole list for each of them.
     builder = x509.CertificateRevocationListBuilder(
         issuer.certificate.subject, revoked_certificates=[_crl_entry(one) for one in listed]
@@ -181,6 +215,19 @@ def build_crl(
     builder = builder.last_update(this_update).next_update(next_update)
     builder = builder.add_extension(_authority_key_id(issuer.key.public_key()), critical=False)
     builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    if base is not None:
+        builder = builder.add_extension(x509.DeltaCRLIndicator(base), critical=True)
+    elif delta_at is not None:
+        builder = builder.add_extension(x509.FreshestCRL([_point(delta_at)]), critical=False)
+    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def dated_crl(issuer: Authority, der: bytes, *, this_update: datetime, next_update: datetime) -> bytes:
+    """The same list with other dates."""
+    old = x509.load_der_x509_crl(der)
+    builder = x509.CertificateRevocationListBuilder(
+        old.issuer, this_update, next_update, list(old.extensions), list(old)
+    )
     return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -200,7 +247,8 @@ def build_container(
 def _crl_entry(one: ListedCertificate) -> x509.RevokedCertificate:
     builder = x509.RevokedCertificateBuilder().serial_number(one.serial).revocation_date(one.at)
     if one.reason is not Reason.UNSPECIFIED:  # RFC 5280, 5.3.1: that one is said by leaving it out
-        builder = builder.add_extension(x509.CRLReason(x509.ReasonFlags(one.reason.value)), critical=False)
+        reason = x509.ReasonFlags.remove_from_crl if one.reason is None else x509.ReasonFlags(one.reason.value)
+        builder = builder.add_extension(x509.CRLReason(reason), critical=False)
     return builder.build()
 
 
@@ -234,13 +282,18 @@ def _authority_key_id(public_key: PublicKey) -> x509.AuthorityKeyIdentifier:
 
 
 def _with_addresses(builder: x509.CertificateBuilder, at: Addresses) -> x509.CertificateBuilder:
-    crl = x509.DistributionPoint([x509.UniformResourceIdentifier(at.crl)], None, None, None)
     access = [(AuthorityInformationAccessOID.CA_ISSUERS, at.issuer)]
     if at.ocsp is not None:
         access.append((AuthorityInformationAccessOID.OCSP, at.ocsp))
-    builder = builder.add_extension(x509.CRLDistributionPoints([crl]), critical=False)
+    builder = builder.add_extension(x509.CRLDistributionPoints([_point(at.crl)]), critical=False)
+    if at.delta is not None:
+        builder = builder.add_extension(x509.FreshestCRL([_point(at.delta)]), critical=False)
     described = [x509.AccessDescription(oid, x509.UniformResourceIdentifier(url)) for oid, url in access]
     return builder.add_extension(x509.AuthorityInformationAccess(described), critical=False)
+
+
+def _point(url: str) -> x509.DistributionPoint:
+    return x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)
 
 
 def _key_usage(usages: frozenset[str]) -> x509.KeyUsage:
@@ -249,6 +302,15 @@ def _key_usage(usages: frozenset[str]) -> x509.KeyUsage:
 
 def pem_of(certificates: Sequence[x509.Certificate]) -> str:
     return "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)
+
+
+def common_name_of(certificate: x509.Certificate) -> str:
+    [found] = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found.value)
+
+
+def certificates_of(pem: bytes) -> list[x509.Certificate]:
+    return x509.load_pem_x509_certificates(pem)
 
 
 def der_of(certificate: x509.Certificate) -> bytes:

@@ -46,6 +46,7 @@ class Asked:
 
     ids: Sequence[ocsp.CertId]
     nonce: bytes | None
+    generation: int  # of the issuing authority
 
     @property
     def serials(self) -> list[int]:
@@ -60,8 +61,12 @@ class Standing:
     reason: Reason | None = None
 
 
-def read_request(der: bytes, issuer: x509.Certificate) -> Asked:
-    """Refused("malformed_request") for what is no request, Refused("unauthorized") for another issuer's certificate."""
+def read_request(der: bytes, issuers: Mapping[int, x509.Certificate]) -> Asked:
+    """Which of the `issuers` (generations of the issuing authority) is asked about, and which certificates.
+
+    Refused("malformed_request") for what is no request, Refused("unauthorized") for another issuer's certificate or
+    those of two issuers in one.
+    """
     if len(der) > MAX_REQUEST:
         raise Refused("malformed_request")
     try:
@@ -74,9 +79,10 @@ def read_request(der: bytes, issuer: x509.Certificate) -> Asked:
         raise Refused("malformed_request") from None
     if not 1 <= len(ids) <= MAX_ASKED or critical or (nonce is not None and len(nonce) not in NONCE):
         raise Refused("malformed_request")
-    if not all(_is_of(issuer, one) for one in ids):
-        raise Refused("unauthorized")
-    return Asked(ids, nonce)
+    for generation, issuer in issuers.items():
+        if all(_is_of(issuer, one) for one in ids):
+            return Asked(ids, nonce, generation)
+    raise Refused("unauthorized")
 
 
 def _is_of(issuer: x509.Certificate, asked: ocsp.CertId) -> bool:

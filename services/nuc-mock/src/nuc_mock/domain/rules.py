@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import ip_address
 from types import MappingProxyType
 
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
@@ -15,6 +16,9 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # RFC 5280: "no well-de
 EKU_PERSON = ObjectIdentifier("1.2.398.3.3.4.1.1")
 EKU_LEGAL = ObjectIdentifier("1.2.398.3.3.4.1.2")
 EKU_HEAD = ObjectIdentifier("1.2.398.3.3.4.1.2.1")
+EKU_RIGHT_TO_SIGN = ObjectIdentifier("1.2.398.3.3.4.1.2.2")
+EKU_FINANCE = ObjectIdentifier("1.2.398.3.3.4.1.2.3")  # the right to sign financial documents
+EKU_PERSONNEL = ObjectIdentifier("1.2.398.3.3.4.1.2.4")
 EKU_EMPLOYEE = ObjectIdentifier("1.2.398.3.3.4.1.2.5")
 EKU_SYSTEM = ObjectIdentifier("1.2.398.5.19.1.2.2.1")  # information systems
 
@@ -25,6 +29,12 @@ class Profile(StrEnum):
     PERSON_AUTH = "person_auth"  # a natural person, to log in
     EMPLOYEE_SIGN = "employee_sign"  # an employee of a legal entity, to sign
     HEAD_SIGN = "head_sign"  # the first head of a legal entity, to sign
+    SIGNATORY_SIGN = "signatory_sign"  # one with the right to sign for a legal entity
+    FINANCE_SIGN = "finance_sign"  # one with the right to sign its financial documents
+    PERSONNEL_SIGN = "personnel_sign"  # an employee of its personnel department, to sign
+    EMPLOYEE_AUTH = "employee_auth"  # an employee, to log in
+    HEAD_AUTH = "head_auth"  # the first head, to log in
+    SERVER = "server"  # a server that TLS clients come to, by its host names
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +61,26 @@ KEY_USAGE_NAMES = (
     "decipher_only",
 )
 _EMAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION  # НУЦ's mark of a certificate to sign with
+_SERVER = ExtendedKeyUsageOID.SERVER_AUTH
 _CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH  # НУЦ's mark of a certificate to log in with
+_OF_ORGANISATION = ("iin", "surname", "bin", "organisation")
 
 PROFILES: Mapping[Profile, ProfileRule] = MappingProxyType(
     {
         Profile.SYSTEM: ProfileRule(SIGN_USAGES, (EKU_SYSTEM,), ("bin",)),
+        Profile.SERVER: ProfileRule(frozenset({"digital_signature"}), (_SERVER,), ()),
         Profile.PERSON_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_PERSON), ("iin", "surname")),
         Profile.PERSON_AUTH: ProfileRule(AUTH_USAGES, (_CLIENT, EKU_PERSON), ("iin", "surname")),
-        Profile.EMPLOYEE_SIGN: ProfileRule(
-            SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_EMPLOYEE), ("iin", "surname", "bin", "organisation")
-        ),
-        Profile.HEAD_SIGN: ProfileRule(
-            SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_HEAD), ("iin", "surname", "bin", "organisation")
-        ),
+        Profile.EMPLOYEE_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_EMPLOYEE), _OF_ORGANISATION),
+        Profile.HEAD_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_HEAD), _OF_ORGANISATION),
+        Profile.SIGNATORY_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_RIGHT_TO_SIGN), _OF_ORGANISATION),
+        Profile.FINANCE_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_FINANCE), _OF_ORGANISATION),
+        Profile.PERSONNEL_SIGN: ProfileRule(SIGN_USAGES, (_EMAIL, EKU_LEGAL, EKU_PERSONNEL), _OF_ORGANISATION),
+        Profile.EMPLOYEE_AUTH: ProfileRule(AUTH_USAGES, (_CLIENT, EKU_LEGAL, EKU_EMPLOYEE), _OF_ORGANISATION),
+        Profile.HEAD_AUTH: ProfileRule(AUTH_USAGES, (_CLIENT, EKU_LEGAL, EKU_HEAD), _OF_ORGANISATION),
     }
 )
-PERSON_PROFILES = frozenset(PROFILES) - {Profile.SYSTEM}
+PERSON_PROFILES = frozenset(PROFILES) - {Profile.SYSTEM, Profile.SERVER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +124,7 @@ class CertificateOrder:
     surname: str | None = None
     patronymic: str | None = None  # НУЦ keeps it in GIVENNAME, and the name in CN alone
     organisation: str | None = None
+    hosts: tuple[str, ...] = ()  # of a server: names and addresses; without them its common name
     oddity: Oddity = field(default=ORDINARY)
 
 
@@ -121,6 +136,9 @@ class OrderFault:
     reason: str
 
 
+_HOST = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.I | re.A
+)
 _TWELVE_DIGITS = re.compile(r"[0-9]{12}")
 # The project's reserved range: birth dates of 2099, seventh digit 6 (21st century). The twin certifies nobody
 # else, so that no key made by it can ever be taken for that of a living person.
@@ -149,7 +167,22 @@ def order_faults(order: CertificateOrder) -> list[OrderFault]:
             faults.append(OrderFault(name, "too_long"))
         if not value.isprintable():
             faults.append(OrderFault(name, "wrong_form"))
+    if order.profile is Profile.SERVER and order.common_name and not is_host(order.common_name):
+        faults.append(OrderFault("common_name", "wrong_form"))
     return faults + _validity_faults(order)
+
+
+def is_host(text: str) -> bool:
+    """A DNS name or an IP address, as a URL writes it (RFC 1123, 2.1)."""
+    return bool(_HOST.fullmatch(text)) or is_address(text)
+
+
+def is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number_faults(order: CertificateOrder) -> list[OrderFault]:

@@ -12,8 +12,6 @@ from asn1crypto import cms, core, keys, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, SimpleSigner
-from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from nuc_mock.domain.certificates import Authority
 
@@ -81,6 +79,10 @@ async def build_stamp(
     signer: Authority, chain: list[x509.Certificate], query: Query, serial: int, now: datetime
 ) -> bytes:
     """A reply with a token, DER: the genTime is `now`, to the second."""
+    # pyHanko takes 0.3 s to import: the first stamp pays, not every start.
+    from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, SimpleSigner
+    from pyhanko_certvalidator.registry import SimpleCertificateStore
+
     own = _asn1(signer.certificate)
     facts = {
         "version": "v1",

@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Call
 from egovkit.signatures.certificates import OF_A_PERSON
+from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, etag
 from provider_arm.api.models import (
     CasePage,
@@ -168,10 +169,10 @@ async def prepare_result(
 @may_be_keyed
 @refuses(
     "case.not_served", "decision.conflict", "decision.too_early", "internal.nothing_to_send_back",
-    "internal.other_desk", "internal.other_executor", "provider.case_unknown", "result.certificate_not_official",
-    "result.not_prepared", "result.other_certificate", "signature.cms_malformed", "signature.invalid",
-    "signature.of_other_data", "signature.other_certificate", "staff.role_not_enough", "task.done",
-    "task.not_taken", "task.taken", *OF_A_PERSON,
+    "internal.other_desk", "internal.other_executor", "provider.case_unknown",
+    "result.certificate_not_official", "result.not_prepared", "result.other_certificate",
+    "signature.other_certificate", "staff.role_not_enough", "task.done", "task.not_taken", "task.taken",
+    *OF_A_SIGNATURE,
 )  # fmt: skip
 async def issue_result(
     request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: ResultWish

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.api.access import Cursor, Limit, OfDesk, Person, etag
 from provider_arm.api.models import Base64, CaseStanding, Code, Iin, Model, PersonRef, ValueName, Wish
 from provider_arm.api.own_models import FormValue, Paper
@@ -196,8 +197,8 @@ async def prepare_give_out(
 @refuses(
     "decision.too_early", "give_out.no_address", "give_out.not_here", "give_out.not_prepared",
     "give_out.other_person", "give_out.way_not_allowed", "intake.channel_unknown", "intake.has_flow",
-    "intake.other_desk", "provider.case_unknown", "signature.cms_malformed", "signature.invalid",
-    "signature.of_other_data", "signature.other_certificate", "staff.role_not_enough",
+    "intake.other_desk", "provider.case_unknown", "signature.other_certificate", "staff.role_not_enough",
+    *OF_A_SIGNATURE,
 )  # fmt: skip
 async def give_out(request: Request, desk: OfDesk, person: Person, case_id: str, wish: GiveOutWish) -> Response:
     """Gives the result out and ends the case; again, it changes nothing."""

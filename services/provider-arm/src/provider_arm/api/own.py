@@ -16,6 +16,7 @@ from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt, Call
 from egovkit.problems import MEDIA_TYPE
 from egovkit.signatures.certificates import OF_A_PERSON
+from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, bearer, etag
 from provider_arm.api.models import Model, ResultWish
 from provider_arm.api.own_models import (
@@ -247,11 +248,10 @@ async def prepare_own_case(
 @router.post("/{case_id}/submit", response_model=OwnRegistered)
 @may_be_keyed
 @refuses(
-    "case.not_served", "own_case.certificate_not_employee", "own_case.changed_meanwhile", "own_case.of_another",
-    "own_case.other_organisation", "own_case.service_unknown", "own_case.unknown", "own_case.wrong_state",
-    "participant.list_unknown", "register_query.register_absent", "service.unavailable", "signature.cms_malformed",
-    "signature.invalid", "signature.of_other_data", "signature.other_certificate", "staff.role_not_enough",
-    *OF_A_PERSON,
+    "case.not_served", "own_case.certificate_not_employee", "own_case.changed_meanwhile",
+    "own_case.of_another", "own_case.other_organisation", "own_case.service_unknown", "own_case.unknown",
+    "own_case.wrong_state", "participant.list_unknown", "register_query.register_absent",
+    "service.unavailable", "signature.other_certificate", "staff.role_not_enough", *OF_A_SIGNATURE,
 )  # fmt: skip
 async def submit_own_case(request: Request, desk: OfDesk, person: Person, case_id: str, wish: ResultWish) -> Response:
     """Takes the detached CMS over the prepared bytes; the case is registered and has its number, or it ends because the

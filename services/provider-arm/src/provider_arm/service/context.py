@@ -20,6 +20,7 @@ from egovkit.journal import Journal, JournalEntry, Link
 from egovkit.membership import Membership
 from egovkit.outbox import Draft, Outbox
 from egovkit.signatures.certificates import TrustStore
+from egovkit.signatures.documents import DocumentSignatures
 from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
@@ -40,6 +41,7 @@ class Workstation:
     outbox: Outbox
     membership: Membership
     trust: TrustStore
+    signatures: DocumentSignatures
     procedures: Procedures
     attachments: Attachments
     calendar: WorkCalendar

@@ -11,7 +11,6 @@ from typing import Any
 
 from egovkit.errors import TRANSIENT, EgovError
 from egovkit.signatures.certificates import CertificateFacts
-from egovkit.signatures.cms import verify_cms
 from provider_arm.domain.cases import Case, CaseState, Staff, document_bytes
 from provider_arm.domain.own import OwnCase, OwnEvent
 from provider_arm.service.context import Workstation, stamp
@@ -136,7 +135,7 @@ async def _signer(
         signer = await checked_signature(ws, person, document, signature)
         _require_employee(ws, signer)
         return signer, None
-    facts = await verify_cms(document, signature, ws.trust, ws.clock.now(), person.iin)
+    facts = await ws.signatures.verify(document, signature, ws.clock.now(), person.iin)
     if facts.refusal in TRANSIENT:
         raise EgovError(facts.refusal)
     return facts.signer, facts.refusal

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from egovkit.errors import TRANSIENT, EgovError, FieldError
 from egovkit.signatures.certificates import CertificateFacts, load_certificate
-from egovkit.signatures.cms import verify_cms
 from egovkit.signatures.profiles import EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN
 from provider_arm.domain.cases import Staff
 from provider_arm.service.context import Workstation
@@ -60,7 +59,7 @@ def named_certificate(ws: Workstation, person: Staff, text: str) -> CertificateF
 
 async def checked_signature(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> CertificateFacts:
     """Who signed: this person, over exactly these bytes, with a certificate that is good now; else EgovError."""
-    facts = await verify_cms(document, signature, ws.trust, ws.clock.now(), person.iin)
+    facts = await ws.signatures.verify(document, signature, ws.clock.now(), person.iin)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     return facts.signer
@@ -74,7 +73,7 @@ async def doubts(
     if signed.document is None or signed.signature is None:
         return ["signature.malformed"], None
     try:
-        facts = await verify_cms(signed.document, signed.signature, ws.trust, at, expected.iin)
+        facts = await ws.signatures.verify(signed.document, signed.signature, at, expected.iin)
     except EgovError as error:
         return [error.code], None  # not a signature at all
     if facts.refusal in TRANSIENT:

@@ -1,0 +1,105 @@
+"""What a signing agent makes: over hashes, with content, with stamps asked of somebody; what it tells of a key."""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from egovkit.clock import HandClock
+from egovkit.errors import EgovError
+from egovkit.signatures.agent import add_stamp, cms_pem, facts_of, is_issued_by, sign_content, sign_digest
+from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.keys import SigningKey, der
+from egovkit.signatures.xmldsig import MAX_PATH, XmlMalformed, sign_element, sign_enveloped
+from egovkit.testing.pki import TestPki
+
+NOW = datetime(2026, 1, 15, 4, tzinfo=UTC)
+IIN, BIN = "991231600012", "999940000010"
+DATA = "Өтініш".encode()
+PKI = TestPki(HandClock(NOW))
+PERSON = PKI.person(IIN, patronymic="СЫНАҚҰЛЫ", bin_=BIN)
+RSA_PERSON = PKI.person(IIN, key="rsa2048")
+
+
+@pytest.mark.parametrize("key", [PERSON, RSA_PERSON], ids=["P-256", "RSA-2048"])
+async def test_over_a_hash_and_over_the_bytes_is_the_same_signature(key: SigningKey) -> None:
+    hashed = await sign_digest(hashlib.sha256(DATA).digest(), key, NOW)
+    for cms in (hashed, await sign_content(DATA, key, NOW, attached=False), cms_pem(hashed).encode()):
+        assert (await verify_cms(DATA, cms, PKI.trust(), NOW, IIN)).refusal is None
+        assert (await verify_cms(DATA + b" ", cms, PKI.trust(), NOW, IIN)).refusal == "signature.of_other_data"
+
+
+async def test_an_attached_signature_is_not_one_of_the_bus() -> None:
+    attached = await sign_content(DATA, PERSON, NOW, attached=True)
+    assert DATA in attached
+    with pytest.raises(EgovError, match="not detached"):
+        await verify_cms(DATA, attached, PKI.trust(), NOW, IIN)
+
+
+@pytest.mark.parametrize("digest", [b"", b"short", hashlib.sha512(DATA).digest()])
+async def test_what_is_no_sha256_is_not_signed(digest: bytes) -> None:
+    with pytest.raises(ValueError, match="a SHA-256 has 32 bytes"):
+        await sign_digest(digest, PERSON, NOW)
+
+
+class Counting:
+    """A stamping authority that refuses, and counts."""
+
+    asked = 0
+
+    async def async_timestamp(self, digest: bytes, algorithm: str) -> Any:
+        self.asked += 1
+        assert (len(digest), algorithm) == (32, "sha256")
+        raise EgovError("stamp.refused", reason="not today")
+
+
+@pytest.mark.parametrize("cms", [b"", b"0", b"-----BEGIN CMS-----", bytes(100), PERSON.certificate.public_bytes])
+async def test_what_is_no_signature_is_not_stamped(cms: Any) -> None:
+    stamps = Counting()
+    given = cms if isinstance(cms, bytes) else der(PERSON.certificate)
+    with pytest.raises(EgovError, match="cms_malformed"):
+        await add_stamp(given, stamps)  # type: ignore[arg-type]
+    assert stamps.asked == 0
+
+
+async def test_a_refused_stamp_is_told() -> None:
+    stamps = Counting()
+    with pytest.raises(EgovError, match="not today"):
+        await add_stamp(await sign_content(DATA, PERSON, NOW, attached=False), stamps)  # type: ignore[arg-type]
+    assert stamps.asked == 1
+
+
+def test_a_certificate_is_told_in_the_order_of_its_name() -> None:
+    facts = facts_of(PERSON)
+    assert facts.subject == (f"CN=СЫНАҚОВ СЫНАҚ,SURNAME=СЫНАҚОВ,SERIALNUMBER=IIN{IIN},C=KZ,OU=BIN{BIN},G=СЫНАҚҰЛЫ")
+    assert facts.issuer == "CN=ҰЛТТЫҚ КУӘЛАНДЫРУШЫ ОРТАЛЫҚ TEST,C=KZ" and facts.issuer_cn in facts.issuer
+    assert (facts.algorithm, facts_of(RSA_PERSON).algorithm) == ("EC", "RSA")
+    assert facts.serial == PERSON.certificate.serial_number and len(facts.authority_key_id) == 40
+    assert facts_of(SigningKey(PKI.root_authority.private_key, PKI.root)).authority_key_id == ""
+
+
+def test_an_authority_is_known_in_the_chain_or_above_it() -> None:
+    stranger = TestPki(HandClock(NOW))
+    assert is_issued_by(PERSON, [der(PKI.issuing)]) and is_issued_by(PERSON, [der(PKI.root)])
+    assert is_issued_by(SigningKey(PERSON.private_key, PERSON.certificate), [der(PKI.issuing)])
+    assert not is_issued_by(PERSON, [der(stranger.issuing), der(stranger.root)])
+    assert not is_issued_by(PERSON, [])
+    with pytest.raises(ValueError, match=r"."):
+        is_issued_by(PERSON, [b"no certificate"])
+
+
+async def test_a_path_without_end_or_of_another_grammar_is_refused_before_it_is_followed() -> None:
+    xml = '<a><b Id="1"/><c/></a>'
+    for path in ("", "b", "//b[position()=1]", "//b | //c", "/a" * MAX_PATH, "//*[string-length(.)>0]", "//b[@Id=1]"):
+        with pytest.raises(XmlMalformed, match="the path is none of"):
+            sign_element(xml, PERSON, path, "/a/c")
+    assert "ds:Signature" in await asyncio.to_thread(sign_element, xml, PERSON, "//b[@Id='1']", "/a/c[1]")
+
+
+def test_a_signature_adds_nothing_to_the_document_but_itself() -> None:
+    signed = sign_enveloped('<?xml version="1.0" encoding="windows-1251"?>\n<a>Қ &amp; &lt;</a>', PERSON)
+    start, end = signed.index("<ds:Signature"), signed.index("</ds:Signature>") + len("</ds:Signature>")
+    left = signed[:start] + signed[end:]
+    assert left == '<?xml version="1.0" encoding="UTF-8" standalone="no"?><a>Қ &amp; &lt;</a>'
