@@ -158,7 +158,7 @@ def test_what_needs_a_proof_of_the_caller_says_which_and_the_rest_is_open(made: 
         },
         "portal-pep": {
             *("POST /v1/accounts", "POST /v1/sessions", "GET /v1/services", "GET /v1/services/{regulation}"),
-            "GET /v1/surveys/{regulation}",
+            *("GET /v1/surveys/{regulation}", "POST /v1/verify/number", "POST /v1/verify/codes", "POST /v1/verify/pdf"),
         },
         "provider-arm": {"POST /v1/sessions"},
     }

@@ -1,5 +1,5 @@
-"""RabbitMQ and PostgreSQL for the tests that start private nodes, Chromium for those of the signing agent: present,
-installed now, or a word how.
+"""RabbitMQ and PostgreSQL for the tests that start private nodes, poppler's pdfsig, Chromium for those of the signing
+agent: present, installed now, or a word how.
 
 The tests never use a server that is already running: they need only the programs. So the packages are
 installed without starting anything: a policy-rc.d that answers 101 ("not allowed") stands in while apt works.
@@ -17,7 +17,10 @@ from pathlib import Path
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 NOT_ALLOWED = "#!/bin/sh\nexit 101\n"
-HOW_TO = "apt-get install rabbitmq-server postgresql chromium-headless-shell libnss3-tools  (as root; nothing need run)"
+HOW_TO = (
+    "apt-get install rabbitmq-server postgresql poppler-utils chromium-headless-shell libnss3-tools"
+    "  (as root; nothing need run)"
+)
 
 
 def missing() -> list[str]:
@@ -27,6 +30,8 @@ def missing() -> list[str]:
         names.append("rabbitmq-server")
     if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         names.append("postgresql")
+    if shutil.which("pdfsig") is None:
+        names.append("poppler-utils")
     return names
 
 

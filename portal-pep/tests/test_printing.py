@@ -6,15 +6,22 @@ import hashlib
 import io
 import json
 import re
+import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import zxingcpp
+from PIL import Image
 from pypdf import PdfReader
 
+from egovkit.barcodes import decode, unpack
 from egovlaw.output_pages import PageFacts
 from portal_pep.domain.printing import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
+from portal_pep.service.printing import codes_of
+from portal_pep.store import files
 
 pytestmark = pytest.mark.service
 
@@ -172,6 +179,33 @@ async def test_the_same_bytes_every_time_and_none_for_who_has_them(world: Any, c
     headers = citizen.headers(**{"if-none-match": f'"other", {first.headers["etag"]}'})
     kept = await world.http.get(f"/v1/cases/{case}/result.pdf", headers=headers)
     assert kept.status_code == 304 and kept.content == b"" and kept.headers["etag"] == first.headers["etag"]
+
+
+@pytest.mark.parametrize("dpi", [150, 300])
+async def test_the_codes_on_the_page_carry_the_signed_document_byte_by_byte(
+    world: Any, citizen: Any, sent: Any, tmp_path: Path, dpi: int
+) -> None:
+    case = await issued(sent, text_kk=f"Сіз есепке қойылдыңыз. {KAZAKH} " * 20, text_ru="Вы поставлены на учёт. " * 20)
+    content = (await citizen.get(f"/v1/cases/{case}/result.pdf")).content
+    codes = [text for text in scanned(content, dpi, tmp_path) if "BarcodeElement" in text]
+    async with world.app.state.portal.db.read() as conn:
+        stored = await files.result_of(conn, case)
+    assert stored is not None and sorted(codes) == sorted(codes_of(stored, "26000000001")) and len(codes) > 2
+    carried = unpack(decode(codes))
+    assert (carried.document, carried.signature) == (stored.document, stored.signature)
+    checked = await world.http.post("/v1/verify/codes", json={"codes": codes})
+    assert checked.json()["standing"] == "stands"
+
+
+def scanned(pdf: bytes, dpi: int, folder: Path) -> list[str]:
+    """What a scanner reads off the pages: rendered by poppler, read by zxing-cpp."""
+    (folder / "page.pdf").write_bytes(pdf)
+    subprocess.run(
+        ["pdftoppm", "-r", str(dpi), "-gray", "-png", folder / "page.pdf", folder / "page"],
+        check=True, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    images = [Image.open(path) for path in sorted(folder.glob("page-*.png"))]
+    return [found.text for image in images for found in zxingcpp.read_barcodes(image)]
 
 
 async def test_markup_in_texts_names_and_values_is_shown_as_it_stands(citizen: Any, sent: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from egovkit.node import Node
 from egovkit.pdf import DocumentPages
 from egovkit.sandbox.clock import watch_questions
 from egovkit.settings import read_secret
+from egovkit.signatures.pdf import MAX_PDF, revocation_lists
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_catalogue
@@ -36,6 +38,8 @@ from portal_pep.store import data_reads, queue_positions
 TITLE = "ПЭП, the citizen's portal"
 BODY_LIMITS = (
     (r"/v1/cases/[^/]+/attachments/[^/]+", MAX_FILE),
+    (r"/v1/verify/pdf", MAX_PDF),
+    (r"/v1/verify/(number|codes)", 768 * 1024),  # twice a hundred codes, in JSON
     (r"/v1/(accounts|sessions)", 16 * 1024),  # an ИИН and a password, from people who are not signed in yet
 )
 
@@ -112,6 +116,7 @@ def assemble(
         attachments=store,
         outputs=load_outputs(node.contracts, catalogue),
         pages=DocumentPages(),
+        revocation=partial(revocation_lists, node.http, settings.nuc_url),
     )
 
 

@@ -32,6 +32,7 @@ class PortalPepSettings(ServiceSettings):
     argon2_at_once: int = Field(default=2, ge=1)  # each holds its memory and a core for a fifth of a second
 
     registrations_per_hour: int = Field(default=600, ge=1)  # from one address: a family or an office, not a botnet
+    verifications_per_hour: int = Field(default=120, ge=1)  # from one address; numbers must not be tried one by one
     attachment_timeout_s: float = Field(default=30.0, gt=0)
 
     @property

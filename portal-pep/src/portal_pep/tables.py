@@ -96,6 +96,7 @@ cases = Table(
     Column("problem", JSON),  # why a gateway or the certificate check refused
     Index("cases_account", "account_id", "id"),
     Index("cases_number", "account_id", "number"),
+    Index("cases_by_number", "number"),  # whoever verifies a document knows no account
 )
 
 case_steps = Table(

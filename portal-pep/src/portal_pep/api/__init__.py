@@ -12,6 +12,7 @@ from portal_pep.api import (
     services,
     signing,
     surveys,
+    verify,
 )
 
 routers: tuple[APIRouter, ...] = (
@@ -24,4 +25,6 @@ routers: tuple[APIRouter, ...] = (
     surveys.router,
     queue_positions.router,
     data_reads.router,
+    verify.router,
+    verify.page,
 )

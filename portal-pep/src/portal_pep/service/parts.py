@@ -88,6 +88,7 @@ class Portal:
     attachments: AttachmentStore
     outputs: Outputs
     pages: DocumentPages
+    revocation: Callable[[], Awaitable[tuple[bytes, ...]]]  # НУЦ's lists of today, DER
 
     def regulation(self, code: str, version: int | None = None) -> tuple[Regulation, PortalFlow]:
         """The regulation and the portal's part in it, or EgovError service.not_found; of a running case

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from egovkit.barcodes import Carried, encode, pack
 from egovkit.errors import EgovError
-from egovkit.pdf import codes_svg, qr_svg
+from egovkit.pdf import MOST_CODES, codes_svg, qr_svg
 from egovlaw.output_pages import PageFacts, page_of
 from egovlaw.outputs import Kind, Output
 from portal_pep.domain.document import read_document
@@ -77,8 +78,16 @@ async def pdf(portal: Portal, page: Page) -> bytes:
 
 
 def codes_of(found: Result, number: str | None) -> list[str]:
-    """The texts of the QR codes that carry the document with its signature; none yet."""
-    return []
+    """The texts of the QR codes that carry the document with its signature; none for a letter nobody signed, and for a
+    document so long that its codes would fill pages."""
+    if found.signature is None or number is None:
+        return []
+    signed = pack(Carried(found.document, found.signature, number), found.issued_at)
+    try:
+        codes = encode(signed, number, found.issued_at)
+    except EgovError:
+        return []
+    return codes if len(codes) <= MOST_CODES else []
 
 
 def _page(portal: Portal, kind: str, output: Output, facts: PageFacts) -> Page:

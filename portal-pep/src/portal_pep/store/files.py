@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
 from portal_pep.domain.files import Attachment
-from portal_pep.tables import attachments, results
+from portal_pep.tables import attachments, cases, results
 
 _FACTS = (attachments.c.name, attachments.c.type, attachments.c.size, attachments.c.sha256)
+
+MAX_OF_ONE_NUMBER = 50  # providers that gave the same number
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,15 @@ class Result:
     outcome: str | None = None
     variant: str | None = None
     valid_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A result with the regulation of its case: numbers are unique within a provider, not in the country."""
+
+    regulation: str
+    regulation_version: int
+    result: Result
 
 
 async def attachments_of(conn: AsyncConnection, case_id: str) -> list[Attachment]:
@@ -69,3 +80,18 @@ async def put_result(conn: AsyncConnection, result: Result) -> None:
 async def result_of(conn: AsyncConnection, case_id: str) -> Result | None:
     row = (await conn.execute(select(results).where(results.c.case_id == case_id))).one_or_none()
     return Result(**row._mapping) if row else None
+
+
+async def results_of_number(conn: AsyncConnection, number: str) -> list[Numbered]:
+    query = (
+        select(cases.c.regulation, cases.c.regulation_version, *results.c)
+        .join_from(results, cases, results.c.case_id == cases.c.id)
+        .where(cases.c.number == number)
+        .order_by(results.c.case_id)
+        .limit(MAX_OF_ONE_NUMBER)
+    )
+    found = []
+    for row in await conn.execute(query):
+        values = dict(row._mapping)
+        found.append(Numbered(values.pop("regulation"), values.pop("regulation_version"), Result(**values)))
+    return found

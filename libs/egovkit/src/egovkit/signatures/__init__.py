@@ -12,6 +12,7 @@ revocation    what an authority says about a certificate, and how old the word i
 der           a walk through foreign DER before a library reads it
 agent         what a signing agent makes: CMS with or without data, over hashes, with time stamps
 xmldsig       XML signatures in NCALayer's form
+pdf           a page as PAdES: prepared, sealed, and anybody's checked (pdf_reading, in a process of its own)
 authority     making certificates and CRLs in НУЦ's form
 tokens        session tokens
 sealing       encryption at rest

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import httpx
 
@@ -15,6 +15,9 @@ from egovkit.clock import Clock
 from egovkit.signatures.authority import PROFILES, Authority, Span, Usage, person_name, system_name
 from egovkit.signatures.certificates import Certificate, TrustStore
 from egovkit.signatures.keys import SigningKey, new_private_key
+
+if TYPE_CHECKING:
+    from egovkit.signatures.stamps import StampService
 
 __all__ = ["TestPki", "lay_key"]
 
@@ -122,6 +125,19 @@ class TestPki:
         self._number += 1
         now = self.clock.now()
         return self.issuing_authority.crl(self._number, Span(now, now + life), self._revoked)
+
+    def root_crl(self, life: timedelta = CRL_LIFE) -> bytes:
+        """The root's own list: nothing revoked."""
+        self._number += 1
+        now = self.clock.now()
+        return self.root_authority.crl(self._number, Span(now, now + life), [])
+
+    def stamper(self) -> StampService:
+        """Who asks this НУЦ for stamps, by the clock's present."""
+        from egovkit.signatures.stamps import StampService
+
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self.stamping().answer))
+        return StampService(http, "http://nuc/tsp")
 
     def publish(self) -> None:
         """Give every store a CRL of the clock's present, as НУЦ's next issue would."""

@@ -1,0 +1,238 @@
+"""Reads one PDF of anybody's, in a process of its own with limits of memory and time: `python -m` this module.
+
+Standard input: one line of JSON (`root`: base64 of DER, `at`: ISO moment), then the file. Standard output: JSON, either
+`{"signatures": [...]}` as `egovkit.signatures.pdf.PdfSignature` has them, or `{"code": ..., "reason": ...}`. It opens
+no socket and no file.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import logging
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
+
+MEMORY: Final = 1024 * 1024 * 1024  # bytes of address space; Python and pyHanko take 300 MB of it
+CPU_SECONDS: Final = 10
+MEGABYTE: Final = 1024 * 1024
+MAX_SIGNATURES: Final = 20
+MAX_REVISIONS: Final = 100
+SKEW: Final = timedelta(minutes=5)
+
+
+class Refused(Exception):
+    def __init__(self, code: str, reason: str = "") -> None:
+        super().__init__(code)
+        self.said = {"code": code, "reason": reason}
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes to its pipe alone
+    logging.disable(logging.CRITICAL)
+    asked = json.loads(sys.stdin.buffer.readline())
+    pdf = sys.stdin.buffer.read()
+    lists = [base64.b64decode(one) for one in asked["crls"]]
+    known = Known(base64.b64decode(asked["root"]), lists, datetime.fromisoformat(asked["at"]))
+    _stop_the_clock(known.at)
+    sys.stdout.write(json.dumps(answer(pdf, known)))
+
+
+def _stop_the_clock(at: datetime) -> None:
+    """pyHanko asks the machine for the time where it looks into the past, and has no parameter for it: in this process
+    it is told the moment of asking, which may be a test's."""
+    from pyhanko.sign.validation import ades
+    from pyhanko_certvalidator import context
+    from pyhanko_certvalidator.ltv import ades_past, poe, types
+
+    for module in (ades, ades_past, poe, types, context):
+        module.datetime = _stopped(at)  # type: ignore[attr-defined]
+
+
+def _look_back_from(at: datetime) -> None:
+    """ETSI EN 319 102-1, 5.6.2.1 slides back from now to when the chain was last known good. pyHanko then validates it
+    at that moment, also where the certificate had long expired by then; so it slides from the expiry at the latest."""
+    from pyhanko_certvalidator.ltv import ades_past
+
+    ades_past.datetime = _stopped(at)  # type: ignore[attr-defined]
+
+
+def _stopped(at: datetime) -> type[datetime]:
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return at.astimezone(tz)
+
+    return Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is believed, and when: the root, the revocation lists of today (DER), the moment of asking."""
+
+    root: bytes
+    crls: Sequence[bytes]
+    at: datetime
+
+
+def answer(pdf: bytes, known: Known) -> dict[str, Any]:
+    from pyhanko.pdf_utils.misc import PdfDecodeLimitError, PdfError
+
+    try:
+        return {"signatures": asyncio.run(_signatures(pdf, known))}
+    except Refused as refused:
+        return refused.said
+    except (MemoryError, RecursionError, PdfDecodeLimitError):
+        return {"code": "pdf.too_complex"}
+    except PdfError as error:
+        return {"code": "pdf.unreadable", "reason": str(error)[:200]}
+    except Exception as error:  # hostile PDF and DER raise almost anything, almost anywhere
+        return {"code": "pdf.unreadable", "reason": type(error).__name__}
+
+
+async def _signatures(pdf: bytes, known: Known) -> list[dict[str, Any]]:
+    """The steps: 1 a PDF with one table of contents, open to everybody, 2 not more than a document needs, 3 each
+    signature by itself."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    reader = PdfFileReader(io.BytesIO(pdf), strict=True, decode_limits=_limits())
+    if reader.encrypted:
+        raise Refused("pdf.encrypted")
+    if reader.xrefs.hybrid_xrefs_present:
+        raise Refused("pdf.hybrid")
+    if reader.xrefs.total_revisions > MAX_REVISIONS or len(reader.embedded_signatures) > MAX_SIGNATURES:
+        raise Refused("pdf.too_complex")
+    return [await _one(reader, signature, known) for signature in reader.embedded_regular_signatures]
+
+
+def _limits() -> Any:
+    """A document of 10 MB has some thousand objects, and no need to unfold further than this."""
+    from pyhanko.pdf_utils.decode_limits import (
+        DEFAULT_PURPOSE_LIMITS,
+        DecodeLimits,
+        DecodePurpose,
+        DocumentDecodeBudget,
+        StreamDecodeLimits,
+    )
+
+    contents = StreamDecodeLimits(max_output_size=2 * MEGABYTE)
+    return DecodeLimits(
+        per_stream=StreamDecodeLimits(max_output_size=32 * MEGABYTE),
+        per_purpose={**DEFAULT_PURPOSE_LIMITS, DecodePurpose.XREF_STREAM: contents},
+        document_budget=DocumentDecodeBudget(base_allowance=64 * MEGABYTE, max_ratio=10),
+    )
+
+
+async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
+    from pyhanko.sign.ades.report import AdESPassed
+    from pyhanko.sign.diff_analysis import ModificationLevel
+    from pyhanko.sign.validation.ades import ades_lta_validation
+    from pyhanko.sign.validation.status import SignatureCoverageLevel
+    from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
+
+    if len(signature.signed_data["signer_infos"]) != 1:
+        raise Refused("pdf.unreadable", "exactly one signer is expected")
+    _look_back_from(min(known.at, signature.signer_cert.not_valid_after))
+    timing = ValidationTimingInfo(known.at, known.at, point_in_time_validation=False)
+    result = await ades_lta_validation(signature, _policy(known), timing_info=timing)
+    status = result.api_status
+    covered = signature.evaluate_signature_coverage() >= SignatureCoverageLevel.ENTIRE_REVISION
+    changes = None if status is None else status.modification_level
+    by_signature = result.signature_timestamp_status
+    stamped = result.oldest_evidence_record_timestamp is not None or (
+        by_signature is not None and by_signature.ades_subindic is AdESPassed.OK
+    )
+    existed_at = result.best_signature_time if stamped else known.at
+    claimed = signature.self_reported_timestamp
+    return {
+        "field": str(signature.field_name)[:100],
+        "certificate": base64.b64encode(signature.signer_cert.dump()).decode(),
+        "intact": bool(status is not None and status.intact and status.valid and covered),
+        "unchanged": changes is not None and changes <= ModificationLevel.LTA_UPDATES and not _has_a_tail(reader),
+        "ades": _verdict(result.ades_subindic),
+        "reason": str(signature.sig_object.get("/Reason", ""))[:200],
+        "level": _level(reader, signature),
+        "existed_at": existed_at.astimezone(UTC).isoformat(),
+        "stamped": stamped,
+        "claimed_at": None if claimed is None else _aware(claimed).isoformat(),
+    }
+
+
+def _verdict(found: Any) -> str:
+    from pyhanko.sign.ades.report import AdESPassed
+
+    return "PASSED" if found is AdESPassed.OK else str(getattr(found, "name", "UNKNOWN"))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _has_a_tail(reader: Any) -> bool:
+    """Whether bytes of no revision follow the last signature or stamp: no update, so no difference shows."""
+    from pyhanko.sign.validation.status import SignatureCoverageLevel
+
+    last = reader.embedded_signatures[-1]
+    covers_all = last.evaluate_signature_coverage() is SignatureCoverageLevel.ENTIRE_FILE
+    return last.signed_revision == reader.total_revisions - 1 and not covers_all
+
+
+def _level(reader: Any, signature: Any) -> str:
+    from pyhanko.sign.validation.generic_cms import extract_tst_data_iter
+
+    if not list(extract_tst_data_iter(signature.signer_info, signed=False)):
+        return "B-B"
+    if "/DSS" not in reader.root:
+        return "B-T"
+    later = [one for one in reader.embedded_timestamp_signatures if one.signed_revision > signature.signed_revision]
+    return "B-LTA" if later else "B-LT"
+
+
+def _policy(known: Known) -> Any:
+    from asn1crypto import x509
+    from pyhanko.sign.validation.policy_decl import (
+        LocalKnowledge,
+        PdfSignatureValidationSpec,
+        RevinfoOnlineFetchingRule,
+        RevocationInfoGatheringSpec,
+        SignatureValidationSpec,
+    )
+    from pyhanko.sign.validation.settings import KeyUsageConstraints
+    from pyhanko_certvalidator.context import CertValidationPolicySpec
+    from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
+    from pyhanko_certvalidator.registry import SimpleTrustManager
+
+    certificates = CertValidationPolicySpec(
+        trust_manager=SimpleTrustManager.build([x509.Certificate.load(known.root)]),
+        revinfo_policy=CertRevTrustPolicy(REQUIRE_REVINFO),
+        time_tolerance=SKEW,
+    )
+    return PdfSignatureValidationSpec(
+        SignatureValidationSpec(
+            cert_validation_policy=certificates,
+            revinfo_gathering_policy=RevocationInfoGatheringSpec(RevinfoOnlineFetchingRule.LOCAL_ONLY),
+            local_knowledge=LocalKnowledge(known_crls=[_list(one) for one in known.crls]),
+            key_usage_settings=KeyUsageConstraints(key_usage={"non_repudiation"}),
+        )
+    )
+
+
+def _list(crl: bytes) -> Any:
+    from asn1crypto.crl import CertificateList
+    from pyhanko_certvalidator.revinfo.archival import CRLContainer
+
+    return CRLContainer(CertificateList.load(crl))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Whether a document in somebody's hand still stands, and what he is told of it. Its signature is judged elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from egovkit.signatures.profiles import EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN
+
+# Who speaks for an organisation: a certificate of the person as a private citizen does not.
+OFFICIAL: Final[frozenset[str]] = frozenset({EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN})
+
+
+class Standing(StrEnum):
+    STANDS = "stands"  # the portal has this very document as the case's result, and it is in its term
+    EXPIRED = "expired"  # the same, and its last day is over
+    REPLACED = "replaced"  # under this number the portal has another document
+    UNKNOWN = "unknown"  # the portal has no result of this number: issued elsewhere, or not at all
+
+
+TOLD: Final[Mapping[Standing, Mapping[str, str]]] = {
+    Standing.STANDS: {
+        "kk": "Құжат порталдағы нәтижемен сәйкес келеді және күшінде.",
+        "ru": "Документ совпадает с результатом на портале и действует.",
+        "en": "The document is the result the portal has, and it stands.",
+    },
+    Standing.EXPIRED: {
+        "kk": "Құжат порталдағы нәтижемен сәйкес келеді, бірақ оның жарамдылық мерзімі өткен.",
+        "ru": "Документ совпадает с результатом на портале, но срок его действия истёк.",
+        "en": "The document is the result the portal has, but its term is over.",
+    },
+    Standing.REPLACED: {
+        "kk": "Порталда осы нөмірмен басқа құжат бар: қолыңыздағы құжатқа сенбеңіз.",
+        "ru": "Под этим номером на портале другой документ: не полагайтесь на тот, что у Вас.",
+        "en": "Under this number the portal has another document: do not rely on the one in your hand.",
+    },
+    Standing.UNKNOWN: {
+        "kk": "Қолтаңба дұрыс, бірақ порталда мұндай нәтиже жоқ: құжатты берген ұйымнан сұраңыз.",
+        "ru": "Подпись верна, но на портале такого результата нет: спросите организацию, выдавшую документ.",
+        "en": "The signature is good, but the portal has no such result: ask the organisation that issued it.",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the portal has under a number: whether it is the very document asked about, and its last day."""
+
+    same: bool
+    valid_until: date | None
+
+
+def standing(held: Held | None, today: date) -> Standing:
+    """`today` is Kazakhstan's; the last day counts."""
+    if held is None:
+        return Standing.UNKNOWN
+    if not held.same:
+        return Standing.REPLACED
+    over = held.valid_until is not None and today > held.valid_until
+    return Standing.EXPIRED if over else Standing.STANDS

@@ -1,0 +1,198 @@
+"""Checking a document for whoever holds it: by its number and something else it shows, by the codes on it, by its PDF.
+
+Nobody logs in, so nothing is told that the document in hand does not show; by number alone that is: that there is such
+a result, of what kind, when and by whom it was given, and whether it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from egovkit import strictjson
+from egovkit.barcodes import Carried, decode, unpack
+from egovkit.errors import EgovError
+from egovkit.signatures.certificates import CertificateFacts
+from egovkit.signatures.pdf import PdfSignature, check_pdf
+from egovlaw.catalogue import Regulation
+from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
+from portal_pep.service.cases import KAZAKHSTAN
+from portal_pep.service.parts import Portal
+from portal_pep.store import accounts as store
+from portal_pep.store import files
+from portal_pep.store.files import Numbered
+
+HOUR = timedelta(hours=1)
+NUMBER = re.compile(r"[0-9]{11}")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What the portal may tell of a result to anybody who names it."""
+
+    kind: str
+    outcome: str | None
+    issued_on: date
+    valid_until: date | None
+    service: Mapping[str, str]
+    provider: Mapping[str, str]
+    organisation: str | None  # БИН of who signed; None for a letter that is not signed
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who signed, and his certificate at that moment (`then`) and today (`now`). `stamped`: the moment is proved by a
+    time stamp, and is not only the signer's or our word."""
+
+    then: CertificateFacts
+    now: CertificateFacts
+    signed_at: datetime | None
+    stamped: bool
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    standing: Standing
+    number: str | None
+    checked_at: datetime
+    issued: Issued | None
+    signers: tuple[Signer, ...] = ()
+    content: Mapping[str, Any] | None = None  # of a document that came in codes: it is in the asker's hand
+
+
+async def by_number(portal: Portal, number: str, issued_on: date | None, sha256: str | None, address: str) -> Verified:
+    """EgovError verify.not_found, also for a right number with a wrong date: numbers follow one another."""
+    await _count(portal, address)
+    now = portal.clock.now()
+    for one in await _numbered(portal, number):
+        digest = hashlib.sha256(one.result.document).hexdigest()
+        day = one.result.issued_at.astimezone(KAZAKHSTAN).date()
+        if (sha256 is None or sha256 == digest) and (issued_on is None or issued_on == day):
+            return Verified(_standing(portal, Held(True, one.result.valid_until)), number, now, _issued(portal, one))
+    raise EgovError("verify.not_found")
+
+
+async def by_codes(portal: Portal, texts: Sequence[str], address: str) -> Verified:
+    """EgovError barcode.*, signature.*, certificate.*, verify.not_official: this document is not to be believed."""
+    await _count(portal, address)
+    carried = unpack(decode(texts))
+    found = await _numbered(portal, carried.number)
+    same = next((one for one in found if one.result.document == carried.document), None)
+    signer = await _signer_of(portal, carried, same)
+    content = _content(carried)
+    held = None if not found else Held(same is not None, same.result.valid_until if same else None)
+    issued = None if same is None else _issued(portal, same)
+    now = portal.clock.now()
+    return Verified(_standing(portal, held), carried.number, now, issued, (signer,), content)
+
+
+async def by_pdf(portal: Portal, pdf: bytes, address: str) -> Verified:
+    """EgovError pdf.*, signature.invalid, certificate.*, verify.not_official."""
+    await _count(portal, address)
+    now = portal.clock.now()
+    facts = await check_pdf(pdf, portal.trust.root, now, await portal.revocation())
+    signers = tuple(_signer_in(portal, one, now) for one in facts.signatures)
+    number = facts.signatures[0].reason
+    found = await _numbered(portal, number)
+    thumb = signers[0].then.thumbprint
+    same = next((one for one in found if (one.result.check or {}).get("certificate") == thumb), None)
+    held = None if not found else Held(same is not None, same.result.valid_until if same else None)
+    return Verified(
+        _standing(portal, held), number or None, now, None if same is None else _issued(portal, same), signers
+    )
+
+
+def _content(carried: Carried) -> Mapping[str, Any]:
+    """Shown to whoever asks, so it has to be I-JSON; and a result: officials sign other things too."""
+    try:
+        content = strictjson.loads(carried.document)
+    except strictjson.StrictJsonError:
+        content = None
+    if not isinstance(content, dict) or (content.get("kind"), content.get("number")) != ("result", carried.number):
+        raise EgovError("barcode.package_invalid", reason="not a result of this number")
+    return content
+
+
+async def _signer_of(portal: Portal, carried: Carried, same: Numbered | None) -> Signer:
+    """A signature is judged as of its time stamp; without one as of when it came to the portal, or of today."""
+    now = portal.clock.now()
+    known = same is not None and same.result.signature == carried.signature
+    then = same.result.received_at if same is not None and known else now
+    facts = await portal.signatures.verify(carried.document, carried.signature, then, None)
+    if facts.refusal is not None:
+        raise EgovError(facts.refusal)
+    _require_official(facts.signer)
+    today = portal.trust.check_person(facts.certificate, now, None)
+    if facts.stamp is not None:
+        return Signer(facts.signer, today, facts.stamp.moment, stamped=True, level="B-T")
+    return Signer(facts.signer, today, facts.signing_time, stamped=False, level="B-B")
+
+
+def _signer_in(portal: Portal, signature: PdfSignature, now: datetime) -> Signer:
+    if signature.refusal is not None:
+        raise EgovError(signature.refusal)
+    then = portal.trust.check_person(signature.certificate, signature.existed_at, None)
+    if then.refusal is not None:
+        raise EgovError(then.refusal)
+    _require_official(then)
+    today = portal.trust.check_person(signature.certificate, now, None)
+    at = signature.existed_at if signature.stamped else signature.claimed_at
+    return Signer(then, today, at, signature.stamped, signature.level)
+
+
+def _require_official(facts: CertificateFacts) -> None:
+    if not facts.ekus & OFFICIAL:
+        raise EgovError("verify.not_official")
+
+
+def _standing(portal: Portal, held: Held | None) -> Standing:
+    return standing(held, portal.clock.now().astimezone(KAZAKHSTAN).date())
+
+
+async def _numbered(portal: Portal, number: str) -> list[Numbered]:
+    """None for what is no number: a stranger's PDF may say anything."""
+    if not NUMBER.fullmatch(number):
+        return []
+    async with portal.db.read() as conn:
+        return await files.results_of_number(conn, number)
+
+
+def _issued(portal: Portal, one: Numbered) -> Issued:
+    regulation = portal.catalogue.regulation(one.regulation, one.regulation_version)
+    result = one.result
+    return Issued(
+        kind=result.kind,
+        outcome=result.outcome,
+        issued_on=result.issued_at.astimezone(KAZAKHSTAN).date(),
+        valid_until=result.valid_until,
+        service=_service(regulation, one.regulation),
+        provider=_provider(regulation, one.regulation),
+        organisation=(result.check or {}).get("bin"),
+    )
+
+
+def _service(regulation: Regulation | None, code: str) -> Mapping[str, str]:
+    return {"kk": regulation.title_kk, "ru": regulation.title_ru} if regulation else {"kk": code, "ru": code}
+
+
+def _provider(regulation: Regulation | None, code: str) -> Mapping[str, str]:
+    russian = regulation.provider_ru if regulation else code
+    kazakh = regulation.provider_kk if regulation else None
+    return {"kk": kazakh.text if kazakh else russian, "ru": russian}
+
+
+async def _count(portal: Portal, address: str) -> None:
+    """Every question counts, whatever comes of it: numbers follow one another, and a PDF costs a second of a core."""
+    key, now = portal.keyring.throttle_key("verify", address), portal.clock.now()
+    async with portal.db.begin() as conn:
+        count, until = await store.attempts_of(conn, key, now)
+        if until <= now:
+            count, until = 0, now + HOUR
+        if count >= portal.settings.verifications_per_hour:
+            raise EgovError("request.throttled", retry_after=max(1, int((until - now).total_seconds())))
+        await store.set_attempts(conn, key, count + 1, until)

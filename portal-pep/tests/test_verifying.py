@@ -1,0 +1,280 @@
+"""Checking a document without logging in: by number, by codes, by PDF."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from egovkit.barcodes import Carried, encode, pack
+from egovkit.pdf import PdfTemplate
+from egovkit.signatures.cms import sign_cms
+from egovkit.signatures.pdf import Evidence, finish_page, prepare_page
+from portal_pep.api.verify_page import WORDS
+from portal_pep.store import files
+
+pytestmark = pytest.mark.service
+
+NUMBER = "26000000001"
+DAY = "2026-01-15"
+
+
+def result_document(**changed: Any) -> bytes:
+    body = {"kind": "result", "number": NUMBER, "text_kk": "Есепке қойылды", "text_ru": "Поставлены на учёт", **changed}
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+async def issued(sent: Any, **changed: Any) -> Any:
+    _, provider = sent
+    provider.notice = result_document(**changed)
+    await provider.say("case.registered", 1)
+    await provider.say("case.completed", 2)
+    return provider
+
+
+def codes(world: Any, document: bytes, signer: Any, number: str = NUMBER) -> list[str]:
+    now = world.clock.now()
+    return encode(pack(Carried(document, sign_cms(document, signer, now), number), now), number, now)
+
+
+async def ask(world: Any, way: str, language: str = "ru", **body: Any) -> httpx.Response:
+    return await world.http.post(f"/v1/verify/{way}", json=body, headers={"accept-language": language})
+
+
+async def refused(world: Any, way: str, **body: Any) -> tuple[int, str]:
+    answer = await ask(world, way, **body)
+    assert answer.headers["content-type"] == "application/problem+json" and answer.json()["remedy"]
+    return answer.status_code, answer.json()["code"]
+
+
+# --- by number ------------------------------------------------------------------------------------------------
+
+
+async def test_by_number_and_date_nothing_personal_is_told(world: Any, citizen: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    answer = await ask(world, "number", number=NUMBER, issued_on=DAY)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["standing"] == "stands" and found["number"] == NUMBER
+    assert found["issued"]["issued_on"] == DAY and found["issued"]["organisation"] == "999940000040"
+    assert found["signers"] == [] and found["content"] is None
+    assert found["told"]["kk"] and found["issued"]["provider"]["ru"] and found["issued"]["kind"] == "result"
+    certificate = world.app.state.portal.trust.check_person(provider.official.certificate, world.clock.now(), None)
+    for personal in (citizen.iin, certificate.subject_cn, certificate.iin, provider.case, "Поставлены"):
+        assert personal not in answer.text
+
+
+async def test_by_number_and_sha256(world: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    digest = hashlib.sha256(provider.notice).hexdigest()
+    assert (await ask(world, "number", number=NUMBER, sha256=digest)).json()["standing"] == "stands"
+    assert await refused(world, "number", number=NUMBER, sha256="0" * 64) == (404, "verify.not_found")
+
+
+async def test_a_number_alone_or_with_a_wrong_date_tells_nothing(world: Any, sent: Any) -> None:
+    await issued(sent)
+    assert await refused(world, "number", number=NUMBER) == (422, "request.invalid")
+    assert await refused(world, "number", number=NUMBER, issued_on="2026-01-14") == (404, "verify.not_found")
+    assert await refused(world, "number", number="26000000002", issued_on=DAY) == (404, "verify.not_found")
+    assert await refused(world, "number", number="1' OR 1=1", issued_on=DAY) == (422, "request.invalid")
+
+
+async def test_a_result_past_its_last_day_is_told_so(world: Any, sent: Any) -> None:
+    await issued(sent, valid_until="2026-01-14")
+    assert (await ask(world, "number", number=NUMBER, issued_on=DAY)).json()["standing"] == "expired"
+
+
+async def test_the_last_day_still_counts(world: Any, sent: Any) -> None:
+    await issued(sent, valid_until=DAY)
+    assert (await ask(world, "number", number=NUMBER, issued_on=DAY)).json()["standing"] == "stands"
+
+
+async def test_numbers_cannot_be_tried_one_by_one(world: Any) -> None:
+    for number in range(world.settings.verifications_per_hour):
+        await refused(world, "number", number=f"{number:011d}", issued_on=DAY)
+    assert await refused(world, "number", number=NUMBER, issued_on=DAY) == (429, "request.throttled")
+    assert await refused(world, "codes", codes=["x"]) == (429, "request.throttled")
+    await world.clock.advance(3601)
+    assert await refused(world, "number", number=NUMBER, issued_on=DAY) == (404, "verify.not_found")
+
+
+# --- by codes -------------------------------------------------------------------------------------------------
+
+
+async def test_codes_tell_who_signed_what_and_whether_it_stands(world: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    await world.clock.advance(60)
+    answer = await ask(world, "codes", codes=codes(world, provider.notice, provider.official)[::-1])
+    found = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert found["standing"] == "stands" and found["content"]["text_ru"] == "Поставлены на учёт"
+    (signer,) = found["signers"]
+    assert signer["organisation"] == "999940000040" and signer["thumbprint"] == provider.official.thumbprint
+    assert (signer["then"]["good"], signer["now"]["good"], signer["stamped"]) == (True, True, False)
+
+
+async def test_a_certificate_revoked_later_is_told_and_does_not_undo_the_result(world: Any, sent: Any) -> None:
+    """The very signature the portal received: it was good then."""
+    provider = await issued(sent)
+    at = world.clock.now()
+    async with world.app.state.portal.db.read() as conn:
+        stored = await files.result_of(conn, provider.case)
+    assert stored is not None and stored.signature is not None
+    signature = stored.signature
+    await world.clock.advance(60)
+    await world.revoke(provider.official)
+    texts = encode(pack(Carried(provider.notice, signature, NUMBER), at), NUMBER, at)
+    (signer,) = (await ask(world, "codes", codes=texts)).json()["signers"]
+    assert signer["then"]["good"] and signer["now"]["problem"] == "certificate.revoked"
+    anew = codes(world, provider.notice, provider.official)
+    assert await refused(world, "codes", codes=anew) == (403, "certificate.revoked")
+
+
+async def test_another_document_under_the_number_is_told(world: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    other = codes(world, result_document(text_ru="Вы первый в очереди"), provider.official)
+    found = (await ask(world, "codes", codes=other)).json()
+    assert found["standing"] == "replaced" and found["issued"] is None
+
+
+async def test_a_result_the_portal_never_had_is_unknown(world: Any, sent: Any) -> None:
+    _, provider = sent
+    found = (await ask(world, "codes", codes=codes(world, provider.notice, provider.official))).json()
+    assert found["standing"] == "unknown" and found["signers"][0]["then"]["good"]
+
+
+async def test_a_private_person_signs_no_results(world: Any, citizen: Any) -> None:
+    texts = codes(world, result_document(), citizen.key)
+    assert await refused(world, "codes", codes=texts) == (422, "verify.not_official")
+
+
+async def test_a_forged_signature_or_number_is_refused(world: Any, sent: Any) -> None:
+    _, provider = sent
+    now, document = world.clock.now(), result_document()
+    other = sign_cms(b"another", provider.official, now)
+    forged = encode(pack(Carried(document, other, NUMBER), now), NUMBER, now)
+    assert await refused(world, "codes", codes=forged) == (422, "signature.of_other_data")
+    broken = encode(pack(Carried(document, b"\x30\x03abc", NUMBER), now), NUMBER, now)
+    assert await refused(world, "codes", codes=broken) == (400, "signature.cms_malformed")
+    misled = codes(world, document, provider.official, number="26000000002")
+    assert await refused(world, "codes", codes=misled) == (422, "barcode.package_invalid")
+    for odd in (b"not JSON", b'{"kind":"result","number":"26000000001","a":1,"a":2}', b"[]"):
+        assert await refused(world, "codes", codes=codes(world, odd, provider.official)) == (
+            422, "barcode.package_invalid",
+        )  # fmt: skip
+    application = codes(world, result_document(kind="application"), provider.official)
+    assert await refused(world, "codes", codes=application) == (422, "barcode.package_invalid")
+
+
+async def test_missing_and_mixed_codes_are_refused_in_the_readers_language(world: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    texts = codes(world, provider.notice, provider.official)
+    others = codes(world, provider.notice, provider.official, number="26000000002")
+    assert len(texts) > 1
+    for language, word in (("kk", "жетіспейді"), ("ru", "Не хватает"), ("en", "missing")):
+        problem = (await ask(world, "codes", language, codes=texts[1:])).json()
+        assert problem["code"] == "barcode.missing" and problem["missing"] == [1] and word in problem["title"]
+        assert problem["side"] == "sender"
+    assert await refused(world, "codes", codes=[*texts[:1], *others[1:]]) == (422, "barcode.mixed")
+    assert await refused(world, "codes", codes=[]) == (422, "request.invalid")
+    assert await refused(world, "codes", codes=["x" * 3000]) == (422, "request.invalid")
+    huge = await world.http.post("/v1/verify/codes", content=b"[" * (1024 * 1024))
+    assert (huge.status_code, huge.json()["code"]) == (413, "request.too_large")
+
+
+# --- by PDF ---------------------------------------------------------------------------------------------------
+
+
+async def upload(world: Any, pdf: bytes, kind: str = "application/pdf") -> httpx.Response:
+    return await world.http.post("/v1/verify/pdf", content=pdf, headers={"content-type": kind})
+
+
+async def test_the_page_the_portal_prints_says_it_is_not_signed(world: Any, citizen: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    pdf = (await citizen.get(f"/v1/cases/{provider.case}/result.pdf")).content
+    assert (await upload(world, pdf)).json()["code"] == "pdf.not_signed"
+
+
+async def signed_page(world: Any, official: Any, number: str = NUMBER) -> bytes:
+    """As the provider's workstation makes it."""
+    now, template = world.clock.now(), world.settings.home / "page.typ"
+    template.write_text('#set document(title: "x")\n#set text(font: "PT Sans")\n= №1', encoding="utf-8")
+    prepared = await prepare_page(await PdfTemplate(template).render({}, now), now, reason=number)
+    cms = sign_cms(prepared.to_sign, official, now)
+    evidence = Evidence(world.pki.root, [world.pki.issuing], [world.pki.crl(), world.pki.root_crl()])
+    return await finish_page(prepared, cms, world.pki.stamper(), evidence, now)
+
+
+async def test_a_signed_page_tells_who_signed_it_when_and_that_it_stands(world: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    pdf = await signed_page(world, provider.official)
+    at = world.clock.now().isoformat().replace("+00:00", "Z")
+    await world.clock.advance(60)
+    await world.revoke(provider.official)
+    answer = await upload(world, pdf)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    (signer,) = found["signers"]
+    assert (found["standing"], found["number"], found["issued"]["kind"]) == ("stands", NUMBER, "result")
+    assert (signer["level"], signer["stamped"], signer["signed_at"]) == ("B-LTA", True, at)
+    assert signer["then"]["good"] and signer["now"]["problem"] == "certificate.revoked"
+
+
+async def test_a_page_changed_after_signing_is_refused(world: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    pdf = await signed_page(world, provider.official)
+    assert (await upload(world, pdf + b"\n% more\n")).json()["code"] == "pdf.changed"
+    assert (await upload(world, pdf.replace(b"/Count 1", b"/Count 2", 1))).json()["code"] == "signature.invalid"
+
+
+async def test_a_page_somebody_else_signed_is_not_the_portals(world: Any, citizen: Any, sent: Any) -> None:
+    await issued(sent)
+    stranger = world.pki.person(citizen.iin, bin_="999940000099", profile="employee_sign")
+    assert (await upload(world, await signed_page(world, stranger))).json()["standing"] == "replaced"
+    unknown = await signed_page(world, stranger, "26000000009")
+    assert (await upload(world, unknown)).json()["standing"] == "unknown"
+    odd = await signed_page(world, stranger, "26000000001\x00' OR")
+    assert (await upload(world, odd)).json()["standing"] == "unknown"
+    private = await signed_page(world, citizen.key)
+    assert (await upload(world, private)).json()["code"] == "verify.not_official"
+
+
+async def test_what_is_no_pdf_or_too_long_is_refused(world: Any) -> None:
+    assert (await upload(world, b"PK\x03\x04")).json()["code"] == "pdf.unreadable"
+    assert (await upload(world, b"%PDF-", "text/plain")).json()["code"] == "request.media_type"
+    assert (await upload(world, b"%PDF-" + bytes(11 * 1024 * 1024))).json()["code"] == "request.too_large"
+
+
+# --- the page -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["kk", "ru"])
+async def test_the_page_is_in_the_readers_language_and_lets_no_foreign_script_in(world: Any, language: str) -> None:
+    answer = await world.http.get("/verify", headers={"accept-language": language})
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "script-src 'self'" in policy
+    assert f'<html lang="{language}">' in answer.text and WORDS[language]["title"] in answer.text
+    assert "{{" not in answer.text and not re.search(r"<script(?![^>]*src=)|style=|\son[a-z]+=", answer.text)
+    assert (await world.http.get("/verify", params={"lang": language})).text == answer.text
+
+
+async def test_the_page_has_every_word_in_both_languages_and_a_label_for_every_field(world: Any) -> None:
+    assert set(WORDS["kk"]) == set(WORDS["ru"]) and all(all(words.values()) for words in WORDS.values())
+    html = (await world.http.get("/verify", params={"lang": "kk"})).text
+    fields = re.findall(r"<(?:input|textarea) id=\"([a-z]+)\"", html)
+    assert fields == ["pdf", "codes", "number", "date"]
+    assert re.findall(r"<label for=\"([a-z]+)\"", html) == fields
+
+
+async def test_only_the_pages_own_files_are_served(world: Any) -> None:
+    for name, kind in (("verify.js", "text/javascript"), ("verify.css", "text/css")):
+        answer = await world.http.get(f"/verify/{name}")
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)
+        script = answer.text
+        assert "innerHTML" not in script and "http" not in script
+    for name in ("verify.html", "..%2fapp.py", "result.typ"):
+        assert (await world.http.get(f"/verify/{name}")).status_code == 404

@@ -1,0 +1,44 @@
+"""A page signed by an official and made lasting by this НУЦ alone: its stamps, its lists, its root."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from egovkit.clock import HandClock
+from egovkit.pdf import PdfTemplate
+from egovkit.signatures.cms import sign_cms
+from egovkit.signatures.documents import DocumentSignatures
+from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.pdf import check_pdf, finish_page, gather_evidence, prepare_page, revocation_lists
+from egovkit.signatures.stamps import StampService
+
+pytestmark = pytest.mark.service
+
+PAGE = '#set document(title: "Нәтиже")\n#set text(font: "PT Sans", lang: "kk")\n= Нәтиже'
+
+
+async def test_a_page_stands_by_what_nuc_stamps_and_publishes(twin: Any, clock: HandClock, tmp_path: Path) -> None:
+    issued = await twin.person(profile="employee_sign", bin="999940000010", organisation="Үлгілі бөлім")
+    official = SigningKey.load(base64.b64decode(issued["pkcs12"]), "Qwerty12")
+    (tmp_path / "page.typ").write_text(PAGE, encoding="utf-8")
+    page = await PdfTemplate(tmp_path / "page.typ").render({}, clock.now())
+    prepared = await prepare_page(page, clock.now(), reason="26000000001")
+    cms = sign_cms(prepared.to_sign, official, clock.now())
+    trust, began = await twin.trust(), clock.now()
+    assert (await DocumentSignatures(trust).verify(prepared.to_sign, cms, began, None)).refusal is None
+    root = x509.load_der_x509_certificate((await twin.http.get("/ca/root.cer")).content)
+    evidence = await gather_evidence(twin.http, str(twin.http.base_url), root)
+    stamper = StampService(twin.http, f"{twin.http.base_url}/tsp")
+    signed = await finish_page(prepared, cms, stamper, evidence, clock.now())
+    await clock.advance(timedelta(days=30).total_seconds())
+    assert (await twin.revoke(issued["serial"], "superseded")).status_code == 200
+    lists = await revocation_lists(twin.http, str(twin.http.base_url))
+    (found,) = (await check_pdf(signed, root, clock.now(), lists)).signatures
+    assert (found.ades, found.level, found.stamped, found.refusal) == ("PASSED", "B-LTA", True, None)
+    assert abs(found.existed_at - began) < timedelta(seconds=2)
