@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from websockets.asyncio.client import connect
 
 from egovkit.clock import SystemClock
-from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.testing.pki import TestPki
 from sandbox.cli import app
 
@@ -77,7 +77,7 @@ async def test_a_person_starts_it_says_yes_in_the_terminal_and_stops_it(tmp_path
             assert f"{PAGE} просит: createCAdESFromBase64" in question and f"ИИН {IIN}" in question
             started.stdin.write(b"1\n")
             signed = json.loads(await page.recv())["responseObject"]
-        facts = await verify_cms(b"11\n", base64.b64decode(signed), pki.trust(), pki.clock.now(), IIN)
+        facts = await DocumentSignatures(pki.trust()).verify(b"11\n", base64.b64decode(signed), pki.clock.now(), IIN)
         assert facts.refusal is None
         started.send_signal(signal.SIGTERM)
         assert await started.wait() == 0

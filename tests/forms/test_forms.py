@@ -70,7 +70,7 @@ def test_every_document_is_an_archive_for_every_reader_and_says_all_its_words(
 ) -> None:
     page = example_page(FOUND, output, [language])
     made = render(pages, page)
-    root = PdfReader(io.BytesIO(made)).trailer["/Root"].get_object()
+    root: Any = PdfReader(io.BytesIO(made)).trailer["/Root"].get_object()
     assert root["/Lang"] == language and root["/MarkInfo"]["/Marked"] and "/StructTreeRoot" in root
     metadata = root["/Metadata"].get_object().get_data().decode()
     assert "<pdfaid:part>2</pdfaid:part>" in metadata and "<pdfaid:conformance>A</pdfaid:conformance>" in metadata

@@ -10,7 +10,7 @@ import pytest
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
 from egovkit.signatures.agent import add_stamp, cms_pem, facts_of, is_issued_by, sign_content, sign_digest
-from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.xmldsig import MAX_PATH, XmlMalformed, sign_element, sign_enveloped
 from egovkit.testing.pki import TestPki
@@ -27,15 +27,17 @@ RSA_PERSON = PKI.person(IIN, key="rsa2048")
 async def test_over_a_hash_and_over_the_bytes_is_the_same_signature(key: SigningKey) -> None:
     hashed = await sign_digest(hashlib.sha256(DATA).digest(), key, NOW)
     for cms in (hashed, await sign_content(DATA, key, NOW, attached=False), cms_pem(hashed).encode()):
-        assert (await verify_cms(DATA, cms, PKI.trust(), NOW, IIN)).refusal is None
-        assert (await verify_cms(DATA + b" ", cms, PKI.trust(), NOW, IIN)).refusal == "signature.of_other_data"
+        assert (await DocumentSignatures(PKI.trust()).verify(DATA, cms, NOW, IIN)).refusal is None
+        assert (
+            await DocumentSignatures(PKI.trust()).verify(DATA + b" ", cms, NOW, IIN)
+        ).refusal == "signature.of_other_data"
 
 
 async def test_an_attached_signature_is_not_one_of_the_bus() -> None:
     attached = await sign_content(DATA, PERSON, NOW, attached=True)
     assert DATA in attached
     with pytest.raises(EgovError, match="not detached"):
-        await verify_cms(DATA, attached, PKI.trust(), NOW, IIN)
+        await DocumentSignatures(PKI.trust()).verify(DATA, attached, NOW, IIN)
 
 
 @pytest.mark.parametrize("digest", [b"", b"short", hashlib.sha512(DATA).digest()])

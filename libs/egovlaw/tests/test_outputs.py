@@ -111,9 +111,7 @@ def test_the_half_lost_form_of_tayynsha_keeps_every_field_of_the_act(outputs: Ou
     assert found is not None and {field.name for field in found.fields} - {"unique_number", "issued_on"} == (
         one.form.fields()
     )
-    assert {"уведомление", "назначена", "период", "специалист", "начальник", "отдела"} <= set(
-        own_words(one.form, "ru")
-    )
+    assert {"уведомление", "назначена", "период", "специалист", "начальник", "отдела"} <= set(own_words(one.form, "ru"))
 
 
 def test_every_field_of_a_printed_form_has_its_place_in_both_languages(outputs: Outputs) -> None:
@@ -138,7 +136,12 @@ def test_every_place_has_an_example(outputs: Outputs) -> None:
     ("file", "old", "new", "message"),
     [
         ("semey/housing-queue.positive.yaml", "kind: positive", "kind: yes", "kind"),
-        ("semey/housing-queue.positive.yaml", "{semey-housing-queue:", "{semey-housing:", "no regulation semey-housing"),
+        (
+            "semey/housing-queue.positive.yaml",
+            "{semey-housing-queue:",
+            "{semey-housing:",
+            "no regulation semey-housing",
+        ),
         ("semey/housing-queue.positive.yaml", "A32, ", "A99, ", "no decision A99"),
         ("semey/housing-queue.positive.yaml", "kind: positive", "kind: negative", "has another form"),
         ("general/receipt-refusal.yaml", 'wko-asp-recipient-certificate: "3', 'wko-oralman-status: "3', "no form of"),
@@ -213,7 +216,9 @@ def test_what_the_form_has_no_place_for_is_shown_under_it(outputs: Outputs) -> N
 
 
 def test_text_of_people_is_never_read_as_a_place(outputs: Outputs) -> None:
-    page = filled(outputs, "semey-housing-queue.positive", values={"applicant_name": "{queue_number}", "queue_number": 7})
+    page = filled(
+        outputs, "semey-housing-queue.positive", values={"applicant_name": "{queue_number}", "queue_number": 7}
+    )
     assert "ФИО заявителя: {queue_number}" in said(page, "ru")
 
 

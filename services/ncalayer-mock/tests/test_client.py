@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from egovkit.clock import SystemClock
-from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
 from ncalayer_mock.app import Agent, create_agent, running
@@ -117,7 +117,7 @@ async def test_the_unmodified_client_works_in_node_over_wss(
         (base64.b64decode(got["cades"]), b"11\n"),
         (base64.b64decode(got["older"]), b"11\n"),
     ):
-        facts = await verify_cms(data, cms, authority.trust(), authority.clock.now(), IIN)
+        facts = await DocumentSignatures(authority.trust()).verify(data, cms, authority.clock.now(), IIN)
         assert facts.refusal is None
     assert stamp_in(der_of(got["cms"]))[0] and stamp_in(base64.b64decode(got["older"]))[0]
     assert openssl_content(der_of(got["attached"]), authority, tmp_path) == b"11\n"
@@ -230,7 +230,9 @@ async def test_the_unmodified_client_works_in_chromium(
             trust = agent.files.authority if agent.files else None
             got = await in_browser(agent, site, browser, tmp_path / "person", trust)
     assert (got["origin"], got.get("error"), got["version"]) == (site.origin, None, "1.4")
-    facts = await verify_cms("Өтініш".encode(), got["cms"].encode(), authority.trust(), authority.clock.now(), IIN)
+    facts = await DocumentSignatures(authority.trust()).verify(
+        "Өтініш".encode(), got["cms"].encode(), authority.clock.now(), IIN
+    )
     assert facts.refusal is None
     assert xml_holds(got["xml"], citizen).text == "Өтініш"
     assert got["canceled"] is True

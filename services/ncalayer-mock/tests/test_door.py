@@ -20,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from egovkit.clock import HandClock
-from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
 from ncalayer_mock import api
@@ -188,7 +188,7 @@ async def test_over_tls_who_trusts_the_agents_authority_is_served_and_others_lea
         async with page(agent, ssl=trusting) as socket:
             await socket.send(json.dumps(SIGN))
             signed = json.loads(await socket.recv())["responseObject"]
-        facts = await verify_cms(b"11\n", base64.b64decode(signed), pki.trust(), clock.now(), IIN)
+        facts = await DocumentSignatures(pki.trust()).verify(b"11\n", base64.b64decode(signed), clock.now(), IIN)
         assert facts.refusal is None
         with pytest.raises(ssl.SSLCertVerificationError):
             await connect(agent.address, origin=PAGE, proxy=None)

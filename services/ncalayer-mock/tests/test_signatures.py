@@ -18,7 +18,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from egovkit.clock import HandClock
 from egovkit.signatures.agent import cms_pem
-from egovkit.signatures.cms import verify_cms
+from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
 from ncalayer_mock.app import Agent
@@ -34,7 +34,7 @@ XML = '<application xmlns="urn:x"><!-- a remark --><rooms>3</rooms></application
 
 
 async def refusal(pki: TestPki, clock: HandClock, cms: bytes, data: bytes = DATA) -> str | None:
-    facts = await verify_cms(data, cms, pki.trust(), clock.now(), IIN)
+    facts = await DocumentSignatures(pki.trust()).verify(data, cms, clock.now(), IIN)
     assert facts.signing_time == clock.now()
     return facts.refusal
 
@@ -127,7 +127,7 @@ async def test_the_older_interface_gives_base64_of_der(
 async def test_an_rsa_key_signs_as_well(agent: Agent, page: Page, pki: TestPki, clock: HandClock) -> None:
     give(agent, pki.person(OTHER_IIN, key="rsa2048"), "rsa.p12")
     [pem] = (await page.basics(BASE64, signing=DETACHED, iin=OTHER_IIN))["body"]["result"]
-    facts = await verify_cms(DATA, pem.encode(), pki.trust(), clock.now(), OTHER_IIN)
+    facts = await DocumentSignatures(pki.trust()).verify(DATA, pem.encode(), clock.now(), OTHER_IIN)
     assert facts.refusal is None
 
 
@@ -263,10 +263,10 @@ def stamper(pki: TestPki) -> Any:
     from pyhanko.sign.timestamps import DummyTimeStamper
     from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-    from egovkit.signatures.authority import Usage
+    from egovkit.signatures.authority import PROFILES
     from egovkit.signatures.keys import der
 
-    key = pki.system("tsa", usage=Usage(("1.3.6.1.5.5.7.3.8",)), key="rsa2048")  # it knows no other keys
+    key = pki.system("tsa", usage=PROFILES["stamping"], key="rsa2048")  # it knows no other keys
     private = key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return DummyTimeStamper(
         x509.Certificate.load(der(key.certificate)),

@@ -105,7 +105,7 @@ def _facts(common: Mapping[str, Any], output: Output, facts: PageFacts) -> list[
     if facts.iin:
         rows.append((common["applicant"], {"kk": facts.iin, "ru": facts.iin}))
     if facts.valid_until is not None:
-        until = {one: date_in(common, facts.valid_until, one) for one in LANGUAGES}
+        until: Both = {one: date_in(common, facts.valid_until, one) for one in LANGUAGES}
         rows.append((common["valid_until"], until))
     return [{"label": label, "value": value} for label, value in rows]
 
@@ -161,9 +161,7 @@ def _provider(output: Output) -> Both:
 class _Filling:
     """One language of one document."""
 
-    def __init__(
-        self, common: Mapping[str, Any], output: Output, known: Mapping[str, Any], language: Language
-    ) -> None:
+    def __init__(self, common: Mapping[str, Any], output: Output, known: Mapping[str, Any], language: Language) -> None:
         self._common, self._known, self._language = common, known, language
         fields = [field for form in output.regulation.forms for field in form.fields]
         self._options = {
@@ -206,7 +204,7 @@ class _Filling:
         return self.shown(value)
 
     def _part(self, day: date, part: str) -> str:
-        month = self._common["months"][self._language][day.month - 1]
+        month: str = self._common["months"][self._language][day.month - 1]
         return {"day": str(day.day), "month": month, "year": str(day.year), "day_month": f"{day.day} {month}"}[part]
 
     def _rows(self, item: Item) -> list[list[str]]:

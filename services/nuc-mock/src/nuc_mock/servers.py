@@ -5,21 +5,34 @@ it over at its first start (`authority_file`), with the register of what was iss
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.clock import Clock
 from egovkit.ids import Ids
 from nuc_mock import domain, store
-from nuc_mock.domain import CertificateOrder, Profile
-from nuc_mock.service import BACKDATE, addresses_of, make_authorities
+from nuc_mock.domain import CertificateOrder, KeyKind, Profile
 from nuc_mock.settings import Settings
+from nuc_mock.store import Authorities
 
-__all__ = ["MadeServers", "certify_servers", "new_authority"]
+__all__ = [
+    "MadeServers",
+    "addresses_of",
+    "addresses_of_root",
+    "certify_servers",
+    "enter",
+    "make_authorities",
+    "new_authority",
+]
+
+BACKDATE = timedelta(minutes=1)  # clocks of two systems differ: a certificate is good the moment it arrives
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,7 @@ def certify_servers(
             not_after=begins + timedelta(days=settings.system_days),
             hosts=tuple(called),
         )
-        key = domain.new_key(domain.KeyKind.P256)
+        key = domain.new_key(KeyKind.P256)
         serial = domain.serial_from(ids.token())
         made = domain.build_certificate(by.issuing, key.public_key(), order, serial, at)
         chains[name] = domain.pem_of([made, by.issuing.certificate]).encode()
@@ -63,3 +76,57 @@ def certify_servers(
         issued.append(made)
     root = domain.pem_of([by.root.certificate]).encode()
     return MadeServers(root, chains, keys, domain.pem_of(issued).encode())
+
+
+async def enter(conn: AsyncConnection, file: Path, now: datetime) -> list[dict[str, str]]:
+    """Those of the PEM file that the register does not know yet, into it; what the audit is told of each."""
+    entered = []
+    for certificate in domain.certificates_of(await asyncio.to_thread(file.read_bytes)):
+        row = _row(certificate, now)
+        if await store.certificate(conn, row["serial"]) is None:
+            await store.add_certificate(conn, row)
+            entered.append({name: row[name] for name in ("serial", "thumbprint", "profile")})
+    return entered
+
+
+def _row(certificate: domain.Certificate, now: datetime) -> dict[str, Any]:
+    return {
+        "serial": domain.serial_text(certificate.serial_number),
+        "thumbprint": domain.thumbprint(certificate),
+        "profile": Profile.SERVER.value,
+        "key": domain.key_name(certificate.public_key()),
+        "common_name": domain.common_name_of(certificate),
+        "oddities": "[]",
+        "not_before": certificate.not_valid_before_utc,
+        "not_after": certificate.not_valid_after_utc,
+        "issued_at": now,
+        "der": domain.der_of(certificate),
+        "generation": 1,
+    }
+
+
+def make_authorities(settings: Settings, ids: Ids) -> Authorities:
+    """A new root, and the issuing authority under it."""
+    kind = KeyKind(settings.authority_key)
+    root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
+    root = domain.Authority(domain.build_root(root_key, domain.serial_from(ids.token())), root_key)
+    serial = domain.serial_from(ids.token())
+    return Authorities(
+        root, domain.Authority(domain.build_issuing(root, key, serial, addresses_of_root(settings)), key)
+    )
+
+
+def addresses_of(settings: Settings, generation: int) -> domain.Addresses:
+    """Of the key that signs: what is found there can be checked with that key, also when there are newer ones."""
+    base = settings.base_url
+    return domain.Addresses(
+        crl=f"{base}/crl/{generation}",
+        issuer=f"{base}/ca/issuing-{generation}.cer",
+        ocsp=f"{base}/ocsp",
+        delta=f"{base}/crl/{generation}/delta",
+    )
+
+
+def addresses_of_root(settings: Settings) -> domain.Addresses:
+    base = settings.base_url
+    return domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")

@@ -19,12 +19,11 @@ from egovkit.journal import Journal, JournalEntry
 from egovkit.log import get_logger
 from egovkit.sandbox.fault_names import AUTHORITY
 from egovkit.sandbox.faults import Faults
-from nuc_mock import domain, store, tables
+from nuc_mock import domain, servers, store, tables
 from nuc_mock.domain import CertificateOrder, Event, KeyKind, Oddity, OddKeyKind, Profile, PublicKey, Reason, State
 from nuc_mock.settings import Settings
 from nuc_mock.store import ISSUING, ROOT, Authorities, IssuedCertificate, PublishedList, Search
 
-BACKDATE = timedelta(minutes=1)  # clocks of two systems differ: a certificate is good the moment it arrives
 RETRY_SECONDS = 5.0  # after a failed renewal; half of a list's life is left to succeed
 
 _log = get_logger("nuc_mock")
@@ -271,7 +270,7 @@ class Nuc:
         try:
             if begins is None:
                 # An end in the past asks for an expired certificate: let it have lived its life.
-                begins = ends - life if ends is not None and ends <= now else now - BACKDATE
+                begins = ends - life if ends is not None and ends <= now else now - servers.BACKDATE
             return _whole(begins), _whole(ends or begins + life)
         except OverflowError:  # a date at the edge of the calendar
             name = "not_before" if ends is None else "not_after"
@@ -328,30 +327,9 @@ class Nuc:
 
     async def _enter_servers(self, conn: AsyncConnection) -> None:
         """What was issued before there was a register, into the register: it can be looked up and revoked there."""
-        file = self._settings.servers_file
-        if file is None:
-            return
-        for certificate in domain.certificates_of(await asyncio.to_thread(file.read_bytes)):
-            serial = domain.serial_text(certificate.serial_number)
-            if await store.certificate(conn, serial) is None:
-                await store.add_certificate(conn, self._server_row(certificate))
-                facts = {"serial": serial, "thumbprint": domain.thumbprint(certificate)}
-                await self._audit(conn, "certificate.entered", **facts, profile=Profile.SERVER.value)
-
-    def _server_row(self, certificate: domain.Certificate) -> dict[str, Any]:
-        return {
-            "serial": domain.serial_text(certificate.serial_number),
-            "thumbprint": domain.thumbprint(certificate),
-            "profile": Profile.SERVER.value,
-            "key": domain.key_name(certificate.public_key()),
-            "common_name": domain.common_name_of(certificate),
-            "oddities": "[]",
-            "not_before": certificate.not_valid_before_utc,
-            "not_after": certificate.not_valid_after_utc,
-            "issued_at": self._clock.now(),
-            "der": domain.der_of(certificate),
-            "generation": 1,
-        }
+        if self._settings.servers_file is not None:
+            for facts in await servers.enter(conn, self._settings.servers_file, self._clock.now()):
+                await self._audit(conn, "certificate.entered", **facts)
 
     # --- revoking
 
@@ -611,11 +589,11 @@ class Nuc:
     # --- making
 
     def _addresses(self, generation: int) -> domain.Addresses:
-        return addresses_of(self._settings, generation)
+        return servers.addresses_of(self._settings, generation)
 
     def _make_issuing(self) -> domain.Authority:
         key = domain.new_authority_key(KeyKind(self._settings.authority_key))
-        at = addresses_of_root(self._settings)
+        at = servers.addresses_of_root(self._settings)
         return domain.Authority(domain.build_issuing(self.authorities.root, key, self._serial(), at), key)
 
     def _serial(self) -> int:
@@ -624,34 +602,7 @@ class Nuc:
     def _make_authorities(self) -> Authorities:
         if self._settings.authority_file is not None:
             return store.authorities_of(self._settings.authority_file)
-        return make_authorities(self._settings, self._ids)
-
-
-def make_authorities(settings: Settings, ids: Ids) -> Authorities:
-    """A new root, and the issuing authority under it."""
-    kind = KeyKind(settings.authority_key)
-    root_key, key = domain.new_authority_key(kind), domain.new_authority_key(kind)
-    root = domain.Authority(domain.build_root(root_key, domain.serial_from(ids.token())), root_key)
-    serial = domain.serial_from(ids.token())
-    return Authorities(
-        root, domain.Authority(domain.build_issuing(root, key, serial, addresses_of_root(settings)), key)
-    )
-
-
-def addresses_of(settings: Settings, generation: int) -> domain.Addresses:
-    """Of the key that signs: what is found there can be checked with that key, also when there are newer ones."""
-    base = settings.base_url
-    return domain.Addresses(
-        crl=f"{base}/crl/{generation}",
-        issuer=f"{base}/ca/issuing-{generation}.cer",
-        ocsp=f"{base}/ocsp",
-        delta=f"{base}/crl/{generation}/delta",
-    )
-
-
-def addresses_of_root(settings: Settings) -> domain.Addresses:
-    base = settings.base_url
-    return domain.Addresses(crl=f"{base}/crl/root", issuer=f"{base}/ca/root.cer")
+        return servers.make_authorities(self._settings, self._ids)
 
 
 def _holder(old: IssuedCertificate) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a citizen's signing agent makes of a key: CMS with or without the data, over data or a ready hash, with or
 without a time stamp; and what it tells of a certificate. All by pyHanko.
 
-No service uses this: `cms.verify_cms` reads what it makes. CAdES-BES (ETSI EN 319 122-1), with a stamp CAdES-T.
+No service uses this: `documents` verifies what it makes. CAdES-BES (ETSI EN 319 122-1), with a stamp CAdES-T.
 """
 
 # mypy: disable-error-code="no-untyped-call"

@@ -361,19 +361,12 @@ class TrustSource:
     async def _fetch_issuing(self) -> None:
         if self._etag is not None:
             return  # a new issuing authority shows itself by a CRL that the known ones didn't sign
-        address = f"{self._base}/ca/issuing.cer"
-        for _ in range(MAX_KEYS):
-            answer = await self._http.get(address)
-            answer.raise_for_status()
+        for one in await issuing_authorities(self._http, self._base):
             try:
-                certificate = load_certificate(answer.content)
+                certificate = load_certificate(one)
             except ValueError:
                 raise EgovError("certificate.untrusted", thumbprint="") from None
             self.store.add_intermediate(certificate)
-            # What the authority's key before this one has signed is still about (RFC 5829).
-            if (before := _predecessor(answer)) is None:
-                return
-            address = before
 
     async def _fetch_crl(self) -> None:
         headers = {"if-none-match": self._etag} if self._etag else {}
@@ -387,6 +380,21 @@ class TrustSource:
             self._etag = None  # next time the issuing certificate is asked for again
             raise
         self._etag = answer.headers.get("etag")
+
+
+async def issuing_authorities(http: httpx.AsyncClient, nuc_url: str) -> list[bytes]:
+    """НУЦ's certificate of its issuing authority, and of the keys before it, whose certificates are still about.
+
+    httpx.HTTPError when НУЦ doesn't answer or answers with an error.
+    """
+    found: list[bytes] = []
+    address: str | None = f"{nuc_url}/ca/issuing.cer"
+    while address is not None and len(found) < MAX_KEYS:
+        answer = await http.get(address)
+        answer.raise_for_status()
+        found.append(answer.content)
+        address = _predecessor(answer)
+    return found
 
 
 def _predecessor(answer: httpx.Response) -> str | None:

@@ -12,6 +12,7 @@ import base64
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -94,8 +95,8 @@ async def make() -> tuple[dict[str, bytes], list[Case]]:
     """The files of `world/` and the cases, by name."""
     world = _World()
     cases = [*_good(world), *_unreadable(world), *_form(world), *_attributes(world), *_data(world)]
-    cases += [*_certificates(world), *_answers(world)]
-    cases += [await one for one in _stamped(world)]
+    cases += [*_certificates(world), *_answers(world), *_no_answers(world)]
+    cases += [await one for one in (*_stamped(world), *_changed_stamps(world))]
     return world.files(), sorted(cases, key=lambda one: one.name)
 
 
@@ -243,49 +244,60 @@ def _named(certificate: bytes, digest: bytes | None = None) -> Any:
     return cms.CMSAttribute({"type": ESS, "values": [value]})
 
 
-def _attributes(w: _World) -> Iterator[Case]:
-    from asn1crypto import cms
+def _digest(told: list[Any]) -> Any:
+    return next(one for one in told if one["type"].native == "message_digest")
+
+
+def _first_version(told: list[Any], certificate: bytes) -> list[Any]:
+    from asn1crypto import x509 as asn1_x509
     from pyhanko.sign.general import as_signing_certificate, simple_cms_attribute
 
+    own = as_signing_certificate(asn1_x509.Certificate.load(certificate))
+    return [*_but(told, ESS), simple_cms_attribute("signing_certificate", own)]
+
+
+def _doubled(told: list[Any]) -> list[Any]:
+    from asn1crypto import cms
+
+    values = [_digest(told)["values"][0].native, bytes(32)]
+    return [*_but(told, "message_digest"), cms.CMSAttribute({"type": "message_digest", "values": values})]
+
+
+def _other_type(told: list[Any]) -> list[Any]:
+    from asn1crypto import cms
+
+    return [*_but(told, "content_type"), cms.CMSAttribute({"type": "content_type", "values": ["tst_info"]})]
+
+
+def _attributes(w: _World) -> Iterator[Case]:
     def anew(change: Callable[[list[Any]], list[Any]]) -> bytes:
         return resigned(w.signed, w.person, change)
-
-    def first_version(told: list[Any]) -> list[Any]:
-        from asn1crypto import x509 as asn1_x509
-
-        own = as_signing_certificate(asn1_x509.Certificate.load(der(w.person.certificate)))
-        return [*_but(told, ESS), simple_cms_attribute("signing_certificate", own)]
-
-    def digest(told: list[Any]) -> Any:
-        return next(one for one in told if one["type"].native == "message_digest")
-
-    def doubled(told: list[Any]) -> list[Any]:
-        values = [digest(told)["values"][0].native, bytes(32)]
-        return [*_but(told, "message_digest"), cms.CMSAttribute({"type": "message_digest", "values": values})]
-
-    def other_type(told: list[Any]) -> list[Any]:
-        return [*_but(told, "content_type"), cms.CMSAttribute({"type": "content_type", "values": ["tst_info"]})]
 
     no_name, other = "no signing-certificate-v2: not CAdES", "signing-certificate-v2 names another certificate"
     twice = "an attribute twice"
     yield _malformed("no-signing-certificate", "CMS, not CAdES", anew(lambda told: _but(told, ESS)), no_name)
-    yield _malformed("signing-certificate-v1", "Named by SHA-1 alone", anew(first_version), no_name)
+    yield _malformed(
+        "signing-certificate-v1",
+        "Named by SHA-1 alone",
+        anew(lambda told: _first_version(told, der(w.person.certificate))),
+        no_name,
+    )
     wrong = anew(lambda told: [*_but(told, ESS), _named(b"", bytes(32))])
     yield _malformed("ess-wrong-hash", "The attribute's hash is of nothing", wrong, other)
     above = anew(lambda told: [*_but(told, ESS), _named(der(w.pki.issuing))])
     yield _malformed("ess-of-issuer", "The attribute names the issuer", above, other)
-    yield _malformed("two-digests", "messageDigest twice", anew(lambda told: [*told, digest(told)]), twice)
+    yield _malformed("two-digests", "messageDigest twice", anew(lambda told: [*told, _digest(told)]), twice)
     yield _malformed(
         "two-ess", "signing-certificate-v2 twice", anew(lambda told: [*told, _named(der(w.pki.issuing))]), twice
     )
     values = "an attribute without exactly one value"
-    yield _malformed("two-values", "messageDigest of two values", anew(doubled), values)
+    yield _malformed("two-values", "messageDigest of two values", anew(_doubled), values)
     bare = anew(lambda told: _but(told, "content_type"))
     yield _malformed("no-content-type", "No content-type attribute", bare, "no content-type")
     undigested = anew(lambda told: _but(told, "message_digest"))
     yield _malformed("no-message-digest", "No message-digest attribute", undigested, "no message-digest")
     yield _malformed(
-        "attribute-of-other-type", "content-type says another", anew(other_type), "content-type is not data"
+        "attribute-of-other-type", "content-type says another", anew(_other_type), "content-type is not data"
     )
 
 
@@ -351,22 +363,22 @@ def _certificates(w: _World) -> Iterator[Case]:
     yield of("stale-list", "The list is a day too old", w.person, "revocation_unknown", crl="stale.crl")
 
 
+def _answered(w: _World, name: str, title: str, reply: bytes | None, expect: Outcome, **more: Any) -> Case:
+    told = more.pop("told", {"status": 200, "reply": "ocsp.der"})
+    ocsp = {"nonce": NONCE.hex(), **told}
+    if name in _UNUSABLE:
+        ocsp["unusable"] = _UNUSABLE[name]
+    crl = more.pop("crl", None)
+    return _case(f"ocsp-{name}", title, w.signed, expect, ocsp=ocsp, reply=reply, crl=crl, **more)
+
+
+def _said(w: _World, responder: SigningKey | None = None, nonce: bytes | None = NONCE, **how: Any) -> bytes:
+    return replace(_answer(w), **how).signed(responder or w.responder, nonce)
+
+
 def _answers(w: _World) -> Iterator[Case]:
-    """What the authority answers; where the answer is unusable the list decides, and without one nobody."""
-    unknown, good = Outcome("certificate.revocation_unknown"), _answer(w)
-
-    def of(name: str, title: str, reply: bytes | None, expect: Outcome, **more: Any) -> Case:
-        told = more.pop("told", {"status": 200, "reply": "ocsp.der"})
-        ocsp = {"nonce": NONCE.hex(), **told}
-        if name in _UNUSABLE:
-            ocsp["unusable"] = _UNUSABLE[name]
-        crl = more.pop("crl", None)
-        return _case(f"ocsp-{name}", title, w.signed, expect, ocsp=ocsp, reply=reply, crl=crl, **more)
-
-    def said(responder: SigningKey | None = None, nonce: bytes | None = NONCE, **how: Any) -> bytes:
-        return replace(good, **how).signed(responder or w.responder, nonce)
-
-    revoked = Outcome("certificate.revoked")
+    """What the authority answers, and is heard."""
+    of, said, revoked = partial(_answered, w), partial(_said, w), Outcome("certificate.revoked")
     yield of("good", "Good, and no list at all", said(), GOOD)
     by_issuer = SigningKey(w.issuer.private_key, w.pki.issuing)
     yield of("by-the-issuer", "Signed by the issuer itself", said(by_issuer), GOOD)
@@ -380,6 +392,11 @@ def _answers(w: _World) -> Iterator[Case]:
     hold = said(said="revoked", since=NOW - DAY, reason="certificate_hold")
     yield of("on-hold", "On hold", hold, revoked)
     yield of("revoked-later", "Revoked from tomorrow on", said(said="revoked", since=NOW + DAY), GOOD)
+
+
+def _no_answers(w: _World) -> Iterator[Case]:
+    """Where the answer is unusable the list decides, and without one nobody."""
+    of, said, unknown = partial(_answered, w), partial(_said, w), Outcome("certificate.revocation_unknown")
     yield of("redirect-with-list", "Sends elsewhere; the list says good", None, GOOD, told=_REDIRECT, crl="current.crl")
     yield of("try-later-with-list", "Try later; the list says good", ocsp_failure("try_later"), GOOD, crl="current.crl")
     yield of("redirect", "Sends elsewhere", None, unknown, told=_REDIRECT)
@@ -445,9 +462,6 @@ def _stamped(w: _World) -> Iterator[Awaitable[Case]]:
         cms = await stamp_cms(cms, LittleStamps(*by))
         return _case(f"{'good' if code is None else 'stamp'}-{name}", title, cms, Outcome(code), **more)
 
-    async def changed(name: str, title: str, change: Callable[[bytes], bytes], expect: Outcome) -> Case:
-        return _case(f"stamp-{name}", title, change(await stamp_cms(w.signed, LittleStamps(w.tsa, month))), expect)
-
     def by(key: SigningKey, at: datetime = month) -> tuple[SigningKey, datetime]:
         return key, at
 
@@ -478,6 +492,13 @@ def _stamped(w: _World) -> Iterator[Awaitable[Case]]:
     yield of("usage-not-critical", "timeStamping not critical", w.signed, by(careless), "stamp.not_trusted")
     yield of("by-a-person", "By a person's key", w.signed, by(w.rsa), "stamp.not_trusted")
     yield of("revoked-authority", "By a revoked key", w.signed, by(w.revoked_tsa), "stamp.not_trusted")
+
+
+def _changed_stamps(w: _World) -> Iterator[Awaitable[Case]]:
+    async def changed(name: str, title: str, change: Callable[[bytes], bytes], expect: Outcome) -> Case:
+        stamped = await stamp_cms(w.signed, LittleStamps(w.tsa, NOW - HOUR))
+        return _case(f"stamp-{name}", title, change(stamped), expect)
+
     yield changed("of-other-signature", "Over another signature", _moved(w), Outcome("stamp.of_other_data"))
     yield changed("tampered", "One bit of the stamp", _bad_token, Outcome("stamp.invalid"))
     two = Outcome(MALFORMED, "more than one time stamp")

@@ -21,7 +21,10 @@ def forms_page(outputs: Outputs) -> str:
         if regulation.code != last:
             last = regulation.code
             rows += [f"\n## {regulation.code}\n", regulation.title_ru + "\n"]
-            rows += ["| document | clause | form | file | Kazakh | decisions |", "| --- | --- | --- | --- | --- | --- |"]
+            rows += [
+                "| document | clause | form | file | Kazakh | decisions |",
+                "| --- | --- | --- | --- | --- | --- |",
+            ]
         origin = "general"
         if form.printed:
             origin = "printed, restored in part" if form.restored else "printed"

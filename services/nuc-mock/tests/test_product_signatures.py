@@ -1,0 +1,35 @@
+"""The twin's answers and stamps as the product's own verifier hears them."""
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+from egovkit.clock import HandClock
+from egovkit.signatures.cms import sign_cms, stamp_cms
+from egovkit.signatures.documents import DocumentSignatures
+from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.ocsp import OcspClient
+from egovkit.signatures.stamps import StampService
+
+IIN, DATA = "991231600012", b'{"kind":"application"}'
+
+
+async def test_a_person_on_hold_is_refused_by_ocsp_alone_and_what_was_stamped_before_stands(
+    twin: Any, clock: HandClock
+) -> None:
+    issued = await twin.person()
+    key = SigningKey.load(base64.b64decode(issued["pkcs12"]), "Qwerty12")
+    bare = sign_cms(DATA, key, clock.now())
+    stamped = await stamp_cms(bare, StampService(twin.http, "http://nuc/tsp"))
+    trust = await twin.trust()  # its list is from before the revocation, and stays so
+
+    async def checked(cms: bytes) -> tuple[str | None, str | None, str | None]:
+        client = OcspClient(twin.http, clock, "http://nuc")
+        facts = await DocumentSignatures(trust, client).verify(DATA, cms, clock.now(), IIN)
+        return facts.refusal, None if facts.revocation is None else facts.revocation.source, facts.ocsp
+
+    assert await checked(bare) == await checked(stamped) == (None, "ocsp", None)
+    await clock.advance(timedelta(minutes=10))
+    await twin.revoke(issued["serial"], "certificateHold")
+    assert await checked(bare) == ("certificate.revoked", "ocsp", None)
+    assert await checked(stamped) == (None, "ocsp", None)
