@@ -46,7 +46,7 @@ def test_every_fault_of_messages_and_calls_has_its_code_under_that_name() -> Non
 
 
 def test_the_authority_knows_its_faults_by_the_catalogues_names() -> None:
-    service = (ROOT / "services/nuc-mock/src/nuc_mock/service.py").read_text()
+    service = (ROOT / "services/nuc-mock/src/nuc_mock/service/nuc.py").read_text()
     asked = {node.args[0].value for node in ast.walk(ast.parse(service)) if is_call_of(node, "_fault")}
     assert asked == biting(AUTHORITY)
 

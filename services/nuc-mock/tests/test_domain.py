@@ -58,6 +58,7 @@ ORDERS = {
     Profile.PERSON_SIGN: PERSON,
     Profile.PERSON_AUTH: replace(PERSON, profile=Profile.PERSON_AUTH),
     Profile.EMPLOYEE_SIGN: EMPLOYEE,
+    Profile.SERVER: replace(SYSTEM, profile=Profile.SERVER),
     **{
         one: replace(EMPLOYEE, profile=one)
         for one in (

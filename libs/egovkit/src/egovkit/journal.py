@@ -131,7 +131,7 @@ class Journal:
         self.tables = tables
         self.writer = writer
         self._key = key
-        self._bodies = bodies
+        self.bodies = bodies
         heads = tables.heads
         # Made once: SQLAlchemy spends more on making a statement than on running one that it knows.
         self._head = select(heads.c.position, heads.c.head).where(heads.c.writer == writer).with_for_update()
@@ -174,8 +174,8 @@ class Journal:
 
     def _stored(self, row: JournalRow) -> dict[str, Any]:
         columns = _columns(row)
-        if self._bodies is not None and row.body is not None:
-            columns["body"] = self._bodies.seal(row.body, row.writer, row.position)
+        if self.bodies is not None and row.body is not None:
+            columns["body"] = self.bodies.seal(row.body, row.writer, row.position)
         return columns
 
     def _signed(self, row: JournalRow, key: KeyCustody) -> JournalRow:

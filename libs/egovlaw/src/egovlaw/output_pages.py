@@ -66,7 +66,7 @@ def page_of(outputs: Outputs, output: Output, facts: PageFacts) -> Json:
         "number": [common["number"], facts.number or NOTHING],
         "issued": [common["issued"], {one: date_in(common, facts.issued_at, one) for one in LANGUAGES}],
         "facts": _facts(common, output, facts),
-        "parts": [_part(common, output, facts, known, rest, language) for language in facts.languages],
+        "parts": [_part(common, output, facts, known, rest, language=language) for language in facts.languages],
         "signature": _signature(common, facts),
         "notes": [{one: note[one] for one in LANGUAGES} for note in notes],
         "codes": list(facts.codes),
@@ -116,6 +116,7 @@ def _part(
     facts: PageFacts,
     known: Mapping[str, Any],
     rest: Sequence[Sequence[Any]],
+    *,
     language: Language,
 ) -> Json:
     filling = _Filling(common, output, known, language)

@@ -352,6 +352,7 @@ async def move_certificate(
     state: State,
     listed_at: datetime | None,
     reason: Reason | None,
+    *,
     changed_in: int,
 ) -> bool:
     """Compare-and-set on the version; False when somebody else was first."""

@@ -73,7 +73,7 @@ async def _limits(ws: Workstation, conn: AsyncConnection, case: Case) -> list[Li
     channel = None if regulation is None else regulation.channels.get(case.channel)
     if channel is None:
         return []
-    rows = await read_rows(conn, ws.journal.tables, case_id=case.id)
+    rows = await read_rows(conn, ws.journal.tables, case_id=case.id, bodies=ws.journal.bodies)
     told = [row.facts for row in in_time(rows) if row.kind in ("step", "envelope")]
     return limits_used(channel, [_spent(channel, facts) for facts in told if facts.get("step")])
 
@@ -111,7 +111,7 @@ async def history(ws: Workstation, person: Staff, case_id: str) -> tuple[list[Jo
     """The case in our own journal, row by row, with the names of those who acted."""
     async with ws.db.read() as conn:
         await work.visible_case(conn, person, case_id)
-        rows = await read_rows(conn, ws.journal.tables, case_id=case_id)
+        rows = await read_rows(conn, ws.journal.tables, case_id=case_id, bodies=ws.journal.bodies)
         actors = {str(row.facts["by"]) for row in rows if row.facts.get("by")}
         names = await people.names(conn, actors)
     return in_time(rows), names

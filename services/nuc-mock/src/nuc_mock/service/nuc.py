@@ -1,10 +1,12 @@
-"""What the authority does: one public method per use, one transaction each."""
+"""What the authority does: one public method per use, one transaction each.
+
+Budget: its uses share keys, lists and the order in which they lock; apart, each would have to be told of the others.
+"""
 
 import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,45 +22,14 @@ from egovkit.log import get_logger
 from egovkit.sandbox.fault_names import AUTHORITY
 from egovkit.sandbox.faults import Faults
 from nuc_mock import domain, servers, store, tables
-from nuc_mock.domain import CertificateOrder, Event, KeyKind, Oddity, OddKeyKind, Profile, PublicKey, Reason, State
+from nuc_mock.domain import CertificateOrder, Event, KeyKind, OddKeyKind, Profile, PublicKey, Reason, State
+from nuc_mock.service.wanted import BuildService, Dates, Generation, Keep, Wanted, field_error, holder, renew_at, whole
 from nuc_mock.settings import Settings
 from nuc_mock.store import ISSUING, ROOT, Authorities, IssuedCertificate, PublishedList, Search
 
 RETRY_SECONDS = 5.0  # after a failed renewal; half of a list's life is left to succeed
 
 _log = get_logger("nuc_mock")
-
-Dates = tuple[datetime | None, datetime | None]  # not before, not after
-BuildService = Callable[[domain.Authority, domain.AuthorityKey, int, domain.Addresses], domain.Certificate]
-
-# Called inside the transaction of an issue, with what was issued: the edge keeps its answer there.
-Keep = Callable[[AsyncConnection, IssuedCertificate], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A certificate somebody asks for. Dates that are left out follow from the profile and the clock."""
-
-    profile: Profile
-    common_name: str
-    iin: str | None = None
-    bin: str | None = None
-    surname: str | None = None
-    patronymic: str | None = None
-    organisation: str | None = None
-    not_before: datetime | None = None
-    not_after: datetime | None = None
-    oddity: Oddity = field(default=domain.ORDINARY)
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One key of the issuing authority, with those who answer and stamp in its name."""
-
-    number: int
-    issuing: domain.Authority
-    responder: domain.Authority
-    stamper: domain.Authority
 
 
 class Nuc:
@@ -159,7 +130,7 @@ class Nuc:
             number = self.newest.number + 1
             made = await asyncio.to_thread(self._load_generation, number)
             thumbprint = domain.thumbprint(made.issuing.certificate)
-            await store.add_generation(conn, number, thumbprint, _whole(self._clock.now()))
+            await store.add_generation(conn, number, thumbprint, whole(self._clock.now()))
             await self._audit(conn, "authority.rotated", generation=number, thumbprint=thumbprint)
             await self._publish(conn, ISSUING, [*self._generations.values(), made])
             await keep(conn, made)
@@ -211,7 +182,7 @@ class Nuc:
         key = self._requested_key(pem)
         if key == domain.key_of(old.der):
             raise EgovError("nuc.request_unusable", reason="used")
-        order = self._order(Wanted(**_holder(old), not_before=dates[0], not_after=dates[1]))
+        order = self._order(Wanted(**holder(old), not_before=dates[0], not_after=dates[1]))
         by = await self.current()
         certificate = await asyncio.to_thread(self._build, by, order, key)
         await self._record(order, certificate, by, key, keep, renews=old, supersede=supersede)
@@ -257,7 +228,7 @@ class Nuc:
             organisation=wanted.organisation,
             oddity=wanted.oddity,
         )
-        errors = [_field_error(fault) for fault in domain.order_faults(order)] + ([also] if also else [])
+        errors = [field_error(fault) for fault in domain.order_faults(order)] + ([also] if also else [])
         if errors:
             raise EgovError("request.invalid", errors=errors)
         return order
@@ -271,7 +242,7 @@ class Nuc:
             if begins is None:
                 # An end in the past asks for an expired certificate: let it have lived its life.
                 begins = ends - life if ends is not None and ends <= now else now - servers.BACKDATE
-            return _whole(begins), _whole(ends or begins + life)
+            return whole(begins), whole(ends or begins + life)
         except OverflowError:  # a date at the edge of the calendar
             name = "not_before" if ends is None else "not_after"
             raise EgovError("request.invalid", errors=[FieldError(name, "out_of_range", "no such date")]) from None
@@ -355,8 +326,8 @@ class Nuc:
         if state is None:
             raise EgovError("nuc.state_forbids", state=old.state.value, event=event.value)
         # A hold made final keeps its date: what was signed during the hold stays refused.
-        listed_at = None if state is State.GOOD else old.listed_at or _whole(self._clock.now())
-        if not await store.move_certificate(conn, old, state, listed_at, reason, number):
+        listed_at = None if state is State.GOOD else old.listed_at or whole(self._clock.now())
+        if not await store.move_certificate(conn, old, state, listed_at, reason, changed_in=number):
             raise EgovError("service.unavailable")
         why = reason.value if reason else None
         await self._audit(conn, f"certificate.{event}", serial=old.serial, state=state.value, reason=why)
@@ -426,7 +397,7 @@ class Nuc:
         for name in (ROOT, ISSUING):
             async with self.db.begin() as conn:
                 await store.lock_authority(conn, name)
-                await self._publish(conn, name, until=_whole(moment) + self._settings.crl_validity)
+                await self._publish(conn, name, until=whole(moment) + self._settings.crl_validity)
 
     # --- OCSP and time stamps
 
@@ -442,7 +413,7 @@ class Nuc:
             except domain.Refused as refused:
                 return domain.build_refusal(refused.failure)
             known = await store.standings(conn, asked.serials, asked.generation)
-        now, by = _whole(self._clock.now()), self._generations[asked.generation]
+        now, by = whole(self._clock.now()), self._generations[asked.generation]
         if self._fault("ocsp-try-later", "ocsp") is not None:
             return domain.build_refusal("try_later")
         signer = by.responder
@@ -463,7 +434,7 @@ class Nuc:
         """The list as it is, or expired if a tester wants it so."""
         if (late := self._fault("crl-expired", "crl")) is None:
             return der
-        until = _whole(self._clock.now()) - timedelta(seconds=int(late["seconds"]))
+        until = whole(self._clock.now()) - timedelta(seconds=int(late["seconds"]))
         return domain.dated_crl(issuer, der, this_update=until - self._settings.crl_validity, next_update=until)
 
     def _fault(self, name: str, what: str) -> Mapping[str, Any] | None:
@@ -478,7 +449,7 @@ class Nuc:
 
     async def stamp(self, query: bytes) -> bytes:
         """The reply to a time stamp query, DER; also a rejection is a reply."""
-        now = _whole(self._clock.now())
+        now = whole(self._clock.now())
         try:
             if not self._generations:
                 raise domain.Rejected("system_failure", "not started yet")
@@ -499,7 +470,7 @@ class Nuc:
         """Renews each list at half of its life, until `close`."""
         while not self._closing.is_set():
             try:
-                due = min(_renew_at(one) for one in (await self.renew_lists()).values())
+                due = min(renew_at(one) for one in (await self.renew_lists()).values())
                 wait = max((due - self._clock.now()).total_seconds(), 1.0)
             except Exception as error:
                 _log.error("nuc.renewal_failed", error=type(error).__name__)
@@ -536,7 +507,7 @@ class Nuc:
         """A new list in the caller's transaction, which must hold the authority's row; of the issuing authority also
         the changes, and both by each of its keys. `generations`: with a new key among them."""
         number = await store.lock_authority(conn, name) + 1
-        now = _whole(self._clock.now())
+        now = whole(self._clock.now())
         until = until or now + self._settings.crl_validity
         span: dict[str, Any] = {"number": number, "this_update": now, "next_update": until}
         last, before = await store.bases(conn, name)
@@ -580,7 +551,7 @@ class Nuc:
 
     def _is_fresh(self, published: PublishedList) -> bool:
         # A list "from the future" is left behind when a sandbox with a moved clock is started anew.
-        return published.this_update <= self._clock.now() < _renew_at(published)
+        return published.this_update <= self._clock.now() < renew_at(published)
 
     async def _audit(self, conn: AsyncConnection, action: str, **facts: object) -> None:
         body = {"action": action, **facts}
@@ -603,23 +574,3 @@ class Nuc:
         if self._settings.authority_file is not None:
             return store.authorities_of(self._settings.authority_file)
         return servers.make_authorities(self._settings, self._ids)
-
-
-def _holder(old: IssuedCertificate) -> dict[str, Any]:
-    """What a renewed certificate says anew of its holder; НУЦ's form keeps it in the subject."""
-    named = ("profile", "common_name", "iin", "bin")
-    return {**{name: getattr(old, name) for name in named}, **domain.subject_words(old.der)}
-
-
-def _renew_at(published: PublishedList) -> datetime:
-    return published.this_update + (published.next_update - published.this_update) / 2
-
-
-def _whole(moment: datetime) -> datetime:
-    """X.509 knows whole seconds only."""
-    return moment.replace(microsecond=0)
-
-
-def _field_error(fault: domain.OrderFault) -> FieldError:
-    limit = domain.LENGTHS.get(fault.field)
-    return FieldError(fault.field, fault.reason, fault.reason.replace("_", " "), {"limit": limit} if limit else {})

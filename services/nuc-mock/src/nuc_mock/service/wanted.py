@@ -1,0 +1,65 @@
+"""What is asked of the authority, and the small rules its uses share."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from egovkit.errors import FieldError
+from nuc_mock import domain
+from nuc_mock.domain import Oddity, Profile
+from nuc_mock.store import IssuedCertificate, PublishedList
+
+Dates = tuple[datetime | None, datetime | None]  # not before, not after
+BuildService = Callable[[domain.Authority, domain.AuthorityKey, int, domain.Addresses], domain.Certificate]
+
+# Called inside the transaction of an issue, with what was issued: the edge keeps its answer there.
+Keep = Callable[[AsyncConnection, IssuedCertificate], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A certificate somebody asks for. Dates that are left out follow from the profile and the clock."""
+
+    profile: Profile
+    common_name: str
+    iin: str | None = None
+    bin: str | None = None
+    surname: str | None = None
+    patronymic: str | None = None
+    organisation: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    oddity: Oddity = field(default=domain.ORDINARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One key of the issuing authority, with those who answer and stamp in its name."""
+
+    number: int
+    issuing: domain.Authority
+    responder: domain.Authority
+    stamper: domain.Authority
+
+
+def holder(old: IssuedCertificate) -> dict[str, Any]:
+    """What a renewed certificate says anew of its holder; НУЦ's form keeps it in the subject."""
+    named = ("profile", "common_name", "iin", "bin")
+    return {**{name: getattr(old, name) for name in named}, **domain.subject_words(old.der)}
+
+
+def renew_at(published: PublishedList) -> datetime:
+    return published.this_update + (published.next_update - published.this_update) / 2
+
+
+def whole(moment: datetime) -> datetime:
+    """X.509 knows whole seconds only."""
+    return moment.replace(microsecond=0)
+
+
+def field_error(fault: domain.OrderFault) -> FieldError:
+    limit = domain.LENGTHS.get(fault.field)
+    return FieldError(fault.field, fault.reason, fault.reason.replace("_", " "), {"limit": limit} if limit else {})
