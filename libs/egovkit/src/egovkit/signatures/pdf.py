@@ -142,9 +142,10 @@ async def gather_evidence(http: httpx.AsyncClient, nuc_url: str, root: Certifica
 
 
 async def revocation_lists(http: httpx.AsyncClient, nuc_url: str) -> tuple[bytes, ...]:
-    """What НУЦ says of revocation now, as far as it answers: its own list, and its root's where it publishes one."""
+    """What НУЦ says of revocation now, as far as it answers: its own list with the delta to it, where its certificates
+    name one (RFC 5280, 5.2.6: whoever has none cannot say), and its root's where it publishes one."""
     base = nuc_url.rstrip("/")
-    found = [await _ask(http, f"{base}{path}") for path in ("/crl", "/crl/root")]
+    found = [await _ask(http, f"{base}{path}") for path in ("/crl", "/crl/delta", "/crl/root")]
     return tuple(one for one in found if one is not None)
 
 

@@ -136,7 +136,7 @@ class TestPki:
         """Who asks this НУЦ for stamps, by the clock's present."""
         from egovkit.signatures.stamps import StampService
 
-        http = httpx.AsyncClient(transport=httpx.MockTransport(self.stamping().answer))
+        http = httpx.AsyncClient(transport=httpx.MockTransport(self.stamping(span=self.span(YEARS)).answer))
         return StampService(http, "http://nuc/tsp")
 
     def publish(self) -> None:
