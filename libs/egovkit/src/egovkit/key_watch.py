@@ -13,7 +13,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from egovkit.clock import Clock
+from egovkit.clock import Clock, SystemClock
 from egovkit.errors import EgovError
 from egovkit.log import get_logger
 from egovkit.problems import Problems
@@ -84,10 +84,11 @@ class KeyWatch:
         self._alarmed: set[tuple[str, int]] = set()
 
     async def run(self) -> None:
-        """Every few seconds, until cancelled."""
+        """Every few seconds of the machine's time, in which people change files, until cancelled."""
+        machine = SystemClock()
         while True:
             await self.look()
-            await self._clock.sleep(KEYS_EVERY)
+            await machine.sleep(KEYS_EVERY)
 
     async def look(self) -> None:
         """Take up a new file, then say what changed and what ends soon. A file that cannot be used is an error in the
