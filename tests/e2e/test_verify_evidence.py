@@ -156,7 +156,11 @@ TAMPERED = ["envelopes/", "documents/", "rows/.row", "rows/.body.json", "rows/.p
 TAMPERED += ["signatures/envelope.sig", "signatures/receipt.signed", "signatures/row.signed", "revocation/lists.pem"]
 
 
-@pytest.mark.parametrize("what", TAMPERED)
+# The page's steps run twice for each: some always, all of them where time is no matter.
+CHANGED = TAMPERED if os.environ.get("EGOV_TEST_FULL") == "1" else TAMPERED[::3]
+
+
+@pytest.mark.parametrize("what", CHANGED)
 def test_what_is_altered_is_noticed_by_the_list_and_by_its_own_proof(files: Files, tmp_path: Path, what: str) -> None:
     """First as it is: the list's digest is another. Then with a list made to fit, whose stamp's step is left out: what
     is altered is betrayed by what it proves."""
