@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from portal_pep.settings import PortalPepSettings
 from portal_pep.store import surveys
@@ -20,11 +18,8 @@ KAZAKH = "ӘәҒғҚқҢңӨөҰұҮүҺһІі"
 
 
 @pytest.fixture
-def settings(tmp_path: Path, pki: Any, postgres_url: str) -> PortalPepSettings:
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "trust").mkdir()
-    (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
-    return PortalPepSettings(home=tmp_path, db_url=postgres_url, argon2_time=1, argon2_memory_kib=8)
+def settings(settings: PortalPepSettings, postgres_url: str) -> PortalPepSettings:
+    return settings.model_copy(update={"db_url": postgres_url})
 
 
 async def test_an_application_goes_its_way_on_postgresql(world: Any, citizen: Any) -> None:

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from con_arm.settings import Settings
 
-from .conftest import ADMIN, attorney, person
+from .conftest import attorney, person
 from .test_offices import CARRIED, NAMED_ONLY, PAPERS, use
 
 pytestmark = pytest.mark.connected
 
 
 @pytest.fixture
-def settings(tmp_path: Path, pki: Any, postgres_url: str) -> Settings:
-    (tmp_path / "keys").mkdir()
-    (tmp_path / "trust").mkdir()
-    (tmp_path / "trust" / "root.cer").write_bytes(pki.root.public_bytes(Encoding.DER))
-    (tmp_path / "admin").write_text(ADMIN)
-    admin = tmp_path / "admin"
-    return Settings(home=tmp_path, db_url=postgres_url, argon2_time=1, argon2_memory_kib=8, admin_token_file=admin)
+def settings(settings: Settings, postgres_url: str) -> Settings:
+    return settings.model_copy(update={"db_url": postgres_url})
 
 
 async def test_an_application_goes_its_way_on_postgresql(world: Any, operator: Any) -> None:
