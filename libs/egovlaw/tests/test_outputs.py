@@ -144,7 +144,7 @@ def test_every_place_has_an_example(outputs: Outputs) -> None:
         ),
         ("semey/housing-queue.positive.yaml", "A32, ", "A99, ", "no decision A99"),
         ("semey/housing-queue.positive.yaml", "kind: positive", "kind: negative", "has another form"),
-        ("general/receipt-refusal.yaml", 'wko-asp-recipient-certificate: "3', 'wko-oralman-status: "3', "no form of"),
+        ("general/receipt-refusal.yaml", "kind: receipt_refusal", "kind: negative", "no form of"),
     ],
 )
 def test_a_spoiled_form_is_a_fault_with_its_place(

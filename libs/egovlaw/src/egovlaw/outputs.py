@@ -158,13 +158,24 @@ def _item(raw: str | Mapping[str, Any]) -> Item:
 
 
 def _outputs(forms: Iterable[OutputForm], catalogue: Catalogue) -> Iterator[Output]:
-    """In the order of the catalogue."""
+    """In the order of the catalogue. What no file gives a regulation has the general layout: one that somebody adds
+    works with its own file alone."""
     known = list(forms)
     for regulation in catalogue.regulations:
+        own = set()
         for form in known:
             if regulation.code in form.of:
-                parts = (regulation.code, form.kind, form.variant)
-                yield Output(".".join(part for part in parts if part), regulation, form)
+                output = Output(_code(regulation, form.kind, form.variant), regulation, form)
+                own.add(output.code)
+                yield output
+        for code, kind in _wanted(regulation):
+            general = next((one for one in known if one.kind == kind and not one.printed and len(one.of) > 1), None)
+            if code not in own and general is not None:
+                yield Output(code, regulation, general)
+
+
+def _code(regulation: Regulation, kind: str, variant: str | None = None) -> str:
+    return ".".join(part for part in (regulation.code, kind, variant) if part)
 
 
 def _twice(made: Sequence[Output]) -> list[Output]:
@@ -173,15 +184,17 @@ def _twice(made: Sequence[Output]) -> list[Output]:
 
 
 def _gaps(made: Sequence[Output], catalogue: Catalogue) -> list[str]:
-    """Every regulation has a result, a refusal, a notification, a receipt; a receipt of refusal where its act has."""
-    have = {(one.regulation.code, one.form.kind) for one in made}
-    wanted = []
-    for regulation in catalogue.regulations:
-        refusal = ["receipt_refusal"] if "refusal_to_accept" in regulation.settings else []
-        kinds = ("positive", "negative", "notification", "receipt", *refusal)
-        wanted += [f"{regulation.code}.{kind}" for kind in kinds if (regulation.code, kind) not in have]
-        for form in regulation.forms:  # and whatever variant its act prints
-            coded = ".".join(part for part in (regulation.code, form.kind, form.variant) if part)
-            if form.kind in ("positive", "negative") and coded not in {one.code for one in made}:
-                wanted.append(coded)
-    return wanted
+    have = {one.code for one in made} | {_code(one.regulation, one.form.kind) for one in made}
+    return [code for regulation in catalogue.regulations for code, _ in _wanted(regulation) if code not in have]
+
+
+def _wanted(regulation: Regulation) -> list[tuple[str, str]]:
+    """Every regulation has a result, a refusal, a notification, a receipt; a receipt of refusal where its act has, and
+    whatever variants its act prints."""
+    printed = [one for one in regulation.forms if one.kind in ("positive", "negative")]
+    found = {_code(regulation, one.kind, one.variant): str(one.kind) for one in printed}
+    for kind in ("positive", "negative"):
+        if not any(one == kind for one in found.values()):
+            found[_code(regulation, kind)] = kind
+    refusal = ["receipt_refusal"] if "refusal_to_accept" in regulation.settings else []
+    return [*found.items(), *((_code(regulation, one), one) for one in ("notification", "receipt", *refusal))]

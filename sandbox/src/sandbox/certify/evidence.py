@@ -13,7 +13,8 @@ from egovgateway.domain import EnvelopeState
 from egovgateway.tables import gateway_tables
 from egovkit.db import Database
 from egovkit.envelope import Envelope, WireEnvelope
-from egovkit.journal import JournalRow
+from egovkit.journal import JournalRow, row_of
+from sandbox.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,9 @@ class Letter:
 class Evidence:
     """Reads the databases of both gateways; writes nothing."""
 
-    def __init__(self, urls: Mapping[str, str]) -> None:
-        self._databases = [Database(url, pool_size=1) for url in urls.values()]
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self._databases = [Database(place.url, pool_size=1) for place in places.values()]
+        self._bodies = [place.bodies() for place in places.values()]
         self._tables = gateway_tables(MetaData())
         self._seen: set[tuple[str, str]] = set()
 
@@ -46,10 +48,10 @@ class Evidence:
         """Every row of the case; one that was turned away before anybody could be proved its sender, too."""
         rows = self._tables.journal.rows
         found: list[JournalRow] = []
-        for database in self._databases:
+        for database, bodies in zip(self._databases, self._bodies, strict=True):
             async with database.read() as conn:
-                for row in await conn.execute(select(rows).where(rows.c.case_id == case)):
-                    found.append(JournalRow(**row._mapping))
+                of_case = await conn.execute(select(rows).where(rows.c.case_id == case))
+                found += [row_of(row._mapping, bodies) for row in of_case]
         return found
 
     async def sent(self, case: str, source: str) -> list[Envelope]:

@@ -153,7 +153,7 @@ class Troupe:
 async def staged(troupe: Troupe, driver: Driver, about: About, patience: float, code: str) -> AsyncIterator[Stage]:
     """The partner a participant of its role, told of everybody else."""
     world = troupe.world
-    journals = {gateway: world.home.database_url(gateway) for gateway in (SHEP, RSHEP)}
+    journals = {gateway: place for gateway, place in world.journals().items() if gateway in (SHEP, RSHEP)}
     trust = TrustStore(load_certificate(world.home.trust_root.read_bytes()))
     lists = TrustSource(trust, world.http, world.clock, world.url(NUC))
     await lists.refresh()

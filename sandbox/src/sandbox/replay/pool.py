@@ -72,10 +72,11 @@ class Pool:
 
     async def grow(self, size: int) -> None:
         """Until there are `size` worlds, each ready. StartFailed."""
-        new = [
-            await _start(self._folder / f"world-{n}", self._options) for n in range(len(self._workers) + 1, size + 1)
-        ]
-        self._workers += new
+        new = []
+        for n in range(len(self._workers) + 1, size + 1):
+            worker = await _start(self._folder / f"world-{n}", self._options)
+            self._workers.append(worker)  # at once: whoever stops us while the next one starts stops this one, too
+            new.append(worker)
         for worker in new:
             await worker.hear()
 
