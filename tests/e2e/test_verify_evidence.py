@@ -111,7 +111,8 @@ def test_the_page_verifies_a_case(files: Files, tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.endswith("everything holds\n"), done.stdout + done.stderr
     assert files.case in done.stdout and "case.submitted" in done.stdout and "not stamped yet" not in done.stdout
     with zipfile.ZipFile(files.before) as archive:
-        names = archive.namelist()
+        names, said = archive.namelist(), archive.read("INDEX.ru.txt").decode()
+    assert said.count("проверена подпись") >= 4  # of application and result, by the portal and by the provider
     for kind in ("envelopes/", "documents/", "rows/", "stamps/", "signatures/envelope-", "signatures/receipt-"):
         assert any(name.startswith(kind) for name in names), kind
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,10 +27,16 @@ INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topo
 
 
 async def end_by_certificate(
-    conn: AsyncConnection, portal: Portal, case: Case, code: str, moments: Mapping[Moment, datetime]
+    conn: AsyncConnection,
+    portal: Portal,
+    case: Case,
+    code: str,
+    moments: Mapping[Moment, datetime],
+    *,
+    judged: dict[str, Any] | None = None,
 ) -> Case:
     """Journals the failed check and the refusal, reports the steps to ШЭП, ends the case. The caller has journalled
-    what went before."""
+    what went before. `judged`: what was known of the signature, where there is one."""
     _, flow = portal.regulation(case.regulation, case.regulation_version)
     item, now = flow.refuse_signature, portal.clock.now()
     seen = {**moments, (flow.check_certificate.label, "end"): now, (item.label, "end"): now}
@@ -42,10 +49,11 @@ async def end_by_certificate(
         "used_s": spent.used_s,
         "outcome": "refusal",
         "code": code,
+        "judged": judged,
         **envelope_facts(envelope),
     }
     await note(conn, portal, "envelope", case, body)
-    ended = await _end(conn, portal, case, code, envelope)
+    ended = await _end(conn, portal, case, (code, judged), envelope)
     record = Record(
         case_id=case.id,
         at=now,
@@ -84,7 +92,10 @@ async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) 
     return await portal.outbox.send(conn, report)
 
 
-async def _end(conn: AsyncConnection, portal: Portal, case: Case, code: str, envelope: Envelope) -> Case:
+async def _end(
+    conn: AsyncConnection, portal: Portal, case: Case, why: tuple[str, dict[str, Any] | None], envelope: Envelope
+) -> Case:
+    code, judged = why
     item = portal.regulation(case.regulation, case.regulation_version)[1].refuse_signature
     return await store.change_case(
         conn,
@@ -93,5 +104,6 @@ async def _end(conn: AsyncConnection, portal: Portal, case: Case, code: str, env
         state=CaseState.SIGNATURE_REFUSED,
         step=item.label,
         envelope_id=envelope.id,
+        judged=judged,
         problem={"code": code, "side": "sender", "clause": item.clause, "hop": portal.settings.code},
     )
