@@ -51,10 +51,12 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What goes to whom: the data of case.submitted but for its trail."""
+    """What goes to whom: the data of case.submitted but for its trail; and the signature with what is known of it."""
 
     recipient: str
     data: Mapping[str, Any]
+    signature: bytes
+    judged: dict[str, Any]
 
 
 async def prepare(
@@ -147,7 +149,7 @@ async def submit(centre: Centre, operator: Operator, case_id: str, signature: by
         current = await visible(conn, operator, case_id, lock=True)
         if current.document != document or current.state is not CaseState.PREPARED:
             raise EgovError("case.changed_meanwhile")
-        sent = await _send(conn, centre, current, (signature, judged), Parcel(recipient, data))
+        sent = await _send(conn, centre, current, Parcel(recipient, data, signature, judged))
         await keep(conn, sent)
     return sent
 
@@ -188,11 +190,7 @@ async def _store_scans(centre: Centre, case: Case, recipient: str, attached: Seq
         await centre.attachments.put(case.id, recipient, facts, content)
 
 
-async def _send(
-    conn: AsyncConnection, centre: Centre, case: Case, signed: tuple[bytes, dict[str, Any]], parcel: Parcel
-) -> Sent:
-    """`signed`: the signature, and what was known of it when it was judged."""
-    signature, judged = signed
+async def _send(conn: AsyncConnection, centre: Centre, case: Case, parcel: Parcel) -> Sent:
     _, flow = centre.regulation(case.regulation, case.regulation_version)
     now, by = centre.clock.now(), {"by": case.signed_by, "certificate": case.certificate}
     moments: dict[Moment, datetime] = {
@@ -211,7 +209,7 @@ async def _send(
         "used_s": spent.used_s,
         "outcome": "done",
         **({} if flow.attach_and_sign else by),  # signed in this very step
-        "judged": judged,
+        "judged": parcel.judged,
         **envelope_facts(envelope),
     }
     await note(conn, centre, "envelope", case, body)
@@ -220,8 +218,8 @@ async def _send(
         case,
         now,
         state=CaseState.SUBMITTED,
-        signature=signature,
-        judged=judged,
+        signature=parcel.signature,
+        judged=parcel.judged,
         submitted_at=now,
         recipient=parcel.recipient,
         envelope_id=envelope.id,

@@ -53,23 +53,26 @@ async def end_by_certificate(
         **envelope_facts(envelope),
     }
     await note(conn, portal, "envelope", case, body)
-    ended = await _end(conn, portal, case, (code, judged), envelope)
-    record = Record(
+    ended = await _end(conn, portal, case, body)
+    await records.add_record(conn, _record(case, ended, body))
+    await notify(conn, portal, ended, NoticeKind.SIGNATURE_REFUSED)
+    return ended
+
+
+def _record(case: Case, ended: Case, body: Mapping[str, Any]) -> Record:
+    return Record(
         case_id=case.id,
-        at=now,
+        at=ended.changed_at,
         event="certificate_refused",
         state_before=case.state.value,
         state_after=ended.state.value,
-        step=item.label,
-        clause=item.clause,
-        envelope_id=envelope.id,
-        limit_s=spent.limit_s,
-        used_s=spent.used_s,
-        detail={"code": code},
+        step=body["step"],
+        clause=body["clause"],
+        envelope_id=body["id"],
+        limit_s=body["limit_s"],
+        used_s=body["used_s"],
+        detail={"code": body["code"]},
     )
-    await records.add_record(conn, record)
-    await notify(conn, portal, ended, NoticeKind.SIGNATURE_REFUSED)
-    return ended
 
 
 async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) -> Envelope:
@@ -92,18 +95,14 @@ async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) 
     return await portal.outbox.send(conn, report)
 
 
-async def _end(
-    conn: AsyncConnection, portal: Portal, case: Case, why: tuple[str, dict[str, Any] | None], envelope: Envelope
-) -> Case:
-    code, judged = why
-    item = portal.regulation(case.regulation, case.regulation_version)[1].refuse_signature
+async def _end(conn: AsyncConnection, portal: Portal, case: Case, body: Mapping[str, Any]) -> Case:
     return await store.change_case(
         conn,
         case,
         portal.clock.now(),
         state=CaseState.SIGNATURE_REFUSED,
-        step=item.label,
-        envelope_id=envelope.id,
-        judged=judged,
-        problem={"code": code, "side": "sender", "clause": item.clause, "hop": portal.settings.code},
+        step=body["step"],
+        envelope_id=body["id"],
+        judged=body["judged"],
+        problem={"code": body["code"], "side": "sender", "clause": body["clause"], "hop": portal.settings.code},
     )

@@ -40,10 +40,12 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What goes to whom: the data of case.submitted but for its trail."""
+    """What goes to whom: the data of case.submitted but for its trail; and the signature with what is known of it."""
 
     recipient: str
     data: Mapping[str, Any]
+    signature: bytes
+    judged: dict[str, Any]
 
 
 async def submit(
@@ -78,7 +80,7 @@ async def submit(
         current = await owned(conn, account, case_id, lock=True)
         if current.document != document or current.state is not CaseState.PREPARED:
             raise EgovError("case.changed_meanwhile")
-        sent = await _send(conn, portal, current, (signature, facts.as_data()), Parcel(recipient, data))
+        sent = await _send(conn, portal, current, Parcel(recipient, data, signature, facts.as_data()))
         await keep(conn, sent)
     return sent
 
@@ -151,11 +153,7 @@ async def _store_copies(portal: Portal, case: Case, recipient: str, attached: Se
         await portal.attachments.put(case.id, recipient, facts, content)
 
 
-async def _send(
-    conn: AsyncConnection, portal: Portal, case: Case, signed: tuple[bytes, dict[str, Any]], parcel: Parcel
-) -> Submitted:
-    """`signed`: the signature, and what was known of it when it was judged."""
-    signature, judged = signed
+async def _send(conn: AsyncConnection, portal: Portal, case: Case, parcel: Parcel) -> Submitted:
     _, flow = portal.regulation(case.regulation, case.regulation_version)
     now = portal.clock.now()
     moments = _moments(flow, case, now)
@@ -167,7 +165,7 @@ async def _send(
         "limit_s": spent.limit_s,
         "used_s": spent.used_s,
         "outcome": "done",
-        "judged": judged,
+        "judged": parcel.judged,
         **envelope_facts(envelope),
     }
     await note(conn, portal, "envelope", case, body)
@@ -176,8 +174,8 @@ async def _send(
         case,
         now,
         state=CaseState.SUBMITTED,
-        signature=signature,
-        judged=judged,
+        signature=parcel.signature,
+        judged=parcel.judged,
         submitted_at=now,
         recipient=parcel.recipient,
         envelope_id=envelope.id,
