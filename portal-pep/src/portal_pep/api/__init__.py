@@ -5,6 +5,7 @@ from fastapi import APIRouter
 from portal_pep.api import (
     accounts,
     cases,
+    co_signatures,
     data_reads,
     events,
     notifications,
@@ -21,6 +22,7 @@ routers: tuple[APIRouter, ...] = (
     cases.router,
     events.router,
     signing.router,
+    co_signatures.router,
     notifications.router,
     surveys.router,
     queue_positions.router,
