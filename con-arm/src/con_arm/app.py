@@ -67,7 +67,7 @@ def create_app(
 
     app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS, title=TITLE)
     for router in routers:
-        app.include_router(router)
+        app.serve(router)
     return app
 
 
@@ -99,7 +99,7 @@ def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: 
         passwords=Passwords(settings),
         attachments=store,
         calendar=read_once(load_calendar, node.contracts),
-        outputs=load_outputs(node.contracts, catalogue),
+        outputs=read_once(load_outputs, node.contracts, catalogue),
         pages=DocumentPages(),
     )
 

@@ -81,7 +81,7 @@ def create_app(
 
     app = node.create_service(lifespan=lifespan, path_check=path_check, body_limits=BODY_LIMITS, title=TITLE)
     for router in routers:
-        app.include_router(router)
+        app.serve(router)
     return app
 
 
@@ -114,7 +114,7 @@ def assemble(
         keyring=keyring,
         passwords=Passwords(settings),
         attachments=store,
-        outputs=load_outputs(node.contracts, catalogue),
+        outputs=read_once(load_outputs, node.contracts, catalogue),
         pages=DocumentPages(),
         revocation=partial(revocation_lists, node.http, settings.nuc_url),
     )

@@ -44,7 +44,7 @@ def applications_shown(regulation: Regulation) -> list[ApplicationShown]:
 
 @dataclass(frozen=True, slots=True)
 class CoSigner:
-    """Who else may sign an application electronically: the role, the act's words for his signature, and their clause."""
+    """Who else may sign an application electronically: in which role, the act's words for it, and their clause."""
 
     role: str
     label: Words

@@ -6,12 +6,13 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.verdict import SignatureVerdict, verdict_of
 from portal_pep.api.base import (
@@ -37,7 +38,7 @@ from portal_pep.service import co_signing
 from portal_pep.service.co_signing import Asked
 from portal_pep.service.parts import Portal
 
-router = APIRouter(prefix="/v1/co-signatures", tags=["signing"])
+router = Routes(prefix="/v1/co-signatures", tags=["signing"])
 
 
 class AskedLine(Shown):
