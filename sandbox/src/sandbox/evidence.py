@@ -143,10 +143,11 @@ async def _purge(home: Home, code: str, place: Place, before: datetime) -> int:
     """As the service's own keeper does it, in a chain of the operator's own: `<code>/operator`."""
     from sqlalchemy import MetaData, inspect
 
+    from egovgateway.sealing import purge_envelopes
     from egovkit.clock import SystemClock
     from egovkit.db import Database, stamped_journal_tables
     from egovkit.journal import Journal
-    from egovkit.journal_bodies import purge_bodies, purge_envelopes
+    from egovkit.journal_bodies import purge_bodies
     from egovkit.journal_keeping import purged_entry
     from sandbox.bootstrap import load_key
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.clock import Clock
 from egovkit.db.engine import Database
+from egovkit.db.tables import JournalTables
 from egovkit.journal import Journal, JournalEntry
 from egovkit.journal_bodies import Bodies, purge_bodies, seal_plain
 from egovkit.journal_stamps import Stamper
@@ -34,6 +36,7 @@ __all__ = ["JournalKeeper", "StampMetrics", "Standing"]
 UPKEEP_EVERY_S = 3600.0
 
 Purge = Callable[[AsyncConnection, datetime], Awaitable[int]]
+Seal = Callable[[AsyncConnection, Bodies], Awaitable[int]]
 _log = get_logger("egovkit.journal")
 
 
@@ -73,7 +76,8 @@ class StampMetrics:
 
 
 class JournalKeeper:
-    """See the module. `purges` are called with the journal's own: what else of a service is to go with its bodies."""
+    """See the module. `seals` and `purges` are called with the journal's own: what else of a service is to be sealed
+    with its bodies, some at a time, and is to go with them."""
 
     def __init__(
         self,
@@ -95,6 +99,7 @@ class JournalKeeper:
             return stamps.StampService(http, url)
 
         self.stamper = Stamper(db, journal.tables, clock, trust, service)
+        self.seals: list[Seal] = [partial(_seal_journal, journal.tables)]
         self.purges: list[Purge] = []
         self._late = False
         self._batches = self._failures = 0
@@ -134,11 +139,14 @@ class JournalKeeper:
         return Standing(rows, max(age, 0.0), late, self._batches, self._failures, failure)
 
     async def seal_old(self) -> int:
-        """Seals the bodies that were written before there were seals, some at a time; how many."""
+        """Seals what was written before there were seals, some at a time; how many."""
+        return sum([await self._seal_all(seal) for seal in self.seals])
+
+    async def _seal_all(self, seal: Seal) -> int:
         sealed = 0
         while True:
             async with self._db.begin() as conn:
-                some = await seal_plain(conn, self._journal.tables, self._bodies)
+                some = await seal(conn, self._bodies)
             sealed += some
             if not some:
                 return sealed
@@ -152,6 +160,10 @@ class JournalKeeper:
             if purged:
                 await self._journal.append(conn, [purged_entry(self._clock.now(), before, purged)])
         return purged
+
+
+async def _seal_journal(tables: JournalTables, conn: AsyncConnection, bodies: Bodies) -> int:
+    return await seal_plain(conn, tables, bodies)
 
 
 def purged_entry(now: datetime, before: datetime, count: int) -> JournalEntry:

@@ -59,6 +59,7 @@ from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.inbox import Handler, Inbox, Prepare
 from egovkit.journal import Journal
+from egovkit.journal_bodies import Bodies
 from egovkit.journal_keeping import JournalKeeper, StampMetrics
 from egovkit.key_watch import KeyMetrics, KeyWatch, log_refusal
 from egovkit.log import get_logger
@@ -176,6 +177,11 @@ class Node:
     @property
     def journal(self) -> Journal:
         return present(self._started.journal, "journal tables")
+
+    @property
+    def bodies(self) -> Bodies:
+        """What seals the journal's bodies, for what else the service keeps of what was sent."""
+        return present(self.journal.bodies, "journal tables")
 
     @property
     def journal_keeper(self) -> JournalKeeper:
