@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,9 +84,16 @@ def trail_heads(raw: bytes, witness: str) -> list[KnownHead]:
         return []
 
 
-async def read_all(places: Mapping[str, Place], case_id: str | None = None) -> list[JournalCopy]:
-    """Every service's journal (or one case's rows of it) with what its database witnesses."""
-    return [await read_copy(code, place, case_id) for code, place in places.items()]
+async def read_all(
+    places: Mapping[str, Place], case_id: str | None = None, *, told: Callable[[str], None] = lambda code: None
+) -> list[JournalCopy]:
+    """Every service's journal (or one case's rows of it) with what its database witnesses; `told` hears of each before
+    it is read."""
+    found: list[JournalCopy] = []
+    for code, place in places.items():
+        told(code)
+        found.append(await read_copy(code, place, case_id))
+    return found
 
 
 async def read_copy(code: str, place: Place, case_id: str | None = None) -> JournalCopy:
