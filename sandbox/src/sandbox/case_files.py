@@ -5,7 +5,8 @@
     rows/<row>.row, .body.json, .proof   a journal's row as it is hashed; its body; the way to the stamped root
     signatures/<name>.signed, .sig       a signature with the bytes it is over, in openssl's form
     stamps/<batch>.root, .tst            a Merkle root over a journal's batch, and the time stamp over it
-    certificates/, revocation/           who signed, whose certificate that is, and what was revoked
+    certificates/, revocation/           who signed, whose certificate that is, and what was revoked: the lists of now,
+                                         and the answers (OCSP) that people's signatures were judged by when they came
 
 The tables (*.txt) name what belongs together, one line each. docs/howto/verify-evidence.md reads them.
 """
@@ -97,7 +98,8 @@ def case_files(material: CaseMaterial) -> dict[str, bytes]:
         _add_envelope(made, f"{number:02}-{short(passed.type)}", passed)
     _add_stamps(made)
     _add_certificates(made)
-    tables = ("signatures", "rows", "receipts", "envelopes", "documents", "stamps")
+    _add_answers(made)
+    tables = ("signatures", "rows", "receipts", "envelopes", "documents", "stamps", "answers")
     listed = {f"{name}.txt": "".join(f"{line}\n" for line in made.tables.get(name, [])).encode() for name in tables}
     return {**listed, **dict(sorted(made.files.items()))}
 
@@ -189,6 +191,46 @@ def _add_certificates(made: _Files) -> None:
             made.line("signers", one.thumbprint, one.code)
     made.files["revocation/lists.pem"] = b"".join(crl_pem(one) for one in trusted.lists.values())
     made.files["certificates/signers.txt"] = "".join(f"{x}\n" for x in made.tables.get("signers", [])).encode()
+
+
+def _add_answers(made: _Files) -> None:
+    """Each once, with the authority it speaks for; what a row holds and is no answer promises nothing."""
+    from egovkit.signatures.certificates import load_certificate
+    from egovkit.signatures.ocsp import OcspUnusable, read_answer
+
+    for answer in answers_in(made.material.rows):
+        try:
+            said = read_answer(answer)
+        except OcspUnusable:
+            continue
+        issuer = next((one for one in made.material.trusted.authorities if said.of(load_certificate(one))), None)
+        if issuer is None:
+            continue
+        name = f"{said.serial}-{said.this_update:%Y%m%dT%H%M%SZ}"
+        made.files[f"revocation/{name}.ocsp"] = answer
+        made.files[f"revocation/{name}.issuer.pem"] = pem(issuer)
+        made.line("answers", name, f"0x{said.serial}", "revoked" if said.revoked else "good")
+
+
+def answers_in(rows: Sequence[JournalRow]) -> list[bytes]:
+    """What systems were told of certificates when they judged signatures, DER, in the order of the rows: each verdict
+    in a row (`judged`: one or several) brings the answer it rests on, where that was one."""
+    found: list[bytes] = []
+    for row in rows:
+        judged = (row.facts if row.body is not None else {}).get("judged") or []
+        for verdict in [judged] if isinstance(judged, dict) else judged:
+            answer = (verdict.get("revocation") or {}).get("answer")
+            if answer is not None:
+                found.append(_decoded(answer))
+    return list(dict.fromkeys(found))
+
+
+def _decoded(text: str) -> bytes:
+    """As it stands where it is no base64: then it is no answer either."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text.encode()
 
 
 def pem(der: bytes) -> bytes:
