@@ -125,6 +125,7 @@ async def test_an_outage_is_an_alarm_of_its_own_and_is_made_up_for_afterwards(ri
         return {line.split("{")[0].removeprefix("egov_journal_"): float(line.split()[-1]) for line in lines}
 
     rig.authority.up = False
+    assert rig.keeper.shown() is None
     await rig.write(10)
     await rig.keeper.stamp()
     assert await shown() == {
@@ -134,6 +135,8 @@ async def test_an_outage_is_an_alarm_of_its_own_and_is_made_up_for_afterwards(ri
     await rig.clock.advance(timedelta(seconds=901))
     await rig.keeper.stamp()
     assert (await shown())["stamps_late"] == 1 and (await shown())["unstamped_age_seconds"] == 901
+    told = {"rows": 10, "age_s": 901, "late": True, "failure": "stamp.unavailable: 503 "}
+    assert rig.keeper.shown() == told
     rig.authority.up = True
     await rig.keeper.stamp()
     assert await rig.spans() == [(WRITER, 1, 4), (WRITER, 5, 8), (WRITER, 9, 10)]

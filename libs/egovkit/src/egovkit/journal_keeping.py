@@ -1,8 +1,8 @@
 """What goes on beside a journal: its rows are stamped, bodies of before the seals are sealed, old ones are purged.
 
 The alarm is its own: a service whose stamps are late works and is ready, because nobody's request needs a stamp. It is
-`egov_journal_stamps_late` 1 in /metrics and "journal.stamps_late" in the log, once; when all is stamped again,
-"journal.stamps_caught_up". Late is what waits longer than `stamp_late_s` and was tried in vain: hours that the
+`egov_journal_stamps_late` 1 in /metrics, `stamps` of /health/ready with the reason, and "journal.stamps_late" in the
+log, once; when all is stamped again, "journal.stamps_caught_up". Late is what waits longer than `stamp_late_s` and was tried in vain: hours that the
 sandbox's clock was moved by are no outage.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from prometheus_client import CollectorRegistry, Gauge
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["JournalKeeper", "StampMetrics", "Standing"]
 
 UPKEEP_EVERY_S = 3600.0
+LOOKS = (
+    2  # in vain, an hour apart, and no process of before the seals writes beside this one: a look reads whole tables
+)
 
 Purge = Callable[[AsyncConnection, datetime], Awaitable[int]]
 Seal = Callable[[AsyncConnection, Bodies], Awaitable[int]]
@@ -102,17 +105,19 @@ class JournalKeeper:
         self.seals: list[Seal] = [partial(_seal_journal, journal.tables)]
         self.purges: list[Purge] = []
         self._late = False
+        self._seen: Standing | None = None
         self._batches = self._failures = 0
 
     async def run(self) -> None:
         """For ever, until cancelled. A database or an authority that is away now is there at another round."""
-        upkeep_at = self._clock.monotonic()
+        upkeep_at, found_nothing = self._clock.monotonic(), 0
         while True:
             await self._clock.sleep(self._settings.stamp_every_s)
             try:
                 await self.stamp()
                 if self._clock.monotonic() >= upkeep_at:
-                    await self.seal_old()
+                    if found_nothing < LOOKS:
+                        found_nothing = 0 if await self.seal_old() else found_nothing + 1
                     await self.purge(self._clock.now() - timedelta(days=self._settings.journal_bodies_kept_d))
                     upkeep_at = self._clock.monotonic() + UPKEEP_EVERY_S
             except Exception as error:
@@ -136,7 +141,13 @@ class JournalKeeper:
         age = max(((self._clock.now() - one.since).total_seconds() for one in left), default=0.0)
         failure = self.stamper.failure
         late = failure is not None and age > self._settings.stamp_late_s
-        return Standing(rows, max(age, 0.0), late, self._batches, self._failures, failure)
+        self._seen = Standing(rows, max(age, 0.0), late, self._batches, self._failures, failure)
+        return self._seen
+
+    def shown(self) -> dict[str, Any] | None:
+        """For /health/ready: as it was at the last look; None before the first."""
+        seen = self._seen
+        return None if seen is None else {name: getattr(seen, name) for name in ("rows", "age_s", "late", "failure")}
 
     async def seal_old(self) -> int:
         """Seals what was written before there were seals, some at a time; how many."""

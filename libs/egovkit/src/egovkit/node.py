@@ -442,7 +442,7 @@ class Node:
             lifespan=lifespan,
             checks={**self.checks, **(checks or {})},
             path_check=path_check,
-            details={"keys": self._keys_shown},
+            details={"keys": self._keys_shown, "stamps": self._stamps_shown},
             body_limits=body_limits,
             ids=self.ids,
             title=title,
@@ -458,6 +458,10 @@ class Node:
 
     def _keys_shown(self) -> list[dict[str, Any]]:
         return [] if self._parts is None else self._parts.key_watch.shown()
+
+    def _stamps_shown(self) -> dict[str, Any] | None:
+        keeper = None if self._parts is None else self._parts.keeper
+        return None if keeper is None else keeper.shown()
 
     async def _refresh_key_metrics(self) -> None:
         if self._parts is not None:
