@@ -2,8 +2,8 @@
 
 The alarm is its own: a service whose stamps are late works and is ready, because nobody's request needs a stamp. It is
 `egov_journal_stamps_late` 1 in /metrics, `stamps` of /health/ready with the reason, and "journal.stamps_late" in the
-log, once; when all is stamped again, "journal.stamps_caught_up". Late is what waits longer than `stamp_late_s` and was tried in vain: hours that the
-sandbox's clock was moved by are no outage.
+log, once; when all is stamped again, "journal.stamps_caught_up". Late is what waits longer than `stamp_late_s` and was
+tried in vain: hours that the sandbox's clock was moved by are no outage.
 """
 
 from __future__ import annotations
