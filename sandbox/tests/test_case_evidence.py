@@ -162,8 +162,10 @@ class Answered:
 
     def files(self, *judged: Any) -> dict[str, bytes]:
         found: list[JournalRow] = []
-        for n, verdict in enumerate(judged, 1):
-            made = JournalEntry("admin", START, "case", {"n": n, "judged": verdict})
+        for n, verdicts in enumerate(judged, 1):
+            first, *others = verdicts if isinstance(verdicts, list) else [verdicts]
+            body = {"n": n, "judged": first, "co_signatures": [{"judged": one} for one in others]}
+            made = JournalEntry("admin", START, "case", body)
             found.append(chain(made, WRITER, n, found[-1].hash if found else GENESIS))
         trusted = Trusted(der(self.pki.root), (der(self.stranger.issuing), der(self.pki.issuing)), {"issuing": b"l"})
         material = CaseMaterial("case", (), found, [], {}, (), trusted)

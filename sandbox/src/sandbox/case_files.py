@@ -18,6 +18,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from egovkit import merkle
 from egovkit.envelope import Envelope
@@ -212,17 +213,17 @@ def _add_answers(made: _Files) -> None:
         made.line("answers", name, f"0x{said.serial}", "revoked" if said.revoked else "good")
 
 
+def verdicts_in(row: JournalRow) -> list[Mapping[str, Any]]:
+    """On the signatures that were judged when the row was written, as they were kept (`DocumentFacts.as_data`)."""
+    facts = {} if row.body is None else row.facts
+    found = [facts.get("judged"), *(one.get("judged") for one in facts.get("co_signatures", ()))]
+    return [one for one in found if one]
+
+
 def answers_in(rows: Sequence[JournalRow]) -> list[bytes]:
-    """What systems were told of certificates when they judged signatures, DER, in the order of the rows: each verdict
-    in a row (`judged`: one or several) brings the answer it rests on, where that was one."""
-    found: list[bytes] = []
-    for row in rows:
-        judged = (row.facts if row.body is not None else {}).get("judged") or []
-        for verdict in [judged] if isinstance(judged, dict) else judged:
-            answer = (verdict.get("revocation") or {}).get("answer")
-            if answer is not None:
-                found.append(_decoded(answer))
-    return list(dict.fromkeys(found))
+    """What systems were told of certificates when they judged signatures by an answer, DER, in the order of the rows."""
+    words = [verdict.get("revocation") or {} for row in rows for verdict in verdicts_in(row)]
+    return list(dict.fromkeys(_decoded(word["answer"]) for word in words if word.get("answer") is not None))
 
 
 def _decoded(text: str) -> bytes:
