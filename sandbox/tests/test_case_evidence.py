@@ -115,6 +115,33 @@ def test_the_proof_in_the_files_leads_from_the_row_to_the_root() -> None:
     assert not any("000002" in name for name in files), "another case's rows stay at home"
 
 
+def test_the_index_has_a_line_for_every_signature_that_was_judged() -> None:
+    """The applicant's and a co-signer's of one row; a row without its body says nothing of any."""
+    kept = {
+        "signer": {"name": "СЫНАҚОВА ӘСЕЛ", "serial": "4f1c"},
+        "verdict": "accepted",
+        "revocation": {"source": "ocsp", "this_update": "2026-01-15T04:00:00+00:00"},
+    }
+    other = {
+        "signer": {"name": "СЫНАҚОВ БАУЫРЖАН", "serial": "5a"},
+        "verdict": "certificate.revoked",
+        "revocation": None,
+    }
+    body = {"action": "signed", "judged": kept, "co_signatures": [{"role": "spouse", "judged": other}]}
+    row = chain(JournalEntry("admin", START, "odd", body), WRITER, 1, GENESIS)
+    purged = replace(row, position=2, body=None)
+    case = CaseMaterial("odd", (), [row, purged], (), {}, (), Trusted(b"r", (), {}))
+    said = indexes(case, verdict([row], Wanted(case="odd")))
+    english = [line.strip() for line in said["INDEX.en.txt"].decode().splitlines()]
+    at = english.index("2026-01-15 04:00:00  portal-pep_1-000001  signed")
+    assert english[at + 1 : at + 3] == [
+        "signature judged: СЫНАҚОВА ӘСЕЛ, accepted, certificate 4f1c, revocation: ocsp, 2026-01-15T04:00:00+00:00",
+        "signature judged: СЫНАҚОВ БАУЫРЖАН, certificate.revoked, certificate 5a, revocation: no word",
+    ]
+    assert said["INDEX.ru.txt"].decode().count("проверена подпись") == 2
+    assert said["INDEX.kk.txt"].decode().count("қолтаңба тексерілді") == 2
+
+
 def test_the_container_begins_with_its_type_and_lists_every_file() -> None:
     listed = manifest({"a&b.txt": b"x"})
     assert b'URI="a&amp;b.txt"' in listed and b"LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=" in listed

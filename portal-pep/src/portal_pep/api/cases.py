@@ -17,6 +17,7 @@ from egovkit.edge import language_of
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
+from egovkit.verdict import SignatureVerdict, verdict_of
 from portal_pep.api.base import (
     PAGE,
     Confirmed,
@@ -100,7 +101,7 @@ class History(Shown):
 
 class ResultShown(Shown):
     """`kind` is what it is to the applicant: a negative result is a refusal, signed; a refusal letter carries neither
-    signature nor outcome. `check` is what the portal found about the signature when the result came."""
+    signature nor outcome. `judged` is what the portal found about the signature when the result came."""
 
     kind: str
     outcome: str | None
@@ -113,7 +114,7 @@ class ResultShown(Shown):
     reasons: list[dict[str, Any]] | None
     issued_at: datetime
     received_at: datetime
-    check: dict[str, Any] | None
+    judged: SignatureVerdict | None
 
 
 class ReadShown(Shown):
@@ -256,7 +257,7 @@ async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> Result
         reasons=found.reasons,
         issued_at=found.issued_at,
         received_at=found.received_at,
-        check=found.check,
+        judged=verdict_of(found.judged),
     )
 
 

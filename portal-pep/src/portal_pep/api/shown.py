@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
 from portal_pep.api.base import Shown, Text
@@ -98,6 +99,7 @@ class CaseShown(CaseLine):
     editable: bool
     may_prepare: bool
     has_result: bool
+    judged: SignatureVerdict | None  # what was found about the applicant's signature when it was judged
     problem: dict[str, Any] | None
     form: dict[str, Any]
     form_version: int
@@ -206,6 +208,7 @@ def case_shown(page: CasePage) -> CaseShown:
         editable=case.state in EDITABLE,
         may_prepare=after(case.state, CaseEvent.PREPARED) is not None,
         has_result=page.has_result,
+        judged=verdict_of(case.judged),
         problem=case.problem,
         form=case.form,
         form_version=case.form_version,

@@ -101,6 +101,7 @@ async def _fix_document(
         document=application_bytes(signed_about, case.form, await files.attachments_of(conn, case.id)),
         prepared_at=now,
         signature=None,
+        judged=None,
         problem=None,
     )
     record = Record(

@@ -40,10 +40,12 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What goes to whom: the data of case.submitted but for its trail."""
+    """What goes to whom: the data of case.submitted but for its trail; and the signature with what is known of it."""
 
     recipient: str
     data: Mapping[str, Any]
+    signature: bytes
+    judged: dict[str, Any]
 
 
 async def submit(
@@ -62,7 +64,7 @@ async def submit(
     facts = await _checked_signature(portal, case, flow, document, signature)
     refusal = _refusal_of(facts, flow, chosen)
     if refusal is not None:
-        return await _refuse(portal, case, refusal, keep)
+        return await _refuse(portal, case, facts, keep)
     recipient = receiving_system(portal.membership.members.members, case.regulation, case.region)
     if recipient is None:
         raise EgovError("provider.not_found", regulation=case.regulation, region=case.region)
@@ -78,7 +80,7 @@ async def submit(
         current = await owned(conn, account, case_id, lock=True)
         if current.document != document or current.state is not CaseState.PREPARED:
             raise EgovError("case.changed_meanwhile")
-        sent = await _send(conn, portal, current, signature, Parcel(recipient, data))
+        sent = await _send(conn, portal, current, Parcel(recipient, data, signature, facts.as_data()))
         await keep(conn, sent)
     return sent
 
@@ -87,19 +89,22 @@ async def _checked_signature(
     portal: Portal, case: Case, flow: PortalFlow, document: bytes, signature: bytes
 ) -> DocumentFacts:
     """Facts about a signature that holds; a broken one is journalled and refused, and changes nothing."""
+    judged: dict[str, Any] | None = None
     try:
         facts = await portal.signatures.verify(document, signature, portal.clock.now(), case.iin)
-        code = facts.broken
     except EgovError as error:
         code = error.code
-    if code is None:
-        return facts
+    else:
+        if facts.broken is None:
+            return facts
+        code, judged = facts.broken, facts.as_data()
     body = {
         **step_facts(portal, case, flow, flow.send),
         "limit_s": None,
         "used_s": None,
         "outcome": "refusal",
         "code": code,
+        "judged": judged,
     }
     async with portal.db.begin() as conn:
         await note(conn, portal, "refusal", case, body)
@@ -116,9 +121,12 @@ def _refusal_of(facts: DocumentFacts, flow: PortalFlow, chosen: str) -> str | No
     return facts.refusal
 
 
-async def _refuse(portal: Portal, case: Case, code: str, keep: Keep[Submitted | SignatureRefused]) -> SignatureRefused:
+async def _refuse(
+    portal: Portal, case: Case, facts: DocumentFacts, keep: Keep[Submitted | SignatureRefused]
+) -> SignatureRefused:
     """Not good where the act signs first (A1); else expired or revoked between the two calls."""
     _, flow = portal.regulation(case.regulation, case.regulation_version)
+    code = facts.refusal or ""
     async with portal.db.begin() as conn:
         current = await store.case(conn, case.id, lock=True)
         if current is None or current.state is not CaseState.PREPARED:
@@ -128,7 +136,7 @@ async def _refuse(portal: Portal, case: Case, code: str, keep: Keep[Submitted | 
             now = portal.clock.now()
             moments = _moments(flow, current, now)
             await take(conn, portal, current, signed(flow, now), moments)
-        ended = await end_by_certificate(conn, portal, current, code, moments)
+        ended = await end_by_certificate(conn, portal, current, code, moments, judged=facts.as_data())
         outcome = SignatureRefused(ended, code, flow.refuse_signature.clause)
         await keep(conn, outcome)
     return outcome
@@ -145,7 +153,7 @@ async def _store_copies(portal: Portal, case: Case, recipient: str, attached: Se
         await portal.attachments.put(case.id, recipient, facts, content)
 
 
-async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: bytes, parcel: Parcel) -> Submitted:
+async def _send(conn: AsyncConnection, portal: Portal, case: Case, parcel: Parcel) -> Submitted:
     _, flow = portal.regulation(case.regulation, case.regulation_version)
     now = portal.clock.now()
     moments = _moments(flow, case, now)
@@ -157,6 +165,7 @@ async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: by
         "limit_s": spent.limit_s,
         "used_s": spent.used_s,
         "outcome": "done",
+        "judged": parcel.judged,
         **envelope_facts(envelope),
     }
     await note(conn, portal, "envelope", case, body)
@@ -165,7 +174,8 @@ async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: by
         case,
         now,
         state=CaseState.SUBMITTED,
-        signature=signature,
+        signature=parcel.signature,
+        judged=parcel.judged,
         submitted_at=now,
         recipient=parcel.recipient,
         envelope_id=envelope.id,

@@ -10,6 +10,7 @@ from typing import Any
 
 from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalRow
+from egovkit.verdict import verdict_of
 from egovlaw.catalogue import InternalStep
 from provider_arm.api.models import (
     Applicant,
@@ -188,13 +189,14 @@ def case_line(ws: Workstation, case: Case) -> CaseLine:
 def case_view(ws: Workstation, opened: CaseFile) -> CaseView:
     case = opened.case
     iin = masked_iin(case.applicant_iin) if opened.masked else case.applicant_iin
-    document, signature = opened.signed or (None, None)
+    document, signature, judged = opened.signed or (None, None, None)
     return CaseView(
         **case_line(ws, case).model_dump(),
         applicant=Applicant(iin=iin, masked=opened.masked),
         form=None if opened.application is None else dict(opened.application.form),
         document=_b64(document),
         signature=_b64(signature),
+        judged=verdict_of(judged),
         attachments=[] if opened.masked else [_attachment(case, one) for one in case.attachments],
         reasons=[Reason(code=code, text=reason_text(code).ru) for code in case.reasons],
         regulation_version=case.regulation_version,
@@ -230,9 +232,12 @@ def _case_task(task: Task, names: Names) -> CaseTask:
 def _answer(opened: CaseFile) -> OutgoingDocument | None:
     if opened.answer is None:
         return None
-    kind, document, signature = opened.answer
+    kind, document, signature, judged = opened.answer
     return OutgoingDocument(
-        kind="result" if kind == "result" else "refusal", document=b64(document), signature=_b64(signature)
+        kind="result" if kind == "result" else "refusal",
+        document=b64(document),
+        signature=_b64(signature),
+        judged=verdict_of(judged),
     )
 
 
@@ -249,6 +254,7 @@ def _handed_over(opened: CaseFile) -> HandOverView | None:
         reasons=[Reason(code=code, text=reason_text(code).ru) for code in record.reasons],
         document=b64(record.document),
         signature=b64(record.signature),
+        judged=verdict_of(record.judged),
     )
 
 

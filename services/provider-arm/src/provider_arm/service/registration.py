@@ -29,7 +29,7 @@ async def register(
     procedure: Procedure,
     case: Case,
     *,
-    signed: tuple[bytes, bytes],
+    lodged: cases.Lodged,
     measured: Measured,
     trail: Sequence[Mapping[str, Any]] = (),
 ) -> None:
@@ -39,8 +39,13 @@ async def register(
     sent (N2, E3).
     """
     item = procedure.held
-    await cases.add(conn, case, *signed)
-    facts = {"number": case.number, "verified": case.verified, "reasons": list(case.reasons)}
+    await cases.add(conn, case, lodged)
+    facts = {
+        "number": case.number,
+        "verified": case.verified,
+        "reasons": list(case.reasons),
+        "judged": lodged.judged,
+    }
     if procedure.work is None:
         states = (procedure.state_before(item), item.kind.state)
         await ws.note_step(conn, case.id, item, states=states, measured=measured, **facts)

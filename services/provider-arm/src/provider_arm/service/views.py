@@ -32,8 +32,8 @@ class CaseFile:
     case: Case
     masked: bool
     application: Application | None
-    signed: tuple[bytes, bytes] | None  # document, signature
-    answer: tuple[str, bytes, bytes | None] | None  # kind, document, signature
+    signed: cases.Lodged | None
+    answer: cases.Outgoing | None
     hand_over: cases.HandOver | None
     tasks: list[Task]
     names: Mapping[str, str]
@@ -64,7 +64,9 @@ async def open_case(ws: Workstation, person: Staff, case_id: str, why: str | Non
         await record_read(ws, conn, person, case, ("case", why or _work_at_hand(person, of_case)))
         signed = await cases.application(conn, case_id)
         answer, handed = await cases.outgoing_document(conn, case_id), await cases.hand_over(conn, case_id)
-        return CaseFile(case, False, read_application(signed[0]), signed, answer, handed, of_case, names, asked, *times)
+        return CaseFile(
+            case, False, read_application(signed.document), signed, answer, handed, of_case, names, asked, *times
+        )
 
 
 async def _limits(ws: Workstation, conn: AsyncConnection, case: Case) -> list[LimitUsed]:
