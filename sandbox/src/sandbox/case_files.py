@@ -221,7 +221,7 @@ def verdicts_in(row: JournalRow) -> list[Mapping[str, Any]]:
 
 
 def answers_in(rows: Sequence[JournalRow]) -> list[bytes]:
-    """What systems were told of certificates when they judged signatures by an answer, DER, in the order of the rows."""
+    """What systems were told of certificates when they judged signatures, DER, in the order of the rows."""
     words = [verdict.get("revocation") or {} for row in rows for verdict in verdicts_in(row)]
     return list(dict.fromkeys(_decoded(word["answer"]) for word in words if word.get("answer") is not None))
 
