@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from egovkit.journal import SIGNATURE_TYP, JournalRow, KnownHead, SignatureCheck, signature_check
 
 if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from egovgateway.sealing import Stored
     from egovkit.journal_bodies import Bodies
     from egovkit.journal_stamps import JournalStamp
     from sandbox.places import Place
@@ -155,7 +155,7 @@ async def witnessed(conn: AsyncConnection, code: str, names: set[str], bodies: B
     return [head for head in found if head is not None]
 
 
-def envelope_in(row: RowMapping, bodies: Bodies | None) -> bytes:
+def envelope_in(row: Stored, bodies: Bodies | None) -> bytes:
     """The bytes of a gateway's row; nothing where they were purged, spoiled, or no key is there for them: whatever else
     proves them is read without them."""
     from egovgateway.sealing import opened
