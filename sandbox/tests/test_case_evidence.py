@@ -210,7 +210,12 @@ class Answered:
 
 def judged_by(answer: bytes | None) -> dict[str, Any]:
     """A verdict as it is kept; None: by the list."""
-    return {"revocation": RevocationStatus("crl" if answer is None else "ocsp", START, START, answer=answer).as_data()}
+    return verdict_with(RevocationStatus("crl" if answer is None else "ocsp", START, START, answer=answer).as_data())
+
+
+def verdict_with(revocation: dict[str, Any]) -> dict[str, Any]:
+    signer = {"name": "СЫНАҚОВА ӘСЕЛ", "serial": "4f1c"}
+    return {"signer": signer, "verdict": "accepted", "revocation": revocation}
 
 
 @pytest.fixture(scope="module")
@@ -257,5 +262,6 @@ def test_a_wrong_answer_stops_the_guide(answered: Answered, tmp_path: Path, how:
 
 @pytest.mark.parametrize("answer", ["not base64", "MAMKAQY=", ""])
 def test_what_is_no_answer_promises_nothing(answered: Answered, answer: str) -> None:
-    files = answered.files({"revocation": {"answer": answer}})
+    word = RevocationStatus("ocsp", START, START).as_data()
+    files = answered.files(verdict_with({**word, "answer": answer}))
     assert files["answers.txt"] == b"" and "not an answer" in files["INDEX.en.txt"].decode()
