@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -194,6 +194,34 @@ async def save_form(
     """Replaces the form's values. Of two windows the slower one gets 412 and loses nothing of the other's."""
     case = await cases.save_form(portal, identity.account, case_id, body.values, _version(if_match))
     response.headers["etag"] = _etag(case)
+    return case_shown(await reading.page(portal, identity.account, case_id))
+
+
+Role = Annotated[str, Path(pattern=r"^[a-z_]{1,20}$", description="as the form's field names it: spouse")]
+
+
+class ToName(Strict):
+    iin: Annotated[str, Field(max_length=20)]
+
+
+@router.put("/{case_id}/co-signers/{role}")
+@refuses(
+    "case.changed_meanwhile", "case.not_found", "case.regulation_changed", "case.wrong_state", "co_signer.is_applicant",
+    "co_signer.not_in_form", "result.not_ready",
+)  # fmt: skip
+async def name_co_signer(
+    *, portal: ThePortal, identity: Confirmed, case_id: str, role: Role, body: ToName
+) -> CaseShown:
+    """Names who signs with the applicant, where the act's form asks for it. Signatures that were given are void."""
+    await cases.name_co_signer(portal, identity.account, case_id, role, body.iin)
+    return case_shown(await reading.page(portal, identity.account, case_id))
+
+
+@router.delete("/{case_id}/co-signers/{role}")
+@refuses("case.changed_meanwhile", "case.not_found", "case.wrong_state", "co_signer.not_named", "result.not_ready")
+async def forget_co_signer(*, portal: ThePortal, identity: Confirmed, case_id: str, role: Role) -> CaseShown:
+    """Goes without him: a scanned sheet may be attached instead. Signatures that were given are void."""
+    await cases.forget_co_signer(portal, identity.account, case_id, role)
     return case_shown(await reading.page(portal, identity.account, case_id))
 
 

@@ -50,7 +50,7 @@ async def notice_page(portal: Portal, account: Account, notice_id: str) -> Page:
         issued_at=told.created_at.astimezone(KAZAKHSTAN),
         values={},
         form={},
-        iin=case.iin,
+        iin=account.iin,
         text={"kk": told.text_kk, "ru": told.text_ru},
     )
     return _page(portal, "notification", _output(portal, case, "notification", None), facts)

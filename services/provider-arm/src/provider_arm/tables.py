@@ -96,6 +96,17 @@ cases = Table(
     Index("ix_cases_region_registered", "region", "registered_at", "id"),
 )
 
+co_signatures = Table(
+    "co_signatures",  # of those whom the application names beside its applicant
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("role", String(20), primary_key=True),
+    Column("iin", String(12), nullable=False),
+    Column("signature", LargeBinary),  # null: it did not come
+    Column("judged", JSON(none_as_null=True)),
+    Column("reasons", JSON, nullable=False),  # why it is not believed: codes
+)
+
 tasks = Table(
     "tasks",
     metadata,

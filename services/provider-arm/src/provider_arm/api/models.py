@@ -272,6 +272,19 @@ class HandOverView(Model):
     judged: SignatureVerdict | None  # what was found about it when it came
 
 
+class CoSignerView(Model):
+    """Somebody whom the application names beside its applicant; `reasons` why his signature is not believed."""
+
+    role: str
+    label_ru: str  # the act's words for his signature
+    label_kk: str
+    iin: str
+    verified: bool
+    reasons: list[Reason]
+    signature: str | None  # base64 CMS over the applicant's document; null: it did not come
+    judged: SignatureVerdict | None
+
+
 class ExtensionView(Model):
     at: datetime
     until: datetime
@@ -309,6 +322,7 @@ class CaseView(CaseLine):
     document: str | None  # base64 of the exact bytes the applicant signed
     signature: str | None
     judged: SignatureVerdict | None  # what was found about it when it was judged
+    co_signers: list[CoSignerView]
     attachments: list[AttachmentRef]
     reasons: list[Reason]  # why not verified
     regulation_version: int

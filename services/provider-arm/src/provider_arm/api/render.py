@@ -12,6 +12,7 @@ from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalRow
 from egovkit.verdict import verdict_of
 from egovlaw.catalogue import InternalStep
+from egovlaw.forms import co_signers
 from provider_arm.api.models import (
     Applicant,
     AttachmentRef,
@@ -19,6 +20,7 @@ from provider_arm.api.models import (
     CaseStanding,
     CaseTask,
     CaseView,
+    CoSignerView,
     HandOverView,
     HistoryItem,
     IncidentView,
@@ -35,6 +37,7 @@ from provider_arm.api.models import (
 )
 from provider_arm.api.render_terms import term_view
 from provider_arm.domain.cases import Case, Staff, Task, TaskState, masked_iin, reason_text
+from provider_arm.domain.co_signing import CoSignature
 from provider_arm.domain.internal import Running, step_of
 from provider_arm.service.context import Workstation
 from provider_arm.service.internal import Standing
@@ -197,6 +200,7 @@ def case_view(ws: Workstation, opened: CaseFile) -> CaseView:
         document=_b64(document),
         signature=_b64(signature),
         judged=verdict_of(judged),
+        co_signers=[_co_signer(ws, case, one) for one in opened.co_signed],
         attachments=[] if opened.masked else [_attachment(case, one) for one in case.attachments],
         reasons=[Reason(code=code, text=reason_text(code).ru) for code in case.reasons],
         regulation_version=case.regulation_version,
@@ -209,6 +213,22 @@ def case_view(ws: Workstation, opened: CaseFile) -> CaseView:
         handed_over=_handed_over(opened),
         term=term_view(ws, opened),
         limits=opened.limits,
+    )
+
+
+def _co_signer(ws: Workstation, case: Case, one: CoSignature) -> CoSignerView:
+    regulation = ws.procedures.regulation(case.regulation, case.regulation_version)
+    asked = () if regulation is None else co_signers(regulation)
+    label = next((asker.label for asker in asked if asker.role == one.role), None)
+    return CoSignerView(
+        role=one.role,
+        label_ru=one.role if label is None else label.ru,
+        label_kk=one.role if label is None else label.kk,
+        iin=one.iin,
+        verified=not one.reasons,
+        reasons=[Reason(code=code, text=reason_text(code).ru) for code in one.reasons],
+        signature=_b64(one.signature),
+        judged=verdict_of(one.judged),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,8 @@ from provider_arm.domain.cases import (
     disagreements,
     read_application,
 )
-from provider_arm.service import queries, registers
+from provider_arm.domain.co_signing import CoSignature
+from provider_arm.service import co_signing, queries, registers
 from provider_arm.service.context import Workstation
 from provider_arm.service.procedure import Procedure
 from provider_arm.service.registration import next_number, register
@@ -41,6 +42,7 @@ class Checked:
     signed: Signed
     application: Application | None
     judged: dict[str, Any] | None
+    co_signed: Sequence[CoSignature]
     reasons: tuple[str, ...]
     submitted_at: datetime
 
@@ -53,8 +55,9 @@ async def check_application(ws: Workstation, received: Received) -> Checked:
     application = read_application(signed.document or b"")
     procedure = ws.procedures.of(envelope.regulation, envelope.channel, _version(ws, envelope.regulation, application))
     reasons, facts = await _reasons(ws, procedure, received, signed, submitted_at)
+    more, co_signed = await co_signing.check(ws, procedure.regulation, envelope.data, application, submitted_at)
     judged = None if facts is None else facts.as_data()
-    return Checked(signed, application, judged, tuple(reasons), submitted_at)
+    return Checked(signed, application, judged, co_signed, tuple(dict.fromkeys([*reasons, *more])), submitted_at)
 
 
 async def register_application(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
@@ -75,6 +78,7 @@ async def register_application(ws: Workstation, conn: AsyncConnection, received:
         procedure,
         case,
         lodged=cases.Lodged(checked.signed.document or b"", checked.signed.signature or b"", checked.judged),
+        co_signed=checked.co_signed,
         measured=procedure.measure(procedure.held, started, case.registered_at, REGISTERED),
     )
 
