@@ -32,7 +32,8 @@ class SignedBy(_Part):
 
 
 class RevocationWord(_Part):
-    """The word that decided whether the certificate was revoked. `source`: ocsp or crl."""
+    """The word that decided whether the certificate was revoked. `source`: ocsp or crl; `answer`: the OCSP answer
+    itself, DER in base64."""
 
     source: str
     this_update: datetime
@@ -41,6 +42,7 @@ class RevocationWord(_Part):
     revoked_at: datetime | None
     reason: str | None
     responder: str | None
+    answer: str | None
 
 
 class StampSeen(_Part):
