@@ -158,7 +158,7 @@ def _bent(**changes: Any) -> bytes:
 
 
 async def test_a_content_inside_is_refused_even_the_right_one() -> None:
-    assert await _malformed(_bent(encap_content_info={"content_type": "data", "content": DATA})) == "not detached"
+    assert await _malformed(_bent(encap_content_info={"content_type": "data", "content": DATA})) == "not_detached"
 
 
 async def test_a_signature_without_its_certificate_is_refused() -> None:
@@ -170,10 +170,7 @@ async def test_several_signers_or_none_are_refused() -> None:
 
     signer = asn1_cms.ContentInfo.load(SIGNED)["content"]["signer_infos"][0]
     assert await _malformed(_bent(signer_infos=[signer, signer.copy()]))
-    assert (
-        await _malformed(_bent(signer_infos=[]))
-        == "exactly one signer is expected; several people sign in files of their own"
-    )
+    assert await _malformed(_bent(signer_infos=[])) == "not_one_signer"
 
 
 def _with_signer(change: Any) -> bytes:
@@ -203,7 +200,7 @@ async def test_a_bare_signature_without_attributes_is_refused() -> None:
             "signature": key.sign(DATA, ec.ECDSA(hashes.SHA256())),
         }
     )
-    assert await _malformed(_bent(signer_infos=[bare])) == "no signed attributes"
+    assert await _malformed(_bent(signer_infos=[bare])) == "no_attributes"
 
 
 @pytest.mark.parametrize("digest", ["sha1", "md5", "sha224"])
@@ -211,7 +208,7 @@ async def test_a_weak_digest_is_refused(digest: str) -> None:
     def weaken(signer: Any) -> None:
         signer["digest_algorithm"] = {"algorithm": digest}
 
-    assert await _malformed(_with_signer(weaken)) == "a digest we don't accept"
+    assert await _malformed(_with_signer(weaken)) == "unknown_digest"
 
 
 async def test_a_signature_without_the_signing_certificate_attribute_is_refused() -> None:
@@ -219,7 +216,7 @@ async def test_a_signature_without_the_signing_certificate_attribute_is_refused(
         kept = [one for one in signer["signed_attrs"] if one["type"].native != "signing_certificate_v2"]
         signer["signed_attrs"] = kept
 
-    assert await _malformed(_with_signer(strip)) == "no signing-certificate-v2: not CAdES"
+    assert await _malformed(_with_signer(strip)) == "no_signing_certificate"
 
 
 async def test_another_certificate_with_the_same_key_can_not_be_put_in_its_place() -> None:
@@ -238,7 +235,7 @@ async def test_another_certificate_with_the_same_key_can_not_be_put_in_its_place
     signer = info["content"]["signer_infos"][0]
     sid = {"issuer": certificate.issuer, "serial_number": certificate.serial_number}
     signer["sid"] = asn1_cms.SignerIdentifier("issuer_and_serial_number", sid)
-    assert await _malformed(info.dump(force=True)) == "signing-certificate-v2 names another certificate"
+    assert await _malformed(info.dump(force=True)) == "names_another_certificate"
 
 
 async def test_a_signature_made_by_a_stolen_name_is_invalid() -> None:

@@ -245,9 +245,9 @@ async def test_keys_come_and_go(agent: Agent, http: httpx.AsyncClient, pki: Test
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"password": "Wrong111"}, "wrong password"),
+        ({"password": "Wrong111"}, "password_or_damage"),
         ({"pkcs12": base64.b64encode(b"no file").decode()}, ""),
-        ({"pkcs12": "%%"}, "not base64"),
+        ({"pkcs12": "%%"}, "not_base64"),
     ],
 )
 async def test_a_key_that_cannot_be_opened_is_told(
