@@ -176,6 +176,14 @@ def test_the_reasons_that_helpers_hand_on_have_words(helper: str) -> None:
     assert [one for one in given if one[1] not in WORDS.of("reason")] == []
 
 
+def test_the_reasons_against_an_application_have_words() -> None:
+    """The provider's machine finds them at the registration; `decision.not_verified` tells them all."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in _sources() if "provider_arm" in path.parts)
+    found = set(re.findall(r'"((?:document|applicant|operator)\.[a-z_]+)"', sources))
+    assert len(found) > 12
+    assert [one for one in sorted(found) if one not in WORDS.of("reasons") and one not in PROBLEMS] == []
+
+
 def test_every_reason_is_given_somewhere() -> None:
     """A reason that no code gives is a word nobody will ever mend."""
     sources = "".join(path.read_text(encoding="utf-8") for path in _sources())

@@ -77,7 +77,7 @@ def read_cms(data: bytes, cms: bytes) -> Reading:
     except EgovError:
         raise
     except BadDer as error:
-        raise _malformed(str(error)) from None
+        raise _malformed(error.reason) from None
     except Exception as error:  # asn1crypto reads lazily: hostile DER raises almost anything, almost anywhere
         raise _malformed("damaged", technical=type(error).__name__) from None
 

@@ -15,7 +15,11 @@ _CONSTRUCTED, _LONG_TAG, _INDEFINITE = 0x20, 0x1F, 0x80
 
 
 class BadDer(ValueError):
-    """Why the bytes are not one DER value within the bounds; the text is a reason of contracts/words.yaml."""
+    """Why the bytes are not one DER value within the bounds; `reason` is one of contracts/words.yaml."""
+
+    @property
+    def reason(self) -> str:
+        return str(self)
 
 
 def require_der(data: bytes, *, longest: int) -> None:

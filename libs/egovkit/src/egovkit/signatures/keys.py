@@ -151,7 +151,7 @@ def read_key_file(p12: bytes, password: str) -> SigningKey:
         return SigningKey.load(p12, password)
     except ValueError as error:
         if isinstance(error, BadDer):
-            raise EgovError("signature.key_file_unusable", reason=str(error)) from None
+            raise EgovError("signature.key_file_unusable", reason=error.reason) from None
         if "password" in str(error).lower():
             raise EgovError("signature.key_file_locked") from None
         raise EgovError("signature.key_file_unusable", reason="no_usable_key") from None
