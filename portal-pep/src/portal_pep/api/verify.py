@@ -121,7 +121,8 @@ async def verify_codes(request: Request, portal: ThePortal, body: CodesWish) -> 
 @limited(bytes=MAX_PDF)
 @refuses(
     "pdf.changed", "pdf.encrypted", "pdf.hybrid", "pdf.not_signed", "pdf.too_complex", "pdf.unreadable",
-    "request.media_type", "request.throttled", "signature.invalid", "verify.not_official", *OF_A_PERSON,
+    "request.media_type", "request.throttled", "signature.cms_malformed", "signature.invalid", "verify.not_official",
+    *OF_A_PERSON,
 )  # fmt: skip
 async def verify_pdf(request: Request, portal: ThePortal) -> VerifiedShown:
     """Who signed a PDF, when, and whether anything was changed after it."""

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable
-from datetime import timedelta
 
 import httpx
 from cryptography import x509
@@ -24,7 +23,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from egovkit.clock import Clock
 from egovkit.signatures.der import BadDer, require_der
 from egovkit.signatures.keys import Certificate, public_key_of, thumbprint
-from egovkit.signatures.revocation import RevocationStatus
+from egovkit.signatures.revocation import SKEW, RevocationStatus
 
 __all__ = ["MAX_REPLY", "OcspClient", "OcspUnusable", "names_responder"]
 
@@ -32,7 +31,6 @@ QUERY_TYPE, REPLY_TYPE = "application/ocsp-request", "application/ocsp-response"
 MAX_REPLY = 16 * 1024  # an answer with its responder's certificate takes 1.5 KB
 SECONDS = 3.0  # for the whole answer: a signature waits for it, and the list is there besides
 REST_S = 5.0  # after no answer at all; the list serves meanwhile
-SKEW = timedelta(seconds=5)  # clocks of two systems differ
 MAX_KEPT = 20_000
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
+from egovkit.errors import EgovError
+
 MEMORY: Final = 1024 * 1024 * 1024  # bytes of address space; Python and pyHanko take 300 MB of it
 CPU_SECONDS: Final = 10
 MEGABYTE: Final = 1024 * 1024
@@ -140,8 +142,7 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
     from pyhanko.sign.validation.status import SignatureCoverageLevel
     from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 
-    if len(signature.signed_data["signer_infos"]) != 1:
-        raise Refused("pdf.unreadable", "exactly one signer is expected")
+    intact = _is_intact(reader, signature)
     _look_back_from(min(known.at, signature.signer_cert.not_valid_after))
     timing = ValidationTimingInfo(known.at, known.at, point_in_time_validation=False)
     result = await ades_lta_validation(signature, _policy(known), timing_info=timing)
@@ -157,7 +158,7 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
     return {
         "field": str(signature.field_name)[:100],
         "certificate": base64.b64encode(signature.signer_cert.dump()).decode(),
-        "intact": bool(status is not None and status.intact and status.valid and covered),
+        "intact": bool(intact and status is not None and status.intact and status.valid and covered),
         "unchanged": changes is not None and changes <= ModificationLevel.LTA_UPDATES and not _has_a_tail(reader),
         "ades": _verdict(result.ades_subindic),
         "reason": str(signature.sig_object.get("/Reason", ""))[:200],
@@ -166,6 +167,26 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
         "stamped": stamped,
         "claimed_at": None if claimed is None else _aware(claimed).isoformat(),
     }
+
+
+def _is_intact(reader: Any, signature: Any) -> bool:
+    """The signature read as that over any document is (`cms`): pyHanko's word on bytes alone believes SHA-1, no signed
+    attributes and an unnamed certificate too. Behind the CMS its place holds zeros and nothing else."""
+    from asn1crypto.cms import ContentInfo
+
+    from egovkit.signatures.cms import read_cms
+
+    place = bytes(signature.pkcs7_content)
+    cms = bytes(ContentInfo.load(place).dump())
+    if place[len(cms) :].strip(b"\0"):
+        raise Refused("signature.cms_malformed", "bytes after the structure")
+    begin, length, after, rest = (int(one) for one in signature.byte_range)
+    pdf = reader.stream.getbuffer()
+    try:
+        reading = read_cms(bytes(pdf[begin : begin + length]) + bytes(pdf[after : after + rest]), cms)
+    except EgovError as error:
+        raise Refused(error.code, str(error.params["reason"])) from None
+    return reading.digest_ok and reading.signature_ok
 
 
 def _verdict(found: Any) -> str:

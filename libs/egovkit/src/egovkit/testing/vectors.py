@@ -121,7 +121,7 @@ async def play(case: Path) -> Outcome:
     trust = TrustStore(load_certificate((world / "root.cer").read_bytes()))
     trust.add_intermediate(load_certificate((world / "issuing.cer").read_bytes()))
     if told["list"] is not None:
-        trust.load_crl((world / told["list"]).read_bytes())
+        trust.load_crl((world / told["list"]).read_bytes(), at)
     nonce = bytes.fromhex((told["ocsp"] or {}).get("nonce", "00" * 32))
     transport = httpx.MockTransport(_Authority(case, told["ocsp"]))
     async with httpx.AsyncClient(transport=transport) as http:
