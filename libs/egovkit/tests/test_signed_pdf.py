@@ -264,7 +264,9 @@ async def test_a_page_is_no_way_around_the_checks_of_a_signature(office: Office,
             return cms + b"\0\0\x01"
         if name == "unnamed":
             return resigned(
-                cms, office.official, lambda told: [one for one in told if one["type"].native != "signing_certificate_v2"]
+                cms,
+                office.official,
+                lambda told: [one for one in told if one["type"].native != "signing_certificate_v2"],
             )
         return bent(cms, _bare if name == "bare" else _sha1)
 

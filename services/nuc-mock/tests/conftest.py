@@ -26,9 +26,7 @@ SYSTEM = {"profile": "system", "common_name": "portal-pep", "bin": BIN}
 class Twin:
     """A running twin: `http` without rights, `admin` with the administrator's token."""
 
-    def __init__(
-        self, http: httpx.AsyncClient, admin: httpx.AsyncClient, settings: Settings, clock: HandClock
-    ) -> None:
+    def __init__(self, http: httpx.AsyncClient, admin: httpx.AsyncClient, settings: Settings, clock: HandClock) -> None:
         self.http, self.admin, self.settings, self.clock = http, admin, settings, clock
 
     async def person(self, path: str = "/v1/persons", **changes: Any) -> dict[str, Any]:

@@ -169,8 +169,8 @@ class TrustStore:
         have.
 
         EgovError("certificate.crl_invalid"): not a CRL, a delta or partial one, no nextUpdate, an unknown
-        issuer, a bad signature, or made after `now`. 100,000 entries take 0.2 s: load big ones off the loop, as `TrustSource`
-        does.
+        issuer, a bad signature, or made after `now`. 100,000 entries take 0.2 s: load big ones off the loop, as
+        `TrustSource` does.
         """
         digest = hashlib.sha256(der).digest()
         if any(one.digest == digest for one in self._crls.values()):

@@ -224,6 +224,10 @@ def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any, attributes: d
     # its issuerSerial, where there is one, pyHanko compares with the rest
     if digest not in DIGESTS or hashlib.new(digest, found.dump()).digest() != named["cert_hash"].native:
         raise _malformed("signing-certificate-v2 names another certificate")
+    if (first := attributes.get("signing_certificate")) is not None:  # RFC 5035, 5.1: where both are, both count
+        named = tsp.SigningCertificate.load(first.dump())["certs"][0]
+        if hashlib.sha1(found.dump(), usedforsecurity=False).digest() != named["cert_hash"].native:
+            raise _malformed("signing-certificate names another certificate")
     return found
 
 
