@@ -18,7 +18,7 @@ from egovkit.signatures.pdf import MAX_PDF
 from portal_pep.api.base import Shown, Strict, Text, ThePortal, address_of
 from portal_pep.api.services import Title
 from portal_pep.api.verify_page import FILES, SECURITY, page_html
-from portal_pep.domain.verifying import TOLD, Standing
+from portal_pep.domain.verifying import TOLD, TOLD_OF_THE_NUMBER, Standing
 from portal_pep.service import verifying
 from portal_pep.service.verifying import Issued, Signer, Verified
 
@@ -88,7 +88,10 @@ class IssuedShown(Shown):
 
 
 class VerifiedShown(Shown):
+    """`compared`: the document in hand was compared with the portal's byte by byte, and not its number alone."""
+
     standing: Standing
+    compared: bool
     told: Text
     number: str | None
     checked_at: datetime
@@ -151,7 +154,8 @@ async def verify_file(name: str) -> Response:
 def _shown(found: Verified) -> VerifiedShown:
     return VerifiedShown(
         standing=found.standing,
-        told=Text(**TOLD[found.standing]),
+        compared=found.compared,
+        told=Text(**(TOLD if found.compared else TOLD_OF_THE_NUMBER)[found.standing]),
         number=found.number,
         checked_at=found.checked_at,
         issued=None if found.issued is None else _issued(found.issued),
