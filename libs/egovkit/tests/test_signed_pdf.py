@@ -204,6 +204,21 @@ def over_the_page(writer: Any) -> None:
     writer.add_stream_to_page(0, writer.add_object(StreamObject(stream_data=b"0 0 500 500 re f")))
 
 
+def another_title(writer: Any) -> None:
+    from pyhanko.pdf_utils.generic import pdf_string
+
+    info = writer.trailer["/Info"]
+    info["/Title"] = pdf_string("Бас тарту")
+    writer.update_container(info)
+
+
+def another_title_in_xmp(writer: Any) -> None:
+    from pyhanko.pdf_utils.metadata.model import DocumentMetadata
+
+    writer.root["/Metadata"].update_xmp_with_meta(DocumentMetadata(title="Бас тарту"))
+    writer.update_container(writer.root["/Metadata"])
+
+
 def another_language(writer: Any) -> None:
     from pyhanko.pdf_utils.generic import pdf_name, pdf_string
 
@@ -211,7 +226,7 @@ def another_language(writer: Any) -> None:
     writer.update_root()
 
 
-@pytest.mark.parametrize("change", [over_the_page, another_language])
+@pytest.mark.parametrize("change", [over_the_page, another_language, another_title, another_title_in_xmp])
 async def test_a_page_edited_after_signing_is_found(office: Office, change: Callable[[Any], None]) -> None:
     found = await office.facts(updated(await office.signed(), change))
     assert (found.intact, found.unchanged, found.refusal) == (True, False, "pdf.changed")

@@ -155,11 +155,12 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
     )
     existed_at = result.best_signature_time if stamped else known.at
     claimed = signature.self_reported_timestamp
+    evidence_alone = changes is not None and changes <= ModificationLevel.LTA_UPDATES
     return {
         "field": str(signature.field_name)[:100],
         "certificate": base64.b64encode(signature.signer_cert.dump()).decode(),
         "intact": bool(intact and status is not None and status.intact and status.valid and covered),
-        "unchanged": changes is not None and changes <= ModificationLevel.LTA_UPDATES and not _has_a_tail(reader),
+        "unchanged": evidence_alone and not _has_a_tail(reader) and _is_called_alike(reader, signature),
         "ades": _verdict(result.ades_subindic),
         "reason": str(signature.sig_object.get("/Reason", ""))[:200],
         "level": _level(reader, signature),
@@ -206,6 +207,34 @@ def _has_a_tail(reader: Any) -> bool:
     last = reader.embedded_signatures[-1]
     covers_all = last.evaluate_signature_coverage() is SignatureCoverageLevel.ENTIRE_FILE
     return last.signed_revision == reader.total_revisions - 1 and not covers_all
+
+
+def _is_called_alike(reader: Any, signature: Any) -> bool:
+    """Whether title, author and the like are those that were signed: pyHanko lets an update change them, since its own
+    writes the last change's time and program there; a reader shows the title above the page."""
+    signed = reader.get_historical_resolver(signature.signed_revision)
+    return _called(signed) == _called(reader.get_historical_resolver(reader.total_revisions - 1))
+
+
+def _called(revision: Any) -> list[tuple[Any, ...]]:
+    """What the revision says of itself in its two places. Their references are followed by hand: from the trailer they
+    would lead to the newest revision, whichever is asked."""
+    from pyhanko.pdf_utils.metadata.info import view_from_info_dict
+    from pyhanko.pdf_utils.metadata.xmp_xml import meta_from_xmp, parse_xmp
+
+    views: list[Any] = []
+    if "/Info" in revision.trailer_view:
+        views.append(view_from_info_dict(_object(revision, revision.trailer_view.raw_get("/Info")), strict=True))
+    if "/Metadata" in revision.root:
+        stream = _object(revision, revision.root.raw_get("/Metadata"))
+        views.append(meta_from_xmp(parse_xmp(io.BytesIO(stream.data))))
+    return [(one.title, one.author, one.subject, one.keywords, one.creator, one.created) for one in views]
+
+
+def _object(revision: Any, found: Any) -> Any:
+    from pyhanko.pdf_utils.generic import IndirectObject
+
+    return revision.get_object(found.reference) if isinstance(found, IndirectObject) else found
 
 
 def _level(reader: Any, signature: Any) -> str:
