@@ -61,7 +61,7 @@ async def test_a_system_of_the_bus_cannot_stamp_its_own_journal(home: Home, pki:
 
 async def test_a_stamp_is_of_the_moment_written_beside_it(home: Home, pki: TestPki) -> None:
     late = await stamp(pki.stamping().key)
-    assert await said(home, replace(late, moment=NOW - timedelta(days=30))) == "it says 2026-01-15 04:00:00 UTC"
+    assert await said(home, replace(late, moment=NOW - timedelta(days=30))) == "it was given at 2026-01-15 04:00:00 UTC"
 
 
 async def test_only_whom_nuc_certified_is_believed_to_stand_in_the_register(home: Home, pki: TestPki) -> None:

@@ -22,7 +22,7 @@ from sandbox.composition import NUC, Home
 from sandbox.evidence import NOT_READ, UNREADABLE, databases
 from sandbox.journal_trust import certified, token_check, trust_of
 from sandbox.journal_verdict import Verdict, Wanted, verify
-from sandbox.journals import JournalCopy, read_all, tokens
+from sandbox.journals import JournalCopy, envelope_in, read_all, tokens
 from sandbox.places import Place
 
 if TYPE_CHECKING:
@@ -152,9 +152,10 @@ async def envelopes(places: Mapping[str, Place], case: str) -> list[Passed]:
     found: dict[str, Passed] = {}
     kept: dict[str, list[str]] = {}
     for place in places.values():
+        bodies = place.bodies()
         for row in await _rows(place, case):
             kept.setdefault(row.id, []).extend(tokens(row.receipts))
-            raw = row.raw.encode() if isinstance(row.raw, str) else bytes(row.raw)
+            raw = envelope_in(row._mapping, bodies) if row.raw else b""  # inboxes keep none
             old = found.get(row.id)
             received = _moment(row.received)
             better = old is None or (raw and not old.raw)
@@ -188,7 +189,7 @@ async def _of_case(conn: AsyncConnection, names: set[str], case: str) -> list[Ro
 
     found: list[Row[tuple[object, ...]]] = []
     if {"envelopes", "turned_away"} <= names:
-        columns = "id, type, raw, signature, receipts, received_at AS received"
+        columns = "source, id, sha256, type, raw, signature, receipts, received_at AS received"
         query = text(f"SELECT {columns} FROM envelopes WHERE case_id = :case")  # noqa: S608 # a constant
         found += (await conn.execute(query, {"case": case})).all()
     if "inbox" in names:

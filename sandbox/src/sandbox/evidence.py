@@ -12,11 +12,10 @@ import asyncpg  # type: ignore[import-untyped] # it ships no types
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
-from sandbox import journals
 from sandbox.composition import SERVICES, Home
 from sandbox.journal_trust import certified, token_check, trust_of
 from sandbox.journal_verdict import ALL, BROKEN, EMPTY, Verdict, Wanted, report, told, verify
-from sandbox.journals import JournalCopy
+from sandbox.journals import JournalCopy, read_all
 from sandbox.places import Place
 
 UNREADABLE = 3
@@ -52,7 +51,8 @@ def run_verify(home: Path, server: str | None, wanted: Wanted = ALL, *, as_json:
             status.update(f"{done} of {total} rows checked")
 
         try:
-            copies = asyncio.run(journals.read_all(databases(home, server)))
+            places = databases(home, server)
+            copies = asyncio.run(read_all(places, told=lambda code: status.update(f"reading the journal of {code}")))
             trust = trust_of(Home(home.resolve()), copies)
             verdict = verify(certified(copies, trust), wanted, token_check(trust, SystemClock().now()), progress)
         except NOT_READ as error:
@@ -107,10 +107,11 @@ async def _purge(home: Home, code: str, place: Place, before: datetime) -> int:
     """As the service's own keeper does it, in a chain of the operator's own: `<code>/operator`."""
     from sqlalchemy import MetaData, inspect
 
+    from egovgateway.sealing import purge_envelopes
     from egovkit.clock import SystemClock
     from egovkit.db import Database, stamped_journal_tables
     from egovkit.journal import Journal
-    from egovkit.journal_bodies import purge_bodies, purge_envelopes
+    from egovkit.journal_bodies import purge_bodies
     from egovkit.journal_keeping import purged_entry
     from sandbox.bootstrap import load_key
 

@@ -93,7 +93,7 @@ def token_check(trust: TrustStore | None, at: datetime) -> TokenCheck | None:
         # An unknown revocation comes before a wrong usage, so it is set aside before the verdict and not after it.
         known = replace(facts, signer=replace(facts.signer, revoked=bool(facts.signer.revoked)))
         if known.refusal is None and facts.moment != stamp.moment:
-            return f"it says {facts.moment:%Y-%m-%d %H:%M:%S} UTC"
+            return f"it was given at {facts.moment:%Y-%m-%d %H:%M:%S} UTC"
         return known.refusal
 
     return check
