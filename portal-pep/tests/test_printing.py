@@ -17,10 +17,10 @@ import zxingcpp
 from PIL import Image
 from pypdf import PdfReader
 
-from egovkit.barcodes import decode, unpack
+from egovkit.barcodes import Carried, decode, unpack
+from egovkit.pdf import codes_of
 from egovlaw.output_pages import PageFacts
-from portal_pep.domain.printing import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
-from portal_pep.service.printing import codes_of
+from egovlaw.result_pages import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
 from portal_pep.store import files
 
 pytestmark = pytest.mark.service
@@ -190,11 +190,16 @@ async def test_the_codes_on_the_page_carry_the_signed_document_byte_by_byte(
     codes = [text for text in scanned(content, dpi, tmp_path) if "BarcodeElement" in text]
     async with world.app.state.portal.db.read() as conn:
         stored = await files.result_of(conn, case)
-    assert stored is not None and sorted(codes) == sorted(codes_of(stored, "26000000001")) and len(codes) > 2
+    assert stored is not None and sorted(codes) == sorted(codes_carrying(stored)) and len(codes) > 2
     carried = unpack(decode(codes))
     assert (carried.document, carried.signature) == (stored.document, stored.signature)
     checked = await world.http.post("/v1/verify/codes", json={"codes": codes})
     assert checked.json()["standing"] == "stands"
+
+
+def codes_carrying(stored: files.Result) -> list[str]:
+    assert stored.signature is not None
+    return codes_of(Carried(stored.document, stored.signature, "26000000001"), stored.issued_at)
 
 
 def scanned(pdf: bytes, dpi: int, folder: Path) -> list[str]:

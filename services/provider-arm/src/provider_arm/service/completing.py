@@ -11,7 +11,7 @@ from provider_arm.service import results
 from provider_arm.service.context import stamp
 from provider_arm.service.deciding import told_at
 from provider_arm.service.sitting import Sitting
-from provider_arm.store import cases
+from provider_arm.store import cases, pages
 
 
 async def complete(sitting: Sitting) -> int:
@@ -22,18 +22,21 @@ async def complete(sitting: Sitting) -> int:
     _, document, signature = kept
     assert signature is not None, "a result is signed"
     digest = hashlib.sha256(document).hexdigest()
+    page = await pages.facts_of(conn, case.id)
+    digests = {"document_sha256": digest, **({} if page is None else {"page_sha256": page.sha256})}
     if procedure is None:
-        await ws.journal_action(conn, "result.issued", case.id, by=sitting.person.id, document_sha256=digest)
+        await ws.journal_action(conn, "result.issued", case.id, by=sitting.person.id, **digests)
         return await sitting.move(CaseEvent.RESULT_ISSUED, [])
     item = procedure.issue
     started = _checked_at(case) if procedure.started_by(item, procedure.check) else await told_at(sitting)
-    await sitting.journal(item, procedure.before_issue, started=started, document_sha256=digest)
+    await sitting.journal(item, procedure.before_issue, started=started, **digests)
     version = await sitting.move(CaseEvent.RESULT_ISSUED, [])
     data = {
         "number": case.number,
         "document": base64.b64encode(document).decode(),
         "signature": base64.b64encode(signature).decode(),
         **results.told(document),
+        **({} if page is None or case.source == ws.code else {"page": {"sha256": page.sha256, "size": page.size}}),
         "completed_at": stamp(sitting.now),
         "version": version,
         "trail": list(case.trail),

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from egovkit.errors import TRANSIENT, EgovError, FieldError
 from egovkit.signatures.certificates import CertificateFacts, load_certificate
+from egovkit.signatures.documents import DocumentFacts
 from egovkit.signatures.profiles import EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN
 from provider_arm.domain.cases import Staff
 from provider_arm.service.context import Workstation
@@ -59,10 +60,15 @@ def named_certificate(ws: Workstation, person: Staff, text: str) -> CertificateF
 
 async def checked_signature(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> CertificateFacts:
     """Who signed: this person, over exactly these bytes, with a certificate that is good now; else EgovError."""
+    return (await believed(ws, person, document, signature)).signer
+
+
+async def believed(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> DocumentFacts:
+    """As `checked_signature`, with all that is known about the signature."""
     facts = await ws.signatures.verify(document, signature, ws.clock.now(), person.iin)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
-    return facts.signer
+    return facts
 
 
 async def doubts(
