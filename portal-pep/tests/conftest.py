@@ -19,6 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 
+from egovkit.attachments import Claim
 from egovkit.bus import Delivery, Outgoing, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
@@ -26,9 +27,11 @@ from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
+from egovkit.pdf import PdfTemplate
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.pdf import Evidence, finish_page, prepare_page
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki, lay_key
@@ -67,12 +70,22 @@ class FakeStore:
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, str, bytes]] = {}
         self.failure: EgovError | None = None
+        self.fetched = 0
 
     async def put(self, case: str, recipient: str, facts: Attachment, content: bytes) -> None:
         if self.failure is not None:
             raise self.failure
         assert hashlib.sha256(content).hexdigest() == facts.sha256
         self.kept[facts.sha256] = (case, recipient, content)
+
+    async def fetch(self, claim: Claim) -> bytes:
+        self.fetched += 1
+        if self.failure is not None:
+            raise self.failure
+        case, _, content = self.kept.get(claim.sha256, ("", "", b""))
+        if case != claim.case:
+            raise EgovError("attachment.gone", sha256=claim.sha256)
+        return content
 
 
 class FakeShep:
@@ -386,6 +399,21 @@ class World:
         self.people += 1
         iin = synthetic_iin(self.people)
         return Citizen(self, iin, self.pki.person(iin, "СЫНАҚОВА", "ӘСЕЛ", **odd))
+
+    async def signed_page(self, official: SigningKey, number: str = NUMBER) -> bytes:
+        """A page as the provider's workstation makes it: PAdES B-LTA."""
+        now, template = self.clock.now(), self.settings.home / "page.typ"
+        template.write_text('#set document(title: "x")\n#set text(font: "PT Sans")\n= №1', encoding="utf-8")
+        prepared = await prepare_page(await PdfTemplate(template).render({}, now), now, reason=number)
+        cms = sign_cms(prepared.to_sign, official, now)
+        evidence = Evidence(self.pki.root, [self.pki.issuing], [self.pki.crl(), self.pki.root_crl()])
+        return await finish_page(prepared, cms, self.pki.stamper(), evidence, now)
+
+    def store_page(self, case: str, pdf: bytes) -> dict[str, Any]:
+        """The provider puts it into ШЭП's store; what his message says of it."""
+        digest = hashlib.sha256(pdf).hexdigest()
+        self.store.kept[digest] = (case, "portal-pep", pdf)
+        return {"sha256": digest, "size": len(pdf)}
 
     async def revoke(self, key: SigningKey) -> None:
         """НУЦ revokes, and the portal has heard of it."""

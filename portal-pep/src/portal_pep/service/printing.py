@@ -17,6 +17,7 @@ from egovlaw.outputs import Kind, Output
 from egovlaw.result_pages import ResultFacts, code_of, facts_of
 from portal_pep.domain.document import read_document
 from portal_pep.service.cases import KAZAKHSTAN
+from portal_pep.service.pages import signed_page
 from portal_pep.service.parts import Portal
 from portal_pep.service.reading import filed, notice, result
 from portal_pep.store.accounts import Account
@@ -26,17 +27,22 @@ from portal_pep.store.files import Result
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is to be printed. `etag` is that of the bytes: they depend on nothing else."""
+    """What is to be printed: set here from `data`, or `signed` as it came. `etag` is that of the bytes: they depend on
+    nothing else."""
 
     kind: str  # result, refusal or notification
     number: str | None
+    etag: str
     data: Mapping[str, Any]
     at: datetime
-    etag: str
+    signed: Result | None = None
 
 
 async def page(portal: Portal, account: Account, case_id: str) -> Page:
+    """The result as its official signed the page; where he signed the document alone, set here by the act's form."""
     case, found = await result(portal, account, case_id, "pdf")
+    if found.page_sha256 is not None:
+        return Page(found.kind, case.number, found.page_sha256, {}, found.issued_at, found)
     facts = _facts(portal, case, found)
     shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes_svg(_codes(case, found)))
     kind: Kind = "positive" if found.kind == "result" and found.outcome != "negative" else "negative"
@@ -73,7 +79,9 @@ async def receipt_page(portal: Portal, account: Account, case_id: str) -> Page:
 
 
 async def pdf(portal: Portal, page: Page) -> bytes:
-    """EgovError pdf.not_rendered."""
+    """EgovError pdf.not_rendered, and of a signed page what `signed_page` says."""
+    if page.signed is not None:
+        return await signed_page(portal, page.signed)
     return await portal.pages.render(page.data, page.at)
 
 
@@ -81,7 +89,7 @@ def _page(portal: Portal, kind: str, output: Output, facts: PageFacts) -> Page:
     data = page_of(portal.outputs, output, facts)
     text = json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
     etag = hashlib.sha256(portal.pages.digest.encode() + text).hexdigest()
-    return Page(kind, facts.number, data, facts.issued_at, etag)
+    return Page(kind, facts.number, etag, data, facts.issued_at)
 
 
 def _codes(case: Case, found: Result) -> list[str]:
