@@ -27,11 +27,9 @@ from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
-from egovkit.pdf import PdfTemplate
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
-from egovkit.signatures.pdf import Evidence, finish_page, prepare_page
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki, lay_key
@@ -401,13 +399,7 @@ class World:
         return Citizen(self, iin, self.pki.person(iin, "СЫНАҚОВА", "ӘСЕЛ", **odd))
 
     async def signed_page(self, official: SigningKey, number: str = NUMBER) -> bytes:
-        """A page as the provider's workstation makes it: PAdES B-LTA."""
-        now, template = self.clock.now(), self.settings.home / "page.typ"
-        template.write_text('#set document(title: "x")\n#set text(font: "PT Sans")\n= №1', encoding="utf-8")
-        prepared = await prepare_page(await PdfTemplate(template).render({}, now), now, reason=number)
-        cms = sign_cms(prepared.to_sign, official, now)
-        evidence = Evidence(self.pki.root, [self.pki.issuing], [self.pki.crl(), self.pki.root_crl()])
-        return await finish_page(prepared, cms, self.pki.stamper(), evidence, now)
+        return await self.pki.signed_page(official, number, self.settings.home)
 
     def store_page(self, case: str, pdf: bytes) -> dict[str, Any]:
         """The provider puts it into ШЭП's store; what his message says of it."""
