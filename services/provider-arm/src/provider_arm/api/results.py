@@ -129,7 +129,7 @@ async def issue_result(
             kept.append(await attempt.keep(conn, _stands(issued)))
 
         kept: list[Answer] = []
-        await issuing.issue_result(desk.ws, person, case_id, given, seen, keep)
+        await issuing.issue_result(desk.ws, person, case_id, given, expected=seen, keep=keep)
         return kept[0]
 
     return await _once(request, desk, person.id, act)

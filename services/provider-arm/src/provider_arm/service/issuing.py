@@ -121,7 +121,7 @@ async def prepare_page(
 
 
 async def issue_result(
-    ws: Workstation, person: Staff, case_id: str, given: Signed, expected: int | None, keep: Keep[Case]
+    ws: Workstation, person: Staff, case_id: str, given: Signed, *, expected: int | None, keep: Keep[Case]
 ) -> Case:
     """P8 of the portal channel and its like. The signatures are checked, the page is sealed and stored before the
     transaction: that takes threads and others' time, and whatever changes meanwhile is caught by the version."""
