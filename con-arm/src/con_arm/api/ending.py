@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from pydantic import Field
 
 from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, encoded, kept, model_answer, once
@@ -19,8 +19,9 @@ from con_arm.service.parts import Centre, Keep
 from con_arm.store.counter import Receipt
 from egovkit.declared import keyed, refuses
 from egovkit.edge import language_of
+from egovkit.routes import Routes
 
-router = APIRouter(prefix="/v1/cases", tags=["acceptance"])
+router = Routes(prefix="/v1/cases", tags=["acceptance"])
 
 PDF: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}

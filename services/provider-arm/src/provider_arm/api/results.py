@@ -6,13 +6,14 @@ import hashlib
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.edge import language_of
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Answer, Attempt, Call
+from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.api.access import Desk, OfDesk, Person, Seen, Why, etag
@@ -30,7 +31,7 @@ from provider_arm.service import issuing, views
 from provider_arm.service.issuing import Prepared
 from provider_arm.service.pages import Signed
 
-router = APIRouter(prefix="/v1/cases", tags=["cases"])
+router = Routes(prefix="/v1/cases", tags=["cases"])
 
 FILE_NAMES: Final = {"kk": "Нәтиже", "ru": "Результат", "en": "Result"}
 PDF: Final[dict[int | str, dict[str, Any]]] = {
