@@ -137,7 +137,8 @@ async def test_the_page_of_a_result_is_the_providers_to_store_and_the_origins_to
     assert (await put(bus, case, body=page, by="provider-arm")).status_code == 201
     path = f"/v1/attachments/{sha256(page).hexdigest()}?case={case}"
     assert (await bus.http.get(path, headers=bus.access("portal-pep"))).content == page
-    assert (await bus.http.get(path, headers=bus.access("regional-gateway-rshep"))).json()["code"] == "attachment.unknown"
+    stranger = await bus.http.get(path, headers=bus.access("regional-gateway-rshep"))
+    assert stranger.json()["code"] == "attachment.unknown"
     assert sha256(page).hexdigest() in await kept(bus)
 
 
