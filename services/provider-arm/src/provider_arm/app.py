@@ -106,7 +106,7 @@ def _workstation(
         ),
         policy=settings.policy,
         register_patience=timedelta(seconds=settings.register_patience_s),
-        outputs=load_outputs(node.contracts, procedures.catalogue),
+        outputs=read_once(load_outputs, node.contracts, procedures.catalogue),
         pages=DocumentPages(),
         sealer=PageSealer(node.http, settings.nuc_url, node.trust.root, node.clock),
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
