@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.composition import ATTORNEYS, PERSONS
-from sandbox.people import Citizen, Keyed
+from sandbox.people import Citizen, GaveUp, Keyed
 from sandbox.replay.checks import follows
 from sandbox.replay.scenario import Act, Scenario, Told
 from sandbox.replay.watching import desk_of
@@ -188,7 +188,10 @@ class AtPortal(Side):
         """Who gets a signed page keeps it, and has it verified like anybody into whose hands it may come."""
         await super().issue(act)
         if act.result is not None and act.result.page:
-            self.play.page = await self.who.verify(await self.who.keep_page(self.play.case))
+            told = await self.who.verify(await self.who.keep_page(self.play.case))
+            if told["standing"] != "stands":
+                raise GaveUp(f"the portal says of the page it has given out: {told['standing']}")
+            self.play.page = told
 
     async def until(self, *states: str) -> None:
         await self.who.until(self.play.case, *states)
