@@ -109,7 +109,7 @@ async def result_pdf(
     headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Accept-Language"}
     if found.page_sha256 and if_none_match is not None and etag in map(str.strip, if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
-    pdf = await signed_page(centre, found)
+    pdf = await signed_page(centre, case, found)
     number = case.number or case.id
     shown = quote(f"{FILE_NAMES[found.kind][language_of(request)]} {number}.pdf")
     headers["content-disposition"] = f"inline; filename=\"{found.kind}-{number}.pdf\"; filename*=UTF-8''{shown}"

@@ -10,13 +10,14 @@ import asyncio
 
 from con_arm.service.parts import Centre
 from con_arm.store import files
+from con_arm.store.cases import Case
 from con_arm.store.files import Result
 from egovkit.attachments import Claim
 from egovkit.errors import EgovError
 from egovkit.signatures.pages import page_problem
 
 
-async def signed_page(centre: Centre, result: Result) -> bytes:
+async def signed_page(centre: Centre, case: Case, result: Result) -> bytes:
     """EgovError result.page_absent, .page_not_believed, and what the store says: attachment.unavailable, .gone,
     .altered."""
     if result.page_sha256 is None or result.page_size is None:
@@ -27,8 +28,8 @@ async def signed_page(centre: Centre, result: Result) -> bytes:
     if kept is not None:
         return await asyncio.to_thread(centre.sealer.open, kept, bound_to)
     pdf = await centre.attachments.fetch(Claim(result.case_id, result.page_sha256, result.page_size))
-    signer, now = str((result.check or {}).get("certificate")), centre.clock.now()
-    problem = await page_problem(pdf, centre.trust, now, await centre.revocation(), signer=signer)
+    signed, now = (str((result.check or {}).get("certificate")), case.number), centre.clock.now()
+    problem = await page_problem(pdf, centre.trust, now, await centre.revocation(), signed=signed)
     if problem is not None:
         raise EgovError("result.page_not_believed", reason=problem)
     sealed = await asyncio.to_thread(centre.sealer.seal, pdf, bound_to)

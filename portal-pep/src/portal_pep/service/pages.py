@@ -13,10 +13,11 @@ from egovkit.errors import EgovError
 from egovkit.signatures.pages import page_problem
 from portal_pep.service.parts import Portal
 from portal_pep.store import files
+from portal_pep.store.cases import Case
 from portal_pep.store.files import Result
 
 
-async def signed_page(portal: Portal, result: Result) -> bytes:
+async def signed_page(portal: Portal, case: Case, result: Result) -> bytes:
     """EgovError result.page_absent, .page_not_believed, and what the store says: attachment.unavailable, .gone,
     .altered."""
     if result.page_sha256 is None or result.page_size is None:
@@ -27,8 +28,8 @@ async def signed_page(portal: Portal, result: Result) -> bytes:
     if kept is not None:
         return await asyncio.to_thread(portal.sealer.open, kept, bound_to)
     pdf = await portal.attachments.fetch(Claim(result.case_id, result.page_sha256, result.page_size))
-    signer, now = str((result.check or {}).get("certificate")), portal.clock.now()
-    problem = await page_problem(pdf, portal.trust, now, await portal.revocation(), signer=signer)
+    signed, now = (str((result.check or {}).get("certificate")), case.number), portal.clock.now()
+    problem = await page_problem(pdf, portal.trust, now, await portal.revocation(), signed=signed)
     if problem is not None:
         raise EgovError("result.page_not_believed", reason=problem)
     sealed = await asyncio.to_thread(portal.sealer.seal, pdf, bound_to)

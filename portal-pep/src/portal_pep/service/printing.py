@@ -35,14 +35,14 @@ class Page:
     etag: str
     data: Mapping[str, Any]
     at: datetime
-    signed: Result | None = None
+    signed: tuple[Case, Result] | None = None
 
 
 async def page(portal: Portal, account: Account, case_id: str) -> Page:
     """The result as its official signed the page; where he signed the document alone, set here by the act's form."""
     case, found = await result(portal, account, case_id, "pdf")
     if found.page_sha256 is not None:
-        return Page(found.kind, case.number, found.page_sha256, {}, found.issued_at, found)
+        return Page(found.kind, case.number, found.page_sha256, {}, found.issued_at, (case, found))
     facts = _facts(portal, case, found)
     shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes_svg(_codes(case, found)))
     kind: Kind = "positive" if found.kind == "result" and found.outcome != "negative" else "negative"
@@ -81,7 +81,7 @@ async def receipt_page(portal: Portal, account: Account, case_id: str) -> Page:
 async def pdf(portal: Portal, page: Page) -> bytes:
     """EgovError pdf.not_rendered, and of a signed page what `signed_page` says."""
     if page.signed is not None:
-        return await signed_page(portal, page.signed)
+        return await signed_page(portal, *page.signed)
     return await portal.pages.render(page.data, page.at)
 
 

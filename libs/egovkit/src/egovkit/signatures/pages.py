@@ -1,4 +1,4 @@
-"""Whether a PDF that came with a signed document is that document's page: signed by the same certificate, and whole."""
+"""Whether a PDF that came with a signed document is its page: signed for its number, and by the same certificate."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ __all__ = ["page_problem"]
 
 
 async def page_problem(
-    pdf: bytes, trust: TrustStore, at: datetime, crls: Sequence[bytes], *, signer: str
+    pdf: bytes, trust: TrustStore, at: datetime, crls: Sequence[bytes], *, signed: tuple[str, str | None]
 ) -> str | None:
-    """The code of why not to believe it, or None. `signer`: the thumbprint (`x5t#S256`) of who signed the document;
-    `crls` as in `check_pdf`. EgovError where nobody is to blame and it may be asked again."""
+    """The code of why not to believe it, or None. `signed`: the thumbprint (`x5t#S256`) of who signed the document, and
+    its number, which the page's signature gives as its reason; `crls` as in `check_pdf`. EgovError where nobody is to
+    blame and it may be asked again."""
+    signer, number = signed
     try:
         signature, *more = (await check_pdf(pdf, trust.root, at, crls)).signatures
     except EgovError as error:
@@ -26,6 +28,8 @@ async def page_problem(
         return signature.refusal
     if more or thumbprint(signature.certificate) != signer:
         return "signature.other_certificate"
+    if signature.reason != number:
+        return "signature.of_other_data"
     refusal = trust.check_person(signature.certificate, signature.existed_at, None).refusal
     if refusal in TRANSIENT:
         raise EgovError(refusal)
