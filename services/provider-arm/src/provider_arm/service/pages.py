@@ -91,7 +91,7 @@ async def _sealed(ws: Workstation, person: Staff, case: Case, signed: PageDraft,
         raise EgovError(facts.refusal, signed="page")
     if facts.signer.thumbprint != certificate:
         raise EgovError("result.other_certificate", signed="page")
-    pdf = await ws.sealer.seal(signed.page, signed.page_signature)
+    pdf = await ws.sealer.seal(signed.page, signed.page_signature, facts.revocation)
     _require_room(len(pdf))
     async with ws.db.begin() as conn:
         await pages.keep_sealed(conn, case.id, replace(signed, sealed=pdf))
