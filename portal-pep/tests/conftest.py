@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -407,9 +408,9 @@ class World:
         self.store.kept[digest] = (case, "portal-pep", pdf)
         return {"sha256": digest, "size": len(pdf)}
 
-    async def revoke(self, key: SigningKey) -> None:
+    async def revoke(self, key: SigningKey, since: datetime | None = None) -> None:
         """НУЦ revokes, and the portal has heard of it."""
-        self.pki.revoke(key.certificate)
+        self.pki.revoke(key.certificate, since)
         await self.app.state.node.trust_source.refresh(force=True)
 
 

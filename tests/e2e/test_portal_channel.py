@@ -89,7 +89,7 @@ async def page_holds(world: Deployment, pdf: bytes, result: dict[str, Any], fold
     ]
     assert [(one.json()["standing"], one.json()["number"]) for one in told] == [("stands", number)] * 3
     of_page, of_document = [one.json()["signers"][0] for one in told[:2]]
-    assert of_page["thumbprint"] == of_document["thumbprint"] == result["check"]["certificate"]
+    assert of_page["thumbprint"] == of_document["thumbprint"] == result["judged"]["signer"]["certificate"]
 
 
 def read_by_others(pdf: bytes, folder: Path) -> tuple[str, list[str]]:
@@ -101,6 +101,32 @@ def read_by_others(pdf: bytes, folder: Path) -> tuple[str, list[str]]:
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     images = [Image.open(one) for one in sorted(folder.glob("page-*.png"))]
     return said, [found.text for image in images for found in zxingcpp.read_barcodes(image)]
+
+
+async def test_both_spouses_sign_and_the_provider_has_both_signatures(world: Deployment) -> None:
+    """Semey, minors' property, annex 3: each in his own account, over the same bytes; sent when both have signed."""
+    applicant, spouse = await settled(world), await settled(world)
+    case = await applicant.choose("semey-minor-property-certificate")
+    await applicant.call("PUT", f"/v1/cases/{case}/co-signers/spouse", json={"iin": spouse.iin})
+    sent = await applicant.submit(case, await applicant.prepare(case))
+    assert (sent["status"], sent["envelope"]) == ("co_signing", None)
+    [asked] = (await spouse.call("GET", "/v1/co-signatures"))["items"]
+    shown = await spouse.call("GET", f"/v1/co-signatures/{asked['case']}")
+    own = {"signature": await spouse.sign(base64.b64decode(shown["document"]))}
+    foreign = {"signature": await applicant.sign(base64.b64decode(shown["document"]))}
+    refused = await spouse.send("POST", f"/v1/co-signatures/{case}/sign", json=foreign)
+    problem(refused, "certificate.of_another_person")
+    signed = await spouse.call("POST", f"/v1/co-signatures/{case}/sign", json=own)
+    assert (signed["state"], signed["status"], signed["judged"]["revocation"]["source"]) == (
+        "signed", "submitted", "ocsp",
+    )  # fmt: skip
+    await applicant.until(case, "registered")
+    official = await world.official(region="semey")
+    await official.take(case)
+    seen = await official.call("GET", f"/v1/cases/{case}")
+    [other] = seen["co_signers"]
+    assert seen["verified"] and other["verified"] and other["iin"] == spouse.iin
+    assert other["signature"] == own["signature"] and other["judged"]["document"] == seen["judged"]["document"]
 
 
 async def test_the_reasons_of_a_refusal_reach_the_citizen_word_for_word(world: Deployment) -> None:

@@ -28,7 +28,7 @@ async def signed_page(centre: Centre, case: Case, result: Result) -> bytes:
     if kept is not None:
         return await asyncio.to_thread(centre.sealer.open, kept, bound_to)
     pdf = await centre.attachments.fetch(Claim(result.case_id, result.page_sha256, result.page_size))
-    signed, now = (str((result.check or {}).get("certificate")), case.number), centre.clock.now()
+    signed, now = (str((result.judged or {"signer": {}})["signer"].get("certificate")), case.number), centre.clock.now()
     problem = await page_problem(pdf, centre.trust, now, await centre.revocation(), signed=signed)
     if problem is not None:
         raise EgovError("result.page_not_believed", reason=problem)

@@ -28,7 +28,7 @@ async def signed_page(portal: Portal, case: Case, result: Result) -> bytes:
     if kept is not None:
         return await asyncio.to_thread(portal.sealer.open, kept, bound_to)
     pdf = await portal.attachments.fetch(Claim(result.case_id, result.page_sha256, result.page_size))
-    signed, now = (str((result.check or {}).get("certificate")), case.number), portal.clock.now()
+    signed, now = (str((result.judged or {"signer": {}})["signer"].get("certificate")), case.number), portal.clock.now()
     problem = await page_problem(pdf, portal.trust, now, await portal.revocation(), signed=signed)
     if problem is not None:
         raise EgovError("result.page_not_believed", reason=problem)

@@ -6,6 +6,7 @@ a result, of what kind, when and by whom it was given, and whether it stands.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from egovkit import strictjson
 from egovkit.barcodes import Carried, decode, unpack
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
+from egovkit.signatures.cms import read_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
 from egovlaw.catalogue import Regulation
 from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
@@ -24,7 +26,7 @@ from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 from portal_pep.store import accounts as store
 from portal_pep.store import files
-from portal_pep.store.files import Numbered
+from portal_pep.store.files import Numbered, Result
 
 HOUR = timedelta(hours=1)
 NUMBER = re.compile(r"[0-9]{11}")
@@ -44,11 +46,19 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
+class Then:
+    """What was kept when the signature was judged, at receipt."""
+
+    at: datetime
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Signer:
     """Who signed, and his certificate at that moment (`then`) and today (`now`). `stamped`: the moment is proved by a
     time stamp, and is not only the signer's or our word."""
 
-    then: CertificateFacts
+    then: CertificateFacts | Then
     now: CertificateFacts
     signed_at: datetime | None
     stamped: bool
@@ -110,7 +120,7 @@ async def by_pdf(portal: Portal, pdf: bytes, address: str) -> Verified:
 
 def _of(one: Numbered, signer: Signer) -> bool:
     """Numbers are unique within a provider: another one's result of this number says nothing of this document."""
-    return bool(signer.then.bin) and (one.result.check or {}).get("bin") == signer.then.bin
+    return bool(signer.now.bin) and _kept_signer(one.result).get("bin") == signer.now.bin
 
 
 def _content(carried: Carried) -> Mapping[str, Any]:
@@ -125,11 +135,13 @@ def _content(carried: Carried) -> Mapping[str, Any]:
 
 
 async def _signer_of(portal: Portal, carried: Carried, same: Numbered | None) -> Signer:
-    """A signature is judged as of its time stamp; without one as of when it came to the portal, or of today."""
+    """The very signature the portal received is told as it was judged then; any other is judged as of its time stamp,
+    without one as of today."""
     now = portal.clock.now()
-    known = same is not None and same.result.signature == carried.signature
-    then = same.result.received_at if same is not None and known else now
-    facts = await portal.signatures.verify(carried.document, carried.signature, then, None)
+    if same is not None and same.result.judged is not None and same.result.signature == carried.signature:
+        reading = await asyncio.to_thread(read_cms, carried.document, carried.signature)
+        return _kept(same.result.judged, portal.trust.check_person(reading.certificate, now, None))
+    facts = await portal.signatures.verify(carried.document, carried.signature, now, None)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     _require_official(facts.signer)
@@ -137,6 +149,20 @@ async def _signer_of(portal: Portal, carried: Carried, same: Numbered | None) ->
     if facts.stamp is not None:
         return Signer(facts.signer, today, facts.stamp.moment, stamped=True, level="B-T")
     return Signer(facts.signer, today, facts.signing_time, stamped=False, level="B-B")
+
+
+def _kept(judged: Mapping[str, Any], today: CertificateFacts) -> Signer:
+    refusal = None if judged["verdict"] == "accepted" else str(judged["verdict"])
+    then, stamp = Then(datetime.fromisoformat(judged["judged_at"]), refusal), judged["stamp"]
+    if stamp is not None:
+        return Signer(then, today, datetime.fromisoformat(stamp["moment"]), stamped=True, level="B-T")
+    claimed = judged["claimed_at"]
+    at = None if claimed is None else datetime.fromisoformat(claimed)
+    return Signer(then, today, at, stamped=False, level="B-B")
+
+
+def _kept_signer(result: Result) -> Mapping[str, Any]:
+    return {} if result.judged is None else dict(result.judged["signer"])
 
 
 def _signer_in(portal: Portal, signature: PdfSignature, now: datetime) -> Signer:
@@ -178,7 +204,7 @@ def _issued(portal: Portal, one: Numbered) -> Issued:
         valid_until=result.valid_until,
         service=_service(regulation, one.regulation),
         provider=_provider(regulation, one.regulation),
-        organisation=(result.check or {}).get("bin"),
+        organisation=_kept_signer(result).get("bin"),
     )
 
 

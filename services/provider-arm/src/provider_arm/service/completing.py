@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import datetime
+from typing import Any
 
 from provider_arm.domain.cases import Case, CaseEvent
 from provider_arm.service import results
@@ -19,17 +20,18 @@ async def complete(sitting: Sitting) -> int:
     ws, conn, case, procedure = sitting.ws, sitting.conn, sitting.case, sitting.procedure
     kept = await cases.outgoing_document(conn, case.id)
     assert kept is not None, "a result is kept before it is issued"
-    _, document, signature = kept
+    document, signature = kept.document, kept.signature
     assert signature is not None, "a result is signed"
     digest = hashlib.sha256(document).hexdigest()
     page = await pages.facts_of(conn, case.id)
-    digests = {"document_sha256": digest, **({} if page is None else {"page_sha256": page.sha256})}
+    of_page = {} if page is None else {"page_sha256": page.sha256}
+    known: dict[str, Any] = {"document_sha256": digest, **of_page, "judged": kept.judged}
     if procedure is None:
-        await ws.journal_action(conn, "result.issued", case.id, by=sitting.person.id, **digests)
+        await ws.journal_action(conn, "result.issued", case.id, by=sitting.person.id, **known)
         return await sitting.move(CaseEvent.RESULT_ISSUED, [])
     item = procedure.issue
     started = _checked_at(case) if procedure.started_by(item, procedure.check) else await told_at(sitting)
-    await sitting.journal(item, procedure.before_issue, started=started, **digests)
+    await sitting.journal(item, procedure.before_issue, started=started, **known)
     version = await sitting.move(CaseEvent.RESULT_ISSUED, [])
     data = {
         "number": case.number,

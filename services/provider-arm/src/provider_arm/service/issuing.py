@@ -29,7 +29,7 @@ from provider_arm.service import completing, deciding, internal, pages, register
 from provider_arm.service.actors import require_actor
 from provider_arm.service.context import Keep, Workstation, stamp
 from provider_arm.service.pages import Signed
-from provider_arm.service.signers import OFFICIAL, believed, chosen_certificate
+from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
 from provider_arm.service.sitting import Sitting, about, own_task, task_of
 from provider_arm.store import cases
 from provider_arm.store import pages as page_store
@@ -68,7 +68,7 @@ async def prepare_result(
         elif task.assignee != person.id:
             raise await work.taken_by_another(conn, task)
         sitting = Sitting.of(ws, conn, person, case)
-        application, _ = await cases.application(conn, case.id)
+        application = (await cases.application(conn, case.id)).document
         values = await registers.with_decided(conn, sitting.regulation, case, wish.values)
         document = document_bytes(_result(sitting, replace(wish, values=values), application, certificate.thumbprint))
         if len(document) > MAX_RESULT:
@@ -126,12 +126,13 @@ async def issue_result(
     """P8 of the portal channel and its like. The signatures are checked, the page is sealed and stored before the
     transaction: that takes threads and others' time, and whatever changes meanwhile is caught by the version."""
     case, draft = await _at_hand(ws, person, case_id, expected)
-    await _signed_by_official(ws, person, draft, given.document)
+    facts = await _signed_by_official(ws, person, draft, given.document)
     page = await pages.signed_page(ws, person, case, draft, given)
     async with ws.db.begin() as conn:
         case, task = await _still(ws, conn, person, case, draft)
         sitting = Sitting.of(ws, conn, person, case)
-        await _keep(sitting, draft.document, given.document)
+        made = cases.Outgoing("result", draft.document, given.document, facts.as_data())
+        await cases.add_document(conn, case.id, made, (person.id, sitting.now))
         await page_store.issue(conn, case.id, page)
         if task.step is None:
             digest = hashlib.sha256(draft.document).hexdigest()
@@ -164,7 +165,7 @@ async def _still(
 
 
 async def _signed_by_official(ws: Workstation, person: Staff, draft: cases.Draft, signature: bytes) -> DocumentFacts:
-    checked = await believed(ws, person, draft.document, signature)
+    checked = await checked_signature(ws, person, draft.document, signature)
     _require_official(checked.signer)
     if checked.signer.thumbprint != draft.certificate:
         raise EgovError("result.other_certificate")
@@ -189,10 +190,3 @@ def _place(sitting: Sitting) -> dict[str, str]:
         issue = sitting.procedure.issue
         return {"step": issue.label, "clause": issue.clause}
     return {"clause": ", ".join(sitting.regulation.channels[sitting.case.channel].clauses)}
-
-
-async def _keep(sitting: Sitting, document: bytes, signature: bytes) -> None:
-    by = (sitting.person.id, sitting.now)
-    await cases.add_document(
-        sitting.conn, sitting.case.id, kind="result", document=document, signature=signature, by=by
-    )

@@ -44,7 +44,7 @@ async def prepare(ws: Workstation, case: Case, document: bytes, signature: bytes
     """The page of a prepared result with an empty signature field. The codes on it carry the document with this very
     signature. EgovError pdf.not_rendered, result.page_too_large."""
     async with ws.db.read() as conn:
-        application, _ = await cases.application(conn, case.id)
+        application, *_ = await cases.application(conn, case.id)
     facts = _facts(ws, case, document, application, checked)
     codes = codes_of(Carried(document, signature, case.number), checked.checked_at)
     shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes_svg(codes), signed_itself=True)
@@ -110,7 +110,7 @@ def _variant(body: dict[str, Any]) -> str | None:
 
 def _facts(ws: Workstation, case: Case, document: bytes, application: bytes, checked: DocumentFacts) -> ResultFacts:
     regulation = ws.procedures.required(case.regulation, case.regulation_version)
-    filed, body, signer = read_application(application), json.loads(document), checked.signer
+    filed, body = read_application(application), json.loads(document)
     return ResultFacts(
         number=case.number,
         iin=case.applicant_iin,
@@ -121,7 +121,7 @@ def _facts(ws: Workstation, case: Case, document: bytes, application: bytes, che
         reasons=body.get("reasons", ()),
         submitted_at=case.submitted_at.astimezone(KAZAKHSTAN),
         issued_at=checked.checked_at.astimezone(KAZAKHSTAN),
-        check={"subject": signer.subject_cn, "serial": signer.serial, "certificate": signer.thumbprint},
+        signer=checked.as_data()["signer"],
         signed_at=checked.signing_time.astimezone(KAZAKHSTAN) if checked.signing_time else None,
         valid_until=day_of(body.get("valid_until")),
     )

@@ -58,13 +58,8 @@ def named_certificate(ws: Workstation, person: Staff, text: str) -> CertificateF
     return ws.trust.check_person(certificate, ws.clock.now(), person.iin, use="sign")
 
 
-async def checked_signature(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> CertificateFacts:
+async def checked_signature(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> DocumentFacts:
     """Who signed: this person, over exactly these bytes, with a certificate that is good now; else EgovError."""
-    return (await believed(ws, person, document, signature)).signer
-
-
-async def believed(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> DocumentFacts:
-    """As `checked_signature`, with all that is known about the signature."""
     facts = await ws.signatures.verify(document, signature, ws.clock.now(), person.iin)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
@@ -73,9 +68,9 @@ async def believed(ws: Workstation, person: Staff, document: bytes, signature: b
 
 async def doubts(
     ws: Workstation, signed: Signed, at: datetime, expected: Expected
-) -> tuple[list[str], CertificateFacts | None]:
-    """Why not to believe a signature that was made elsewhere, by the moment `at`, as reason codes; and whose it is,
-    when it is believed."""
+) -> tuple[list[str], DocumentFacts | None]:
+    """Why not to believe a signature that was made elsewhere, by the moment `at`, as reason codes; and what is known of
+    it, None where it could not be read."""
     if signed.document is None or signed.signature is None:
         return ["signature.malformed"], None
     try:
@@ -85,12 +80,12 @@ async def doubts(
     if facts.refusal in TRANSIENT:
         raise EgovError(facts.refusal)  # not the signer's fault: wait for a fresh revocation list
     if facts.refusal is not None:
-        return [facts.refusal], None
+        return [facts.refusal], facts
     if expected.bin is not None and not facts.signer.ekus & OFFICIAL:
-        return ["operator.not_employee"], None
+        return ["operator.not_employee"], facts
     if expected.bin is not None and facts.signer.bin != expected.bin:
-        return ["operator.other_organisation"], None
-    return [], facts.signer
+        return ["operator.other_organisation"], facts
+    return [], facts
 
 
 def _decoded(text: str) -> bytes | None:
