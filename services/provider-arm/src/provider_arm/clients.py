@@ -69,4 +69,4 @@ class PageSealer:
         except EgovError as error:
             if error.code not in ("service.unavailable", "stamp.unavailable", "stamp.refused", "pdf.not_sealed"):
                 raise
-            raise EgovError("result.page_not_sealed", reason=error.params.get("reason", error.code)) from error
+            raise EgovError("result.page_not_sealed", reason=error.code, technical=str(error)) from error
