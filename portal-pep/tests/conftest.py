@@ -20,6 +20,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 
+from egovkit.attachments import Claim
 from egovkit.bus import Delivery, Outgoing, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
@@ -68,12 +69,22 @@ class FakeStore:
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, str, bytes]] = {}
         self.failure: EgovError | None = None
+        self.fetched = 0
 
     async def put(self, case: str, recipient: str, facts: Attachment, content: bytes) -> None:
         if self.failure is not None:
             raise self.failure
         assert hashlib.sha256(content).hexdigest() == facts.sha256
         self.kept[facts.sha256] = (case, recipient, content)
+
+    async def fetch(self, claim: Claim) -> bytes:
+        self.fetched += 1
+        if self.failure is not None:
+            raise self.failure
+        case, _, content = self.kept.get(claim.sha256, ("", "", b""))
+        if case != claim.case:
+            raise EgovError("attachment.gone", sha256=claim.sha256)
+        return content
 
 
 class FakeShep:
@@ -387,6 +398,15 @@ class World:
         self.people += 1
         iin = synthetic_iin(self.people)
         return Citizen(self, iin, self.pki.person(iin, "СЫНАҚОВА", "ӘСЕЛ", **odd))
+
+    async def signed_page(self, official: SigningKey, number: str = NUMBER) -> bytes:
+        return await self.pki.signed_page(official, number, self.settings.home)
+
+    def store_page(self, case: str, pdf: bytes) -> dict[str, Any]:
+        """The provider puts it into ШЭП's store; what his message says of it."""
+        digest = hashlib.sha256(pdf).hexdigest()
+        self.store.kept[digest] = (case, "portal-pep", pdf)
+        return {"sha256": digest, "size": len(pdf)}
 
     async def revoke(self, key: SigningKey, since: datetime | None = None) -> None:
         """НУЦ revokes, and the portal has heard of it."""

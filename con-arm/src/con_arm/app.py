@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -28,6 +29,7 @@ from egovkit.node import Node
 from egovkit.pdf import DocumentPages
 from egovkit.sandbox.clock import watch_questions
 from egovkit.settings import read_secret
+from egovkit.signatures.pdf import revocation_lists
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_calendar, load_catalogue
@@ -101,6 +103,7 @@ def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: 
         calendar=read_once(load_calendar, node.contracts),
         outputs=read_once(load_outputs, node.contracts, catalogue),
         pages=DocumentPages(),
+        revocation=partial(revocation_lists, node.http, settings.nuc_url),
     )
 
 

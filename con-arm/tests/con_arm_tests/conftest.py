@@ -22,6 +22,7 @@ from con_arm.app import create_app
 from con_arm.domain.files import Attachment
 from con_arm.settings import Settings
 from con_arm.tables import kit
+from egovkit.attachments import Claim
 from egovkit.bus import Delivery, Outgoing, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
@@ -109,12 +110,20 @@ class FakeStore:
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, str, bytes]] = {}
         self.failure: EgovError | None = None
+        self.fetched = 0
 
     async def put(self, case: str, recipient: str, facts: Attachment, content: bytes) -> None:
         if self.failure is not None:
             raise self.failure
         assert hashlib.sha256(content).hexdigest() == facts.sha256
         self.kept[facts.sha256] = (case, recipient, content)
+
+    async def fetch(self, claim: Claim) -> bytes:
+        self.fetched += 1
+        case, _, content = self.kept.get(claim.sha256, ("", "", b""))
+        if case != claim.case:
+            raise EgovError("attachment.gone", sha256=claim.sha256)
+        return content
 
 
 class FakeShep:

@@ -157,6 +157,16 @@ results = Table(
     Column("outcome", String(12)),  # of a result: positive, negative
     Column("variant", String(40)),  # which of the act's forms, where it has several
     Column("valid_until", Date),  # the last day, where the act limits it
+    Column("page_sha256", String(64)),  # of the PDF that the official signed too, where he did
+    Column("page_size", Integer),
+)
+
+result_pages = Table(
+    "result_pages",  # that PDF, from when it was first asked for: until then ШЭП alone keeps it
+    metadata,
+    Column("case_id", ID, primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),  # sealed
 )
 
 history = Table(

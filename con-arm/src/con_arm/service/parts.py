@@ -60,6 +60,7 @@ class Centre:
     calendar: WorkCalendar
     outputs: Outputs
     pages: DocumentPages
+    revocation: Callable[[], Awaitable[tuple[bytes, ...]]]  # НУЦ's lists of today, DER
 
     def regulation(self, code: str, version: int | None = None) -> tuple[Regulation, CentreFlow]:
         """The regulation and the centre's part in it, or EgovError service.not_at_centre; of a running case

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.files import Attachment
-from con_arm.tables import attachments, hand_overs, results
+from con_arm.tables import attachments, hand_overs, result_pages, results
 from egovkit.db import upsert
 
 _FACTS = (attachments.c.name, attachments.c.type, attachments.c.size, attachments.c.sha256)
@@ -29,6 +29,8 @@ class Result:
     outcome: str | None = None
     variant: str | None = None
     valid_until: date | None = None
+    page_sha256: str | None = None
+    page_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,20 @@ async def put_result(conn: AsyncConnection, result: Result) -> None:
     values = {name: getattr(result, name) for name in Result.__slots__}
     statement = upsert(results, conn.dialect.name).values(values)
     await conn.execute(statement.on_conflict_do_update(index_elements=[results.c.case_id], set_=values))
+
+
+async def page_of(conn: AsyncConnection, case_id: str, sha256: str) -> bytes | None:
+    """The signed page as it is kept, sealed."""
+    columns = result_pages.c
+    query = select(columns.content).where(columns.case_id == case_id, columns.sha256 == sha256)
+    content: bytes | None = (await conn.execute(query)).scalar_one_or_none()
+    return content
+
+
+async def keep_page(conn: AsyncConnection, case_id: str, sha256: str, sealed: bytes) -> None:
+    """Of two who asked at once the first keeps it."""
+    statement = upsert(result_pages, conn.dialect.name).values(case_id=case_id, sha256=sha256, content=sealed)
+    await conn.execute(statement.on_conflict_do_nothing())
 
 
 async def result_of(conn: AsyncConnection, case_id: str) -> Result | None:

@@ -240,6 +240,7 @@ async def keep_refusal(conn: AsyncConnection, received: Received, case: Case) ->
 async def keep_result(conn: AsyncConnection, received: Received, case: Case, facts: DocumentFacts) -> None:
     data = received.data
     outcome, document = data.get("outcome", POSITIVE), base64.b64decode(data["document"])
+    page = data.get("page", {})
     content = read_document(document)
     await files.put_result(
         conn,
@@ -255,6 +256,8 @@ async def keep_result(conn: AsyncConnection, received: Received, case: Case, fac
             outcome=outcome,
             variant=data.get("variant"),
             valid_until=day_of(content, "valid_until"),
+            page_sha256=page.get("sha256"),
+            page_size=page.get("size"),
         ),
     )
 
