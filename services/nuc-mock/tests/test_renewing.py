@@ -113,8 +113,8 @@ def lose(path: Path) -> None:
 async def test_a_lost_key_file_stops_the_service_rather_than_changing_the_key(settings: Any, start: Any) -> None:
     async with start(settings) as twin:
         await twin.admin.post("/v1/authority/rotate")
-    lose(settings.authority_dir / "issuing-2.pem")
-    with pytest.raises(Exception, match=r"issuing-2\.pem is missing"):
+    lose(settings.authority_dir / "issuing-2.p12")
+    with pytest.raises(Exception, match=r"issuing-2\.p12 is missing"):
         async with start(settings):
             pass
 

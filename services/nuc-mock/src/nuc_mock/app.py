@@ -8,8 +8,10 @@ from fastapi import FastAPI
 from egovkit.clock import Clock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, upgrade
+from egovkit.errors import EgovError
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
+from egovkit.key_watch import log_refusal
 from egovkit.openapi import Papers
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
@@ -34,13 +36,14 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
     ids = ids or SystemIds(clock)
     db = Database(settings.database_url)
     nuc = Nuc(settings, db, clock, ids, None if control is None else control.faults)
+    problems = read_once(Problems.load, contracts_dir(settings.contracts))
     idempotent = Idempotent(db, tables.idempotency, clock, ids)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await upgrade(db, "nuc_mock")
         try:
-            await nuc.open()
+            await _open(nuc, settings.code, problems)
             yield
         finally:
             await nuc.close()
@@ -53,7 +56,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
 
     app = create_service(
         settings.code,
-        problems=read_once(Problems.load, contracts_dir(settings.contracts)),
+        problems=problems,
         clock=clock,
         ids=ids,
         lifespan=lifespan,
@@ -68,14 +71,23 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
     return app
 
 
+async def _open(nuc: Nuc, code: str, problems: Problems) -> None:
+    """A key or password that can't be used is told with its remedy, as every service of the bus tells it."""
+    try:
+        await nuc.open()
+    except EgovError as error:
+        log_refusal(code, error, problems)
+        raise
+
+
 def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
     async def next_lists() -> list[Moment]:
         # Not a stop of the clock: the lists are made to outlive a jump before it.
-        lists = (await nuc.renew_lists()).values()
+        lists = (await nuc.lists.renew()).values()
         return [Moment("revocation list", min(one.next_update for one in lists), stops=False)]
 
     control.moments.append(next_lists)
-    control.prepares.append(nuc.outlive)
+    control.prepares.append(nuc.lists.outlive)
     control.faults.authority = True
     bend_http(app, control.faults)
     app.include_router(sandbox_router(control))

@@ -48,17 +48,17 @@ def public_routes(nuc: Nuc) -> APIRouter:
     @router.get("/ca/root.cer", response_class=Response)
     @refuses("service.unavailable")
     async def root_certificate(request: Request) -> Response:
-        return public_bytes(request, domain.der_of(nuc.authorities.root.certificate), CERTIFICATE_TYPE)
+        return public_bytes(request, domain.der_of(nuc.keys.authorities.root.certificate), CERTIFICATE_TYPE)
 
     @router.get("/ca/issuing.cer", response_class=Response)
     @refuses("service.unavailable")
     async def issuing_certificate(request: Request) -> Response:
-        return issuing_bytes(request, await nuc.current())
+        return issuing_bytes(request, await nuc.keys.current())
 
     @router.get("/ca/issuing-{generation}.cer", response_class=Response)
     @refuses("nuc.generation_unknown", "service.unavailable")
     async def issuing_certificate_of(request: Request, generation: GenerationNumber) -> Response:
-        return issuing_bytes(request, await nuc.generation(int(generation)))
+        return issuing_bytes(request, await nuc.keys.generation(int(generation)))
 
     _add_lists(router, nuc)
     _add_answers(router, nuc)
@@ -69,27 +69,27 @@ def _add_lists(router: APIRouter, nuc: Nuc) -> None:
     @router.get("/crl", response_class=Response)
     @refuses("service.unavailable")
     async def revocation_list(request: Request) -> Response:
-        return public_bytes(request, await nuc.other_list("crl"), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_issuing("crl"), LIST_TYPE)
 
     @router.get("/crl/root", response_class=Response)
     @refuses("service.unavailable")
     async def root_revocation_list(request: Request) -> Response:
-        return public_bytes(request, await nuc.root_list(), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_root(), LIST_TYPE)
 
     @router.get("/crl/delta", response_class=Response)
     @refuses("service.unavailable")
     async def revocation_changes(request: Request) -> Response:
-        return public_bytes(request, await nuc.other_list("delta"), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_issuing("delta"), LIST_TYPE)
 
     @router.get("/crl/{generation}", response_class=Response)
     @refuses("nuc.generation_unknown", "service.unavailable")
     async def revocation_list_of(request: Request, generation: GenerationNumber) -> Response:
-        return public_bytes(request, await nuc.other_list("crl", int(generation)), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_issuing("crl", int(generation)), LIST_TYPE)
 
     @router.get("/crl/{generation}/delta", response_class=Response)
     @refuses("nuc.generation_unknown", "service.unavailable")
     async def revocation_changes_of(request: Request, generation: GenerationNumber) -> Response:
-        return public_bytes(request, await nuc.other_list("delta", int(generation)), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_issuing("delta", int(generation)), LIST_TYPE)
 
 
 def _add_answers(router: APIRouter, nuc: Nuc) -> None:
@@ -97,16 +97,16 @@ def _add_answers(router: APIRouter, nuc: Nuc) -> None:
 
     @router.post("/ocsp", response_class=Response, openapi_extra=_binary("application/ocsp-request"))
     async def ocsp(request: Request) -> Response:
-        return Response(await nuc.ocsp(await request.body()), media_type=OCSP_TYPE)
+        return Response(await nuc.answers.ocsp(await request.body()), media_type=OCSP_TYPE)
 
     @router.get("/ocsp/{request_b64:path}", response_class=Response)
     async def ocsp_by_get(request_b64: OcspRequest) -> Response:
-        return Response(await nuc.ocsp(decoded(request_b64)), media_type=OCSP_TYPE)
+        return Response(await nuc.answers.ocsp(decoded(request_b64)), media_type=OCSP_TYPE)
 
     @router.post("/tsp", response_class=Response, openapi_extra=_binary("application/timestamp-query"))
     @refuses("service.unavailable")
     async def time_stamp(request: Request) -> Response:
-        return Response(await nuc.stamp(await request.body()), media_type=STAMP_TYPE)
+        return Response(await nuc.answers.stamp(await request.body()), media_type=STAMP_TYPE)
 
 
 def issuing_bytes(request: Request, by: Generation) -> Response:
