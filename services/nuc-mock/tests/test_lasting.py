@@ -302,12 +302,26 @@ async def test_ready_once_the_authority_is_open_and_live_always(settings: Settin
             assert (await http.get("/health/ready")).status_code == 200
 
 
+async def test_it_says_at_its_start_and_to_whoever_looks_that_it_is_a_test(start: Start, settings: Settings) -> None:
+    with capture_logs() as said:
+        async with start(settings) as twin:
+            page = await twin.http.get("/")
+    [told] = [one for one in said if one["event"] == "nuc.test_authority"]
+    assert "TEST" in told["says"]
+    assert page.headers["content-type"].startswith("text/plain")
+    assert [line.split(".")[0] for line in page.text.splitlines() if "Т." in line or "T." in line] == [
+        "ТЕСТ",
+        "ТЕСТ",
+        "TEST",
+    ]
+
+
 async def test_the_openapi_document_names_every_route_and_says_what_needs_the_token(twin: Any) -> None:
     document = (await twin.http.get("/openapi.json")).json()
     secured = {path for path, verbs in document["paths"].items() if any(verb["security"] for verb in verbs.values())}
     assert secured == {path for path in document["paths"] if path.startswith("/v1/")}
     assert set(document["paths"]) - secured == {
-        "/ca/root.cer", "/ca/issuing.cer", "/crl", "/crl/root", "/ocsp", "/ocsp/{request_b64}", "/tsp",
+        "/", "/ca/root.cer", "/ca/issuing.cer", "/crl", "/crl/root", "/ocsp", "/ocsp/{request_b64}", "/tsp",
         "/ca/issuing-{generation}.cer", "/crl/delta", "/crl/{generation}", "/crl/{generation}/delta",
     }  # fmt: skip
 

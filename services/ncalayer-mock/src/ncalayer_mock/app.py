@@ -17,6 +17,7 @@ import uvicorn
 from egovkit.clock import Clock, SystemClock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.ids import Ids, SystemIds
+from egovkit.openapi import Papers
 from egovkit.problems import Problems
 from egovkit.service import create_service
 from ncalayer_mock.api import Door
@@ -68,6 +69,7 @@ def create_agent(
         clock=clock,
         ids=ids,
         title="ncalayer-mock: the hand of the person who signs",
+        papers=Papers(contracts_dir(settings.contracts), settings.control_port),
     )
     agent = Agent(settings, ring, desk, signing, Door(settings, partial(answer, signing)), control)
     control.include_router(control_routes(desk, lambda: agent.token, lambda: agent.address))

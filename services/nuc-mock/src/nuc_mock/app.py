@@ -12,6 +12,7 @@ from egovkit.errors import EgovError
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.key_watch import log_refusal
+from egovkit.log import get_logger
 from egovkit.openapi import Papers
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
@@ -26,6 +27,8 @@ from nuc_mock.service import Nuc
 from nuc_mock.settings import Settings
 
 __all__ = ["create_app"]
+
+_log = get_logger("nuc_mock")
 
 
 def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> FastAPI:
@@ -75,6 +78,7 @@ async def _open(nuc: Nuc, code: str, problems: Problems) -> None:
     """A key or password that can't be used is told with its remedy, as every service of the bus tells it."""
     try:
         await nuc.open()
+        _log.warning("nuc.test_authority", says="TEST: not the National Certification Authority; no legal force")
     except EgovError as error:
         log_refusal(code, error, problems)
         raise

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Idempotent
@@ -36,6 +37,14 @@ OCSP_TYPE, STAMP_TYPE = "application/ocsp-response", "application/timestamp-repl
 MAX_PAGE = 200
 
 
+BANNER = """\
+ТЕСТ. Бұл Ұлттық куәландырушы орталық емес, оның егізі: шығарғанының заңды күші жоқ, тек ойдан шығарылған адамдар үшін.
+ТЕСТ. Это не Национальный удостоверяющий центр, а его двойник: выпущенное им не имеет юридической силы, только для
+вымышленных лиц.
+TEST. Not the National Certification Authority but its twin: nothing it issues has legal force; invented persons only.
+"""
+
+
 def _binary(media_type: str) -> dict[str, Any]:
     """OpenAPI's word for a body of bytes, which FastAPI does not see in a route that reads it itself."""
     schema = {"type": "string", "contentMediaType": media_type}
@@ -44,6 +53,10 @@ def _binary(media_type: str) -> dict[str, Any]:
 
 def public_routes(nuc: Nuc) -> APIRouter:
     router = APIRouter(tags=["public"])
+
+    @router.get("/", response_class=PlainTextResponse)
+    async def banner() -> str:
+        return BANNER
 
     @router.get("/ca/root.cer", response_class=Response)
     @refuses("service.unavailable")
