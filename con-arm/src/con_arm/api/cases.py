@@ -6,7 +6,7 @@ import hashlib
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,8 +37,9 @@ from con_arm.service import cases, reading
 from con_arm.store.cases import Case, Wanted
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 
-router = APIRouter(prefix="/v1/cases", tags=["applications"])
+router = Routes(prefix="/v1/cases", tags=["applications"])
 
 Iin = Annotated[str, Field(pattern=r"^[0-9]{12}$", description="ИИН")]
 

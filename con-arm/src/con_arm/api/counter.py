@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 
 from con_arm.api.base import (
@@ -31,9 +31,10 @@ from con_arm.service.parts import Centre, Keep
 from con_arm.store.counter import Survey, Ticket
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
+from egovkit.routes import Routes
 from egovlaw.catalogue import Form
 
-router = APIRouter(prefix="/v1", tags=["counter"])
+router = Routes(prefix="/v1", tags=["counter"])
 
 
 class NewTicket(Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from con_arm.api.base import AtCounter, Key, TheCentre, kept, model_answer, once
 from con_arm.api.shown import CourierShown, courier_shown
@@ -10,8 +10,9 @@ from con_arm.service import couriers
 from con_arm.service.couriers import CourierSeen
 from con_arm.service.parts import Keep
 from egovkit.declared import keyed, refuses
+from egovkit.routes import Routes
 
-router = APIRouter(prefix="/v1/cases", tags=["courier"])
+router = Routes(prefix="/v1/cases", tags=["courier"])
 
 
 @router.post("/{case_id}/courier/dispatch", response_model=CourierShown)

@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from con_arm.api.base import (
@@ -34,8 +34,9 @@ from con_arm.service.intakes import IntakeWish
 from con_arm.service.parts import Keep
 from con_arm.store.intakes import Intake
 from egovkit.declared import keyed, refuses
+from egovkit.routes import Routes
 
-router = APIRouter(prefix="/v1/intakes", tags=["intake"])
+router = Routes(prefix="/v1/intakes", tags=["intake"])
 
 
 class NewIntake(Strict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from con_arm.api.base import (
     PAGE,
@@ -28,8 +28,9 @@ from con_arm.service.parts import Keep
 from con_arm.store.cases import Case
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
+from egovkit.routes import Routes
 
-router = APIRouter(prefix="/v1", tags=["registers"])
+router = Routes(prefix="/v1", tags=["registers"])
 
 
 class Asked(Shown):

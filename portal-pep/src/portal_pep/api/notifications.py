@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from pydantic import Field
 
 from egovkit.declared import refuses
+from egovkit.routes import Routes
 from portal_pep.api.base import PAGE, Confirmed, Cursor, Limit, Shown, Strict, Text, ThePortal, cursor_of, key_of
 from portal_pep.api.cases import PDF, pdf_answer
 from portal_pep.service import printing, reading
 from portal_pep.store.records import Notice
 
-router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+router = Routes(prefix="/v1/notifications", tags=["notifications"])
 
 
 class NoticeShown(Shown):

@@ -72,7 +72,7 @@ def create_agent(
         papers=Papers(contracts_dir(settings.contracts), settings.control_port),
     )
     agent = Agent(settings, ring, desk, signing, Door(settings, partial(answer, signing)), control)
-    control.include_router(control_routes(desk, lambda: agent.token, lambda: agent.address))
+    control.serve(control_routes(desk, lambda: agent.token, lambda: agent.address))
     agent.token = _token(settings, ids)
     return agent
 
