@@ -29,6 +29,7 @@ import httpx
 from egovkit.clock import Clock
 from sandbox import bootstrap
 from sandbox.composition import BY_CODE, NUC, PARTICIPANTS, SHEP, Home
+from sandbox.places import note_of
 from sandbox.target import Member, NoTarget
 
 USED_SECONDS = 60.0  # a process looks at its file every 2 s, and may have to fetch the member list (30 s)
@@ -209,13 +210,8 @@ def members_at(places: Sequence[str] | None) -> list[Member]:
 
 def processes_of(home: Home) -> list[Member]:
     """Every process of the deployment that runs on a home; none when none does."""
-    from sandbox.world import NOTE
-
-    try:
-        found = json.loads((home.path / NOTE).read_text())
-    except FileNotFoundError:
-        return []
-    return [Member(**one) for one in found["processes"]]
+    note = note_of(home)
+    return [] if note is None else [Member(**one) for one in note["processes"]]
 
 
 def as_json(lines: Sequence[KeyLine]) -> str:
