@@ -70,12 +70,13 @@ class StampService(TimeStamper):
 
 
 def read_reply(reply: bytes) -> tsp.TimeStampResp:
-    """The reply, walked through once: asn1crypto reads lazily, and hostile DER raises almost anything."""
+    """The reply. It was walked through once: asn1crypto reads lazily, and hostile DER raises almost anything. What is
+    given back has not been: to encode what was walked through takes it seconds, and minutes inside of a signature."""
     from asn1crypto import tsp
 
     try:
         found: tsp.TimeStampResp = tsp.TimeStampResp.load(reply, strict=True)
-        _ = found.native
+        _ = tsp.TimeStampResp.load(reply, strict=True).native
     except Exception as error:
         raise EgovError("stamp.unavailable", reason=f"not a reply: {type(error).__name__}") from None
     return found
