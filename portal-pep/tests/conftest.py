@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -387,9 +388,9 @@ class World:
         iin = synthetic_iin(self.people)
         return Citizen(self, iin, self.pki.person(iin, "СЫНАҚОВА", "ӘСЕЛ", **odd))
 
-    async def revoke(self, key: SigningKey) -> None:
+    async def revoke(self, key: SigningKey, since: datetime | None = None) -> None:
         """НУЦ revokes, and the portal has heard of it."""
-        self.pki.revoke(key.certificate)
+        self.pki.revoke(key.certificate, since)
         await self.app.state.node.trust_source.refresh(force=True)
 
 

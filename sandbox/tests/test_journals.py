@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import MetaData, text
 
+from egovgateway.sealing import sealed
 from egovkit.db import Database, journal_tables
 from egovkit.journal import GENESIS, Journal, JournalEntry, JournalRow, KnownHead, chain
+from egovkit.journal_keeping import purged_entry
+from egovkit.testing.journal import BODIES
 from sandbox.journal_verdict import verify
-from sandbox.journals import JournalCopy, read_copy, receipt_head, tokens, trail_heads
+from sandbox.journals import JournalCopy, envelope_in, read_copy, receipt_head, tokens, trail_heads
 from sandbox.places import Place
 
 START = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
@@ -113,8 +116,28 @@ def test_the_journal_of_a_partner_is_not_looked_for_here() -> None:
     assert verify([JournalCopy("gateway-shep", full, [head_of(full[-1])], [foreign])]).status == 0
 
 
+def with_a_purge(full: list[JournalRow], before: datetime) -> list[JournalRow]:
+    told = purged_entry(before, before, len(full))
+    return [replace(row, body=None) for row in full] + [chain(told, GATEWAY, len(full) + 1, full[-1].hash)]
+
+
 def test_a_purged_body_does_not_break_the_chain() -> None:
-    full = [replace(row, body=None) for row in rows()]
+    full = rows()
+    purged = with_a_purge(full, full[-1].time + timedelta(seconds=1))
+    assert verify([JournalCopy("a", purged)]).status == 0
+
+
+def test_a_body_that_no_purge_removed_is_missed() -> None:
+    """A purge that was told of explains what was older than its day, and nothing younger."""
+    full = rows()
+    untold = verify([JournalCopy("a", [replace(full[0], body=None), *full[1:]])])
+    assert [(one.position, one.reason) for one in untold.breaks] == [(1, "gone")]
+    younger = verify([JournalCopy("a", with_a_purge(full, full[-1].time))])
+    assert [(one.position, one.reason) for one in younger.breaks] == [(len(full), "gone")]
+
+
+def test_where_the_bodies_stay_sealed_no_purge_is_judged() -> None:
+    full = [replace(row, body=None, sealed=None if row.position == 1 else "sealed") for row in rows()]
     assert verify([JournalCopy("a", full)]).status == 0
 
 
@@ -174,3 +197,11 @@ async def test_a_database_that_is_not_there_is_an_empty_journal_and_is_not_made(
     copy = await read_copy("gateway-shep", Place(f"sqlite+aiosqlite:///{tmp_path}/none.sqlite3"))
     assert copy.rows == ()
     assert not os.listdir(tmp_path)
+
+
+def test_an_envelope_that_cannot_be_opened_witnesses_nothing_and_stops_nothing() -> None:
+    row = {"source": "portal-pep", "id": "x", "sha256": "ab", "raw": b'{"data":{}}'}
+    kept = sealed(row, BODIES)
+    assert envelope_in(kept, BODIES) == envelope_in(row, None) == b'{"data":{}}'
+    for unreadable in (envelope_in({**kept, "id": "y"}, BODIES), envelope_in(kept, None)):
+        assert unreadable == b""

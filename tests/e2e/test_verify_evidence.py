@@ -19,15 +19,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import SystemClock
+from egovkit.signatures.keys import thumbprint
 from sandbox import asice
+from sandbox.bootstrap import load_key
 from sandbox.case_evidence import NoEvidence, make, nuc_of
+from sandbox.composition import SHEP, Home
 from sandbox.evidence import databases
 from sandbox.journal_verdict import BROKEN, EMPTY, SOUND
 from sandbox.replay.player import play_in
 from sandbox.replay.reading import load_all
-from sandbox.world import World
+from sandbox.world import Deployment, World
 
 pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "verify-evidence.md"
@@ -111,8 +117,11 @@ def test_the_page_verifies_a_case(files: Files, tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.endswith("everything holds\n"), done.stdout + done.stderr
     assert files.case in done.stdout and "case.submitted" in done.stdout and "not stamped yet" not in done.stdout
     with zipfile.ZipFile(files.before) as archive:
-        names = archive.namelist()
-    for kind in ("envelopes/", "documents/", "rows/", "stamps/", "signatures/envelope-", "signatures/receipt-"):
+        names, said = archive.namelist(), archive.read("INDEX.ru.txt").decode()
+    assert said.count("проверена подпись") >= 4  # of application and result, by the portal and by the provider
+    assert ": good" in done.stdout and "(OCSP, UTC)" in said
+    kinds = ("envelopes/", "documents/", "rows/", "stamps/", "signatures/envelope-", "signatures/receipt-")
+    for kind in kinds:
         assert any(name.startswith(kind) for name in names), kind
 
 
@@ -180,13 +189,41 @@ def test_what_is_altered_is_noticed_by_the_list_and_by_its_own_proof(files: File
     second.write_bytes(asice.packed(content, asice.manifest(content), token, at))
     done = verified(second, tmp_path / "two")
     assert done.returncode != 0 and "everything holds" not in done.stdout, "the stamp is of another list"
+    done = unstamped(tmp_path / "two")
+    assert done.returncode != 0 and "everything holds" not in done.stdout, done.stdout
+
+
+def test_a_member_of_the_bus_cannot_make_evidence_in_the_name_of_another(files: Files, tmp_path: Path) -> None:
+    """Its certificate is as good as any and НУЦ stamps for everybody: only the names tell. First the list of signers
+    says so, then a row of the portal's journal is signed by the centre's key."""
+    with zipfile.ZipFile(files.before) as archive:
+        archive.extractall(tmp_path / "case")
+    other = load_key(Home(files.home), "con-arm")
+    name = thumbprint(other.certificate)
+    row = next((tmp_path / "case" / "signatures").glob("row-portal-pep*.signed"))
+    assert isinstance(other.private_key, ec.EllipticCurvePrivateKey)
+    row.with_suffix(".sig").write_bytes(other.private_key.sign(row.read_bytes(), ec.ECDSA(hashes.SHA256())))
+    table, signers = tmp_path / "case" / "signatures.txt", tmp_path / "case" / "certificates" / "signers.txt"
+    listed = [line.split() for line in table.read_text().splitlines()]
+    table.write_text("".join(f"{one} {alg} {name if one == row.stem else by}\n" for one, alg, by in listed))
+    pem = other.certificate.public_bytes(Encoding.PEM)
+    (signers.parent / f"{name}.pem").write_bytes(pem)
+    known = signers.read_text()
+    for called, said in (("portal-pep", "not of portal-pep"), ("con-arm", "signed by another than portal-pep")):
+        signers.write_text(f"{known}{name} {called}\n")
+        done = unstamped(tmp_path)
+        assert done.returncode != 0 and said in done.stdout, done.stdout + done.stderr
+
+
+def unstamped(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The page's steps on the opened `case` there, without the one over the list of files: НУЦ stamps any list."""
     without = [block for block in VERIFIED if "ASiCManifest" not in block]
     assert len(without) == len(VERIFIED) - 1
-    done = subprocess.run(
-        ["bash", "-c", "cd case\nset -eu -o pipefail\n" + "".join(without[1:])],
-        cwd=tmp_path / "two", env={"PATH": os.defpath}, capture_output=True, text=True, check=False, timeout=SECONDS,
+    script = "cd case\nset -eu -o pipefail\n" + "".join(without[1:])
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder, env={"PATH": os.defpath}, capture_output=True, text=True, check=False, timeout=SECONDS,
     )  # fmt: skip
-    assert done.returncode != 0 and "everything holds" not in done.stdout, done.stdout
 
 
 def test_verify_tells_of_a_case_a_span_and_a_service(files: Files) -> None:
@@ -218,3 +255,20 @@ def test_rewritten_rows_with_their_heads_made_to_fit_are_betrayed_by_the_stamp(f
     assert done.returncode == BROKEN
     for words in ("the row was changed after it was written", "not the rows that were time-stamped", "does not hold"):
         assert words in done.stdout, done.stdout
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("world", ["production"], indirect=True)
+async def test_the_same_commands_read_a_deployment_on_postgresql(world: Deployment, tmp_path: Path) -> None:
+    scenario = next(one for one in load_all() if one.demo and one.channel == "portal")
+    [played] = await play_in(world, [scenario])
+    assert played.case is not None, played
+    where = ("--home", str(world.home.path), "--db", world.journals()[SHEP].url)
+    done = await asyncio.to_thread(egov, "journal", "verify", "--case", played.case, "--json", *where)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["bodies_unopened"], found["tokens_checked"]) == (SOUND, 0, True), done
+    container = tmp_path / "case.asice"
+    done = await asyncio.to_thread(egov, "evidence", played.case, "-o", str(container), *where)
+    assert done.returncode == SOUND, done.stderr
+    done = await asyncio.to_thread(verified, container, tmp_path / "at")
+    assert done.returncode == 0 and done.stdout.endswith("everything holds\n"), done.stdout + done.stderr

@@ -99,7 +99,7 @@ def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: 
         passwords=Passwords(settings),
         attachments=store,
         calendar=read_once(load_calendar, node.contracts),
-        outputs=load_outputs(node.contracts, catalogue),
+        outputs=read_once(load_outputs, node.contracts, catalogue),
         pages=DocumentPages(),
     )
 

@@ -19,15 +19,17 @@ from typing import Any
 
 import httpx
 import pytest
+from asn1crypto import cms as asn1_cms
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
 from egovkit.pdf import PdfTemplate
 from egovkit.signatures import pdf as pdf_module
+from egovkit.signatures.authority import PROFILES
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.documents import DocumentSignatures
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.pdf import (
     MAX_PDF,
     Evidence,
@@ -37,7 +39,10 @@ from egovkit.signatures.pdf import (
     gather_evidence,
     prepare_page,
 )
+from egovkit.signatures.revocation import RevocationStatus
+from egovkit.signatures.stamps import StampService
 from egovkit.testing.pki import TestPki
+from egovkit.testing.signing import OcspAnswer, bent, ocsp_failure, resigned
 
 pytestmark = pytest.mark.unit
 
@@ -65,10 +70,10 @@ class Office:
         made = Evidence(self.pki.root, [self.pki.issuing], [self.pki.crl(), self.pki.root_crl()])
         return replace(made, **changed)
 
-    async def signed(self) -> bytes:
+    async def signed(self, **evidence: Any) -> bytes:
         prepared = await prepare_page(self.page, self.clock.now(), reason="26000000001")
         cms = sign_cms(prepared.to_sign, self.official, self.clock.now())
-        return await finish_page(prepared, cms, self.stamper, self.evidence(), self.clock.now())
+        return await finish_page(prepared, cms, self.stamper, self.evidence(**evidence), self.clock.now())
 
     async def facts(self, pdf: bytes) -> pdf_module.PdfSignature:
         (one,) = (await check_pdf(pdf, self.pki.root, self.clock.now())).signatures
@@ -80,7 +85,8 @@ async def office(tmp_path: Path, clock: HandClock) -> Office:
     (tmp_path / "page.typ").write_text(TEMPLATE, encoding="utf-8")
     page = await PdfTemplate(tmp_path / "page.typ").render({"title": "Нәтиже №1"}, clock.now())
     pki = TestPki(clock)
-    official = pki.person(IIN, "ҮЛГІЛІ", "ДӘУРЕН", profile="employee_sign", bin_="999940000010")
+    usage = replace(PROFILES["employee_sign"], ocsp="http://nuc/ocsp")
+    official = pki.person(IIN, "ҮЛГІЛІ", "ДӘУРЕН", usage=usage, bin_="999940000010")
     return Office(clock, pki, official, pki.stamper(), page)
 
 
@@ -140,7 +146,7 @@ async def test_a_signature_too_long_for_its_place_is_refused(office: Office) -> 
     prepared = await prepare_page(office.page, office.clock.now())
     cms = sign_cms(prepared.to_sign, office.official, office.clock.now())
     narrow = PreparedPage(prepared.pdf, prepared.start, prepared.start + 200)
-    with pytest.raises(EgovError, match="does not fit"):
+    with pytest.raises(EgovError, match="does_not_fit"):
         await finish_page(narrow, cms, office.stamper, office.evidence(), office.clock.now())
 
 
@@ -168,13 +174,77 @@ async def test_nuc_tells_all_the_evidence_a_page_needs(office: Office) -> None:
         return httpx.Response(404) if found is None else httpx.Response(200, content=found)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(nuc)) as http:
-        found = await gather_evidence(http, "http://nuc/", office.pki.root)
+        found = await gather_evidence(http, "http://nuc/", office.pki.root, None)
         assert found == Evidence(office.pki.root, (office.pki.issuing,), (files["/crl"], files["/crl/root"]))
         del files["/crl/root"]
-        assert (await gather_evidence(http, "http://nuc", office.pki.root)).crls == (files["/crl"],)
+        assert (await gather_evidence(http, "http://nuc", office.pki.root, None)).crls == (files["/crl"],)
         del files["/crl"]
         with pytest.raises(EgovError, match=r"service\.unavailable"):
-            await gather_evidence(http, "http://nuc", office.pki.root)
+            await gather_evidence(http, "http://nuc", office.pki.root, None)
+
+
+def answer(office: Office, responder: SigningKey, about: SigningKey, **changed: Any) -> bytes:
+    said = OcspAnswer(about.certificate, office.pki.issuing, office.clock.now(), **changed)
+    return said.signed(responder, b"n" * 32)
+
+
+async def test_the_answer_an_official_was_judged_by_goes_into_his_page(office: Office) -> None:
+    reply = answer(office, office.pki.responder(), office.official)
+    word = RevocationStatus("ocsp", office.clock.now(), office.clock.now(), answer=reply)
+    nuc = httpx.MockTransport(
+        lambda request: httpx.Response(
+            200, content=der(office.pki.issuing) if "issuing" in str(request.url) else office.pki.crl()
+        )
+    )
+    async with httpx.AsyncClient(transport=nuc) as http:
+        evidence = await gather_evidence(http, "http://nuc", office.pki.root, word)
+        assert evidence.ocsps == (reply,)
+        listed = replace(word, source="crl", answer=None)
+        assert (await gather_evidence(http, "http://nuc", office.pki.root, listed)).ocsps == ()
+    signed = await office.signed(ocsps=evidence.ocsps)
+    assert embedded_answers(signed) == [reply] and embedded_answers(await office.signed()) == []
+    found = await office.facts(signed)
+    assert (found.ades, found.level, found.refusal) == ("PASSED", "B-LTA", None)
+    await office.clock.advance(3000 * 86400)
+    lists = [office.pki.crl(timedelta(days=1)), office.pki.root_crl(timedelta(days=1))]
+    (later,) = (await check_pdf(signed, office.pki.root, office.clock.now(), lists)).signatures
+    assert (later.ades, later.stamped) == ("PASSED", True)
+
+
+def embedded_answers(pdf: bytes) -> list[bytes]:
+    """What stands in the file's /DSS."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    held = PdfFileReader(io.BytesIO(pdf)).root["/DSS"]
+    return [held["/OCSPs"][n].data for n in range(len(held["/OCSPs"]))] if "/OCSPs" in held else []
+
+
+async def test_answers_alone_make_a_page_last_and_bad_ones_do_not(office: Office) -> None:
+    """Without a list of the issuing authority answers have to tell everything; besides one, what is no good answer is
+    harmless, and one that says revoked is not."""
+    authority = office.pki.stamping(usage=replace(PROFILES["stamping"], ocsp="http://nuc/ocsp"))
+    office.stamper = StampService(httpx.AsyncClient(transport=httpx.MockTransport(authority.answer)), "http://nuc/tsp")
+    responder, other = office.pki.responder(), office.pki.person("991231600022")
+    of_stamps, alone = answer(office, responder, authority.key), [office.pki.root_crl()]
+    good = answer(office, responder, office.official)
+    assert (await office.facts(await office.signed(crls=alone, ocsps=(good, of_stamps)))).ades == "PASSED"
+    bad = {
+        "revoked": answer(office, responder, office.official, said="revoked"),
+        "of another": answer(office, responder, other),
+        "by a stranger": answer(office, TestPki(office.clock).responder(), office.official),
+        "by who may not": answer(office, other, office.official),
+        "stale": answer(office, responder, office.official, life=timedelta(minutes=-10)),
+        "garbage": b"0\x03\x0a\x01\x00",
+        "an error": ocsp_failure("try_later"),
+        "absent": of_stamps,
+    }
+    for how, reply in bad.items():
+        with pytest.raises(EgovError) as caught:
+            await office.signed(crls=alone, ocsps=(reply, of_stamps))
+        assert caught.value.code == "pdf.not_sealed", how
+    with pytest.raises(EgovError, match=r"pdf\.not_sealed"):
+        await office.signed(ocsps=(bad["revoked"],))
+    assert (await office.facts(await office.signed(ocsps=(bad["of another"],)))).ades == "PASSED"
 
 
 # --- what we refuse to read -----------------------------------------------------------------------------------
@@ -202,6 +272,21 @@ def over_the_page(writer: Any) -> None:
     writer.add_stream_to_page(0, writer.add_object(StreamObject(stream_data=b"0 0 500 500 re f")))
 
 
+def another_title(writer: Any) -> None:
+    from pyhanko.pdf_utils.generic import pdf_string
+
+    info = writer.trailer["/Info"]
+    info["/Title"] = pdf_string("Бас тарту")
+    writer.update_container(info)
+
+
+def another_title_in_xmp(writer: Any) -> None:
+    from pyhanko.pdf_utils.metadata.model import DocumentMetadata
+
+    writer.root["/Metadata"].update_xmp_with_meta(DocumentMetadata(title="Бас тарту"))
+    writer.update_container(writer.root["/Metadata"])
+
+
 def another_language(writer: Any) -> None:
     from pyhanko.pdf_utils.generic import pdf_name, pdf_string
 
@@ -209,7 +294,7 @@ def another_language(writer: Any) -> None:
     writer.update_root()
 
 
-@pytest.mark.parametrize("change", [over_the_page, another_language])
+@pytest.mark.parametrize("change", [over_the_page, another_language, another_title, another_title_in_xmp])
 async def test_a_page_edited_after_signing_is_found(office: Office, change: Callable[[Any], None]) -> None:
     found = await office.facts(updated(await office.signed(), change))
     assert (found.intact, found.unchanged, found.refusal) == (True, False, "pdf.changed")
@@ -230,6 +315,54 @@ async def test_a_signature_of_another_page_is_not_intact(office: Office) -> None
     cms = sign_cms(prepared.to_sign + b" ", office.official, office.clock.now())
     signed = await finish_page(prepared, cms, office.stamper, office.evidence(), office.clock.now())
     assert (await office.facts(signed)).refusal == "signature.invalid"
+
+
+async def filled(office: Office, change: Callable[[bytes], bytes]) -> bytes:
+    """A page whose place for the signature holds what `change` makes of an honest one."""
+    page = await prepare_page(office.page, office.clock.now())
+    cms = change(sign_cms(page.to_sign, office.official, office.clock.now()))
+    place = cms.hex().encode().ljust(page.end - page.start - 2, b"0")
+    return page.pdf[: page.start + 1] + place + page.pdf[page.end - 1 :]
+
+
+async def test_an_honest_signature_in_its_place_is_believed(office: Office) -> None:
+    found = await office.facts(await filled(office, lambda cms: cms))
+    assert (found.refusal, found.level) == (None, "B-B")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("unnamed", "no_signing_certificate"),
+        ("sha1", "unknown_digest"),
+        ("bare", "no_attributes"),
+        ("tail", "bytes_after"),
+    ],
+)
+async def test_a_page_is_no_way_around_the_checks_of_a_signature(office: Office, name: str, reason: str) -> None:
+    """What is refused over a document is refused in a PDF."""
+
+    def changed(cms: bytes) -> bytes:
+        if name == "tail":
+            return cms + b"\0\0\x01"
+        if name == "unnamed":
+            return resigned(
+                cms,
+                office.official,
+                lambda told: [one for one in told if one["type"].native != "signing_certificate_v2"],
+            )
+        return bent(cms, _bare if name == "bare" else _sha1)
+
+    def _bare(content: Any, signer: Any) -> None:
+        kept = {one: signer[one] for one in ("version", "sid", "digest_algorithm", "signature_algorithm", "signature")}
+        content["signer_infos"] = [asn1_cms.SignerInfo(kept)]
+
+    def _sha1(_: Any, signer: Any) -> None:
+        signer["digest_algorithm"] = {"algorithm": "sha1"}
+
+    with pytest.raises(EgovError) as caught:
+        await office.facts(await filled(office, changed))
+    assert (caught.value.code, caught.value.params["reason"]) == ("signature.cms_malformed", reason)
 
 
 async def test_earlier_revisions_say_of_themselves_how_much_they_prove(office: Office) -> None:
@@ -320,7 +453,7 @@ def pdfsig(pdf: bytes, tmp_path: Path) -> str:
 
 @pytest.mark.skipif(shutil.which("pdfsig") is None and ALLOW_SKIP, reason="pdfsig (poppler-utils) is not here")
 async def test_pdfsig_accepts_what_we_make_and_refuses_what_was_changed(office: Office, tmp_path: Path) -> None:
-    signed = await office.signed()
+    signed = await office.signed(ocsps=(answer(office, office.pki.responder(), office.official),))
     said = pdfsig(signed, tmp_path)
     for line in ("Signature Type: ETSI.CAdES.detached", "Signature is Valid.", "ҮЛГІЛІ ДӘУРЕН", "SHA-256"):
         assert line in said

@@ -114,7 +114,7 @@ def assemble(
         keyring=keyring,
         passwords=Passwords(settings),
         attachments=store,
-        outputs=load_outputs(node.contracts, catalogue),
+        outputs=read_once(load_outputs, node.contracts, catalogue),
         pages=DocumentPages(),
         revocation=partial(revocation_lists, node.http, settings.nuc_url),
     )

@@ -80,6 +80,7 @@ cases = Table(
     Column("document", LargeBinary),  # the exact bytes to sign, then signed
     Column("prepared_at", UtcDateTime),
     Column("signature", LargeBinary),
+    Column("judged", JSON(none_as_null=True)),  # what was known of the signature when it was judged
     Column("submitted_at", UtcDateTime),
     Column("recipient", CODE),  # the provider's system: whose word on this case counts
     Column("envelope_id", ID),  # of the last case.submitted or steps.reported
@@ -113,6 +114,22 @@ case_steps = Table(
     PrimaryKeyConstraint("case_id", "step", name="case_steps_pk"),
 )
 
+co_signatures = Table(
+    "co_signatures",  # of those whom the applicant named to sign with him
+    metadata,
+    Column("case_id", ID, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("iin", String(12), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("asked_at", UtcDateTime),  # when the applicant had signed; NULL: not yet
+    Column("answered_at", UtcDateTime),
+    Column("signature", LargeBinary),
+    Column("judged", JSON(none_as_null=True)),  # what was known of it when it was judged
+    Column("reason", Text),  # of who declined
+    PrimaryKeyConstraint("case_id", "role", name="co_signatures_pk"),
+    Index("co_signatures_iin", "iin", "case_id"),
+)
+
 attachments = Table(
     "attachments",
     metadata,
@@ -136,7 +153,7 @@ results = Table(
     Column("reasons", JSON),
     Column("issued_at", UtcDateTime, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
-    Column("check", JSON),  # what the check of the signature found at receipt
+    Column("judged", JSON(none_as_null=True)),  # what was known of the signature when it came
     Column("outcome", String(12)),  # of a result: positive, negative
     Column("variant", String(40)),  # which of the act's forms, where it has several
     Column("valid_until", Date),  # the last day, where the act limits it

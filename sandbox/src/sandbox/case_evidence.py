@@ -19,9 +19,10 @@ from sandbox import asice
 from sandbox.case_files import CaseMaterial, Passed, Trusted, case_files
 from sandbox.case_index import indexes
 from sandbox.composition import NUC, Home
-from sandbox.evidence import NOT_READ, UNREADABLE, databases, token_check
+from sandbox.evidence import NOT_READ, UNREADABLE, databases
+from sandbox.journal_trust import certified, token_check, trust_of
 from sandbox.journal_verdict import Verdict, Wanted, verify
-from sandbox.journals import JournalCopy, read_all, tokens
+from sandbox.journals import JournalCopy, envelope_in, read_all, tokens
 from sandbox.places import Place
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
 
     root = await asyncio.to_thread(Home(home).trust_root.read_bytes)
     copies = await read_all(places)
-    verdict = verify(copies, Wanted(case=case), token_check(home, SystemClock().now()))
+    trust = trust_of(Home(home), copies)
+    verdict = verify(certified(copies, trust), Wanted(case=case), token_check(trust, SystemClock().now()))
     if not verdict.rows:
         raise NoEvidence(case)
     passed = await envelopes(places, case)
@@ -150,9 +152,10 @@ async def envelopes(places: Mapping[str, Place], case: str) -> list[Passed]:
     found: dict[str, Passed] = {}
     kept: dict[str, list[str]] = {}
     for place in places.values():
+        bodies = place.bodies()
         for row in await _rows(place, case):
             kept.setdefault(row.id, []).extend(tokens(row.receipts))
-            raw = row.raw.encode() if isinstance(row.raw, str) else bytes(row.raw)
+            raw = envelope_in(row._mapping, bodies) if row.raw else b""  # inboxes keep none
             old = found.get(row.id)
             received = _moment(row.received)
             better = old is None or (raw and not old.raw)
@@ -186,7 +189,7 @@ async def _of_case(conn: AsyncConnection, names: set[str], case: str) -> list[Ro
 
     found: list[Row[tuple[object, ...]]] = []
     if {"envelopes", "turned_away"} <= names:
-        columns = "id, type, raw, signature, receipts, received_at AS received"
+        columns = "source, id, sha256, type, raw, signature, receipts, received_at AS received"
         query = text(f"SELECT {columns} FROM envelopes WHERE case_id = :case")  # noqa: S608 # a constant
         found += (await conn.execute(query, {"case": case})).all()
     if "inbox" in names:

@@ -94,7 +94,9 @@ class Sabotage(StrEnum):
 
 
 PortsOption = Annotated[PortChoice, typer.Option("--ports", help="Compose's ports, or free ones.")]
-AmqpOption = Annotated[str | None, typer.Option("--amqp", help="RabbitMQ, amqp://user:password@host/vhost")]
+AmqpOption = Annotated[
+    str | None, typer.Option("--amqp", envvar="EGOV_AMQP_URL", help="RabbitMQ, amqp://user:password@host/vhost")
+]
 UrlOption = Annotated[str | None, typer.Option("--url", help="ШЭП; default the one of `egov up`.")]
 TokenOption = Annotated[Path | None, typer.Option("--token-file", help="Operators' token; default the home's.")]
 AsOption = Annotated[str | None, typer.Option("--as", help="Who acts, for the journal; default your login.")]
@@ -293,6 +295,14 @@ def bench_signatures(count: Annotated[int, typer.Option(min=1)] = 200, as_json: 
     from sandbox.bench_signatures import run_signatures
 
     print_json(run_signatures(count)) if as_json else typer.echo(run_signatures(count))
+
+
+@bench_app.command("pages")
+def bench_pages(count: Annotated[int, typer.Option(min=1)] = 20, as_json: JsonOption = False) -> None:
+    """What one PDF costs: drawn, signed to B-LTA with НУЦ's twin, checked."""
+    from sandbox.bench_pages import run_pages
+
+    print_json(run_pages(count)) if as_json else typer.echo(run_pages(count))
 
 
 @bench_app.command("gateway")

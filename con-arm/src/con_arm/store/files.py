@@ -25,7 +25,7 @@ class Result:
     reasons: list[dict[str, Any]] | None
     issued_at: datetime
     received_at: datetime
-    check: dict[str, Any] | None
+    judged: dict[str, Any] | None
     outcome: str | None = None
     variant: str | None = None
     valid_until: date | None = None
@@ -44,6 +44,7 @@ class HandOver:
     prepared_at: datetime
     signature: bytes | None = None
     handed_over_at: datetime | None = None
+    judged: dict[str, Any] | None = None
 
 
 async def attachments_of(conn: AsyncConnection, case_id: str) -> list[Attachment]:

@@ -50,6 +50,11 @@ class Text(Shown):
     en: str
 
 
+class Title(Shown):
+    kk: str
+    ru: str
+
+
 def portal_of(request: Request) -> Portal:
     portal: Portal = request.app.state.portal
     return portal

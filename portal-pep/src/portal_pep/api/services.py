@@ -9,7 +9,7 @@ from egovkit.errors import EgovError
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
-from portal_pep.api.base import Shown, ThePortal
+from portal_pep.api.base import Shown, ThePortal, Title
 from portal_pep.domain import files, forms
 from portal_pep.domain.provider import is_named, provider_code
 from portal_pep.domain.steps import PortalFlow, limit_of, portal_flow
@@ -18,11 +18,6 @@ from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 
 router = Routes(prefix="/v1/services", tags=["services"])
-
-
-class Title(Shown):
-    kk: str
-    ru: str
 
 
 class ActShown(Shown):

@@ -13,8 +13,7 @@ from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovlaw.catalogue import FormField, Kazakh
-from portal_pep.api.base import Confirmed, Key, Shown, Strict, ThePortal, model_answer, once
-from portal_pep.api.services import Title
+from portal_pep.api.base import Confirmed, Key, Shown, Strict, ThePortal, Title, model_answer, once
 from portal_pep.domain import surveys as rules
 from portal_pep.service import surveys
 from portal_pep.service.surveys import Counts, Questionnaire

@@ -28,7 +28,7 @@ from egovkit.signatures.profiles import (
     sent_certificate,
     thumbprint,
 )
-from egovkit.signatures.revocation import RevocationStatus
+from egovkit.signatures.revocation import SKEW, RevocationStatus
 
 __all__ = [
     "Certificate",
@@ -152,12 +152,12 @@ class TrustStore:
         self._authorities = {**self._authorities, certificate.subject: (*known, certificate)}
         self._chains = {}  # what led nowhere may now lead to the root
 
-    def load_crl(self, der: bytes) -> bool:
+    def load_crl(self, der: bytes, now: datetime) -> bool:
         """Take a full CRL (RFC 5280, 5) of one of our authorities; False when it is not newer than the one we
         have.
 
         EgovError("certificate.crl_invalid"): not a CRL, a delta or partial one, no nextUpdate, an unknown
-        issuer or a bad signature. 100,000 entries take 0.2 s: load big ones off the loop, as
+        issuer, a bad signature, or made after `now`. 100,000 entries take 0.2 s: load big ones off the loop, as
         `TrustSource` does.
         """
         digest = hashlib.sha256(der).digest()
@@ -169,13 +169,15 @@ class TrustStore:
             issuers = self._authorities.get(crl.issuer, ())
             signed = any(_may_sign_crl(one) and _crl_is_by(crl, one) for one in issuers)
         except (ValueError, x509.DuplicateExtension) as error:
-            raise EgovError("certificate.crl_invalid", reason=type(error).__name__) from None
+            raise EgovError("certificate.crl_invalid", reason="damaged", technical=type(error).__name__) from None
         if critical or any(one.oid in _NO_DELTAS for one in crl.extensions):
             raise EgovError("certificate.crl_invalid", reason="partial")
         if not signed:
-            raise EgovError("certificate.crl_invalid", reason="not by an authority we know")
+            raise EgovError("certificate.crl_invalid", reason="unknown_authority")
         if crl.next_update_utc is None:
             raise EgovError("certificate.crl_invalid", reason="endless")
+        if crl.last_update_utc > now + SKEW:  # else every later list looks older, and no revocation is heard of
+            raise EgovError("certificate.crl_invalid", reason="from_future")
         held = self._crls.get(crl.issuer)
         if held is not None and crl.last_update_utc < held.this_update:
             return False  # an old list shown again must not bring a revoked certificate back

@@ -109,13 +109,13 @@ class TrustSource:
             return
         answer.raise_for_status()
         try:
-            await asyncio.to_thread(self.store.load_crl, content)
+            await asyncio.to_thread(self.store.load_crl, content, self._clock.now())
         except EgovError:
             if self._etag is None:
                 raise  # the authorities were asked for a moment ago
             # A new key of the issuing authority shows itself by a list that those we know did not sign.
             await self._fetch_issuing()
-            await asyncio.to_thread(self.store.load_crl, content)
+            await asyncio.to_thread(self.store.load_crl, content, self._clock.now())
         self._etag = answer.headers.get("etag")
 
 

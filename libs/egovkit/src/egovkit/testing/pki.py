@@ -93,6 +93,14 @@ class TestPki:
         )
         return StampAuthority(SigningKey(private, certificate, (self.issuing,)), self.clock)
 
+    def responder(self) -> SigningKey:
+        """A key with a certificate for OCSP answers (RFC 6960, 4.2.2.2)."""
+        private = new_private_key()
+        certificate = self.issuing_authority.issue(
+            system_name("ocsp"), private.public_key(), PROFILES["responder"], self.span(YEARS)
+        )
+        return SigningKey(private, certificate, (self.issuing,))
+
     def person(
         self,
         iin: str,
@@ -115,9 +123,9 @@ class TestPki:
         )
         return SigningKey(private, certificate, (self.issuing,))
 
-    def revoke(self, certificate: Certificate) -> None:
-        """Revoked from now on; all stores given out hear of it at once."""
-        self._revoked.append((certificate.serial_number, self.clock.now()))
+    def revoke(self, certificate: Certificate, since: datetime | None = None) -> None:
+        """Revoked from now on, or `since` an earlier moment; all stores given out hear of it at once."""
+        self._revoked.append((certificate.serial_number, since or self.clock.now()))
         self.publish()
 
     def crl(self, life: timedelta = CRL_LIFE) -> bytes:
@@ -143,13 +151,13 @@ class TestPki:
         """Give every store a CRL of the clock's present, as НУЦ's next issue would."""
         der = self.crl()
         for store in self._stores:
-            store.load_crl(der)
+            store.load_crl(der, self.clock.now())
 
     def trust(self) -> TrustStore:
         """A new store with root, issuing authority and a current CRL."""
         store = TrustStore(self.root)
         store.add_intermediate(self.issuing)
-        store.load_crl(self.crl())
+        store.load_crl(self.crl(), self.clock.now())
         self._stores.append(store)
         return store
 
