@@ -45,9 +45,9 @@ def documents() -> dict[str, str]:
     """By their places. Nothing is started: a document is known before the first request."""
     from sandbox.error_pages import render
 
-    errors = read_yaml(contracts_dir() / "errors.yaml")
+    errors, words = (read_yaml(contracts_dir() / name) for name in ("errors.yaml", "words.yaml"))
     made = {f"{OPENAPI}/{code}{SUFFIX}": HEAD + _yaml(document) for code, document in openapi().items()}
-    return made | bus() | {f"{ERRORS}/{name}": text for name, text in render(errors).items()}
+    return made | bus() | {f"{ERRORS}/{name}": text for name, text in render(errors, words).items()}
 
 
 def bus() -> dict[str, str]:
