@@ -34,8 +34,8 @@ from egovkit.testing.journal import give_journal_key
 from egovkit.testing.pki import TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
+from egovorigin.domain.files import Attachment
 from portal_pep.app import create_app
-from portal_pep.domain.files import Attachment
 from portal_pep.settings import PortalPepSettings
 
 NUMBER = "26000000001"

@@ -1,4 +1,4 @@
-"""The pure rules: states, forms, files, steps, texts, passwords, the choice of a provider."""
+"""The pure rules: states, forms, steps, texts, passwords, the choice of a provider."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from egovkit.contracts import contracts_dir, read_once
 from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_catalogue
-from portal_pep.domain import files, forms, states, texts
+from portal_pep.domain import forms, states, texts
 from portal_pep.domain.document import read_document, stamp
-from portal_pep.domain.files import Attachment
 from portal_pep.domain.keyring import Keyring
 from portal_pep.domain.login import login_wait, password_problem
 from portal_pep.domain.provider import provider_code, receiving_system
@@ -124,35 +123,6 @@ def test_a_field_the_acts_form_does_not_have_is_unknown() -> None:
 @pytest.mark.parametrize("length", [999, 1000])
 def test_a_value_up_to_the_limit_is_taken(length: int) -> None:
     assert forms.form_problems({"surname": "Ң" * length}) == []
-
-
-# --- files ---
-
-
-@pytest.mark.parametrize("name", ["", " a", "a ", ".a", "a/b", "a\\b", "a\nb", "a\u202eb", 'a"b', "a" * 256, ".."])
-def test_a_name_that_could_lead_somewhere_is_refused(name: str) -> None:
-    assert files.name_problem(name)
-
-
-@pytest.mark.parametrize("name", ["паспорт.pdf", "Жеку куәлігі (1).jpg", "a" * 255, "договор №5.png"])
-def test_an_ordinary_name_is_taken(name: str) -> None:
-    assert not files.name_problem(name)
-
-
-def test_fifty_files_and_not_one_more() -> None:
-    others = [Attachment(f"{n}.pdf", "application/pdf", 1, "0" * 64) for n in range(50)]
-    assert files.case_problem(others, Attachment("new.pdf", "application/pdf", 1, "0" * 64)) == "attachment.too_many"
-    assert files.case_problem(others, Attachment("0.pdf", "application/pdf", 1, "0" * 64)) is None
-
-
-def test_the_limits_are_those_of_the_contract() -> None:
-    import json
-
-    schema = json.loads((contracts_dir() / "messages" / "case.submitted.schema.json").read_text())
-    attachment = schema["$defs"]["attachment"]["properties"]
-    assert attachment["size"]["maximum"] == files.MAX_FILE and attachment["name"]["maxLength"] == files.MAX_NAME
-    assert set(attachment["type"]["enum"]) == set(files.MAGIC)
-    assert schema["properties"]["attachments"]["maxItems"] == files.MAX_FILES
 
 
 # --- steps ---

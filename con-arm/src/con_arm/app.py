@@ -12,8 +12,6 @@ from fastapi import FastAPI
 
 from con_arm import tables
 from con_arm.api import routers
-from con_arm.clients import AttachmentStore, GatewayAttachments
-from con_arm.domain.files import MAX_FILE
 from con_arm.domain.keyring import Keyring
 from con_arm.handlers import bound, prepares
 from con_arm.service.parts import Centre
@@ -32,6 +30,8 @@ from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_calendar, load_catalogue
 from egovlaw.outputs import load_outputs
+from egovorigin.clients import AttachmentStore, GatewayAttachments
+from egovorigin.domain.files import MAX_FILE
 
 __all__ = ["create_app"]
 

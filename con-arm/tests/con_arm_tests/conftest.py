@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 
 from con_arm.app import create_app
-from con_arm.domain.files import Attachment
 from con_arm.settings import Settings
 from con_arm.tables import kit
 from egovkit.bus import Delivery, Outgoing, Verdict
@@ -38,6 +37,7 @@ from egovkit.testing.journal import BODIES, give_journal_key
 from egovkit.testing.pki import TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
+from egovorigin.domain.files import Attachment
 
 REGULATION = "atyrau-housing-queue"
 PASSWORD = "жасыл-көл-2026"

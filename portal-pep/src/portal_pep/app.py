@@ -25,10 +25,11 @@ from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_catalogue
 from egovlaw.outputs import load_outputs
+from egovorigin.clients import AttachmentStore, GatewayAttachments
+from egovorigin.domain.files import MAX_FILE
 from portal_pep import tables
 from portal_pep.api import routers
-from portal_pep.clients import AttachmentStore, GatewayAttachments, GatewayPath
-from portal_pep.domain.files import MAX_FILE
+from portal_pep.clients import GatewayPath
 from portal_pep.domain.keyring import Keyring
 from portal_pep.handlers import bound, prepares
 from portal_pep.service.parts import Passwords, Portal

@@ -7,12 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 
 from con_arm.api.base import Shown, SignedIn, TheCentre
-from con_arm.domain import files, forms
+from con_arm.domain import forms
 from con_arm.domain.steps import centre_channel, centre_flow, limit_of, may_refuse_acceptance
 from con_arm.domain.texts import FREE_FIELDS
 from con_arm.service.parts import Centre
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
+from egovorigin.domain import files
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 

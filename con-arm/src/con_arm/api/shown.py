@@ -9,7 +9,6 @@ from pydantic import Field
 
 from con_arm.api.base import Shown, Text
 from con_arm.domain import texts
-from con_arm.domain.files import Attachment
 from con_arm.domain.states import EDITABLE, REPEATABLE, CaseEvent, CaseState, after, has_ended
 from con_arm.domain.steps import refusal_is_handed_over
 from con_arm.service.couriers import CourierSeen
@@ -17,6 +16,7 @@ from con_arm.service.reading import CasePage, QuerySeen, StepSeen
 from con_arm.store.cases import Case
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
+from egovorigin.domain.files import Attachment
 
 
 class AttachmentShown(Shown):

@@ -10,10 +10,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain import files as file_rules
 from con_arm.domain.consumer import Representative, consumer_problems
 from con_arm.domain.counter import BEING_SERVED
-from con_arm.domain.files import Attachment
 from con_arm.domain.forms import MAX_FORM, Paper, ValueProblem, canonical, form_problems, paper_problems
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState, after
@@ -30,6 +28,8 @@ from con_arm.store.records import Record
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
+from egovorigin.domain import files as file_rules
+from egovorigin.domain.files import Attachment
 
 
 async def open_case(

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.files import Attachment
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, QueryState
 from con_arm.domain.steps import CentreFlow, limit_of
@@ -25,6 +24,7 @@ from con_arm.store.records import Record, StoredRecord
 from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
+from egovorigin.domain.files import Attachment
 
 ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
 

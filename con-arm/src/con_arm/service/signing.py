@@ -15,7 +15,6 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.document import Application, CaseFacts, Signing, application_bytes
-from con_arm.domain.files import Attachment
 from con_arm.domain.members import provider_code, receiving_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
@@ -34,6 +33,7 @@ from egovkit.outbox import Draft
 from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
+from egovorigin.domain.files import Attachment
 
 
 @dataclass(frozen=True, slots=True)

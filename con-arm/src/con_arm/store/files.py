@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.files import Attachment
 from con_arm.tables import attachments, hand_overs, results
 from egovkit.db import upsert
+from egovorigin.domain.files import Attachment
 
 _FACTS = (attachments.c.name, attachments.c.type, attachments.c.size, attachments.c.sha256)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from portal_pep.domain.files import Attachment
+from egovorigin.domain.files import Attachment
 
 
 @dataclass(frozen=True, slots=True)

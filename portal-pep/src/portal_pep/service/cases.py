@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
-from portal_pep.domain import files as file_rules
-from portal_pep.domain.files import Attachment
+from egovorigin.domain import files as file_rules
+from egovorigin.domain.files import Attachment
 from portal_pep.domain.forms import form_problems
 from portal_pep.domain.states import CaseEvent, CaseState, after
 from portal_pep.domain.steps import Moment, PortalFlow

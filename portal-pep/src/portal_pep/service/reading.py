@@ -10,7 +10,7 @@ from typing import Literal
 from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
-from portal_pep.domain.files import Attachment
+from egovorigin.domain.files import Attachment
 from portal_pep.domain.states import CaseEvent
 from portal_pep.domain.steps import PortalFlow, limit_of
 from portal_pep.domain.waiting import Awaited, awaited

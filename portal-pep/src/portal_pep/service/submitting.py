@@ -16,7 +16,7 @@ from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovkit.signatures.documents import DocumentFacts
 from egovlaw.kinds import message_type
-from portal_pep.domain.files import Attachment
+from egovorigin.domain.files import Attachment
 from portal_pep.domain.provider import provider_code, receiving_system
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.steps import Moment, PortalFlow, deadline, limit_of, started, used

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
-from portal_pep.domain.files import Attachment
+from egovorigin.domain.files import Attachment
 from portal_pep.tables import attachments, cases, results
 
 _FACTS = (attachments.c.name, attachments.c.type, attachments.c.size, attachments.c.sha256)
