@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from con_arm import tables
 from con_arm.api import routers
-from con_arm.domain.keyring import Keyring
 from con_arm.handlers import bound, prepares
 from con_arm.service.parts import Centre
 from con_arm.service.passwords import Passwords
@@ -32,6 +31,7 @@ from egovlaw.loader import load_calendar, load_catalogue
 from egovlaw.outputs import load_outputs
 from egovorigin.clients import AttachmentStore, GatewayAttachments
 from egovorigin.domain.files import MAX_FILE
+from egovorigin.domain.keyring import Keyring
 
 __all__ = ["create_app"]
 
@@ -72,7 +72,7 @@ def create_app(
 
 
 def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: AttachmentStore | None) -> Centre:
-    keyring = Keyring.of(secret_of(settings.secret_path, node.ids))
+    keyring = Keyring.of(node.code, secret_of(settings.secret_path, node.ids))
     store = attachments or GatewayAttachments(
         node.http,
         node.key,

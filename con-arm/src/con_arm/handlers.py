@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.states import POSITIVE, CaseEvent
 from con_arm.service import messages
 from con_arm.service.messages import News, moment
 from con_arm.service.parts import Centre
 from egovkit.inbox import Handler, Prepare, Received
 from egovlaw.kinds import message_type
+from egovorigin.domain.states import POSITIVE, BusEvent
 
 CentreHandler = Callable[[Centre, AsyncConnection, Received], Awaitable[None]]
 
@@ -34,7 +34,7 @@ async def case_registered(centre: Centre, conn: AsyncConnection, received: Recei
     data = received.data
     number = {"number": data["number"]}
     news = News(
-        CaseEvent.REGISTERED,
+        BusEvent.REGISTERED,
         {**number, "registered_at": moment(data["registered_at"])},
         version=data["version"],
     )
@@ -45,7 +45,7 @@ async def case_status(centre: Centre, conn: AsyncConnection, received: Received)
     data = received.data
     status = {name: data[name] for name in ("status", "text_ru", "text_kk", "at")}
     news = News(
-        CaseEvent.STATUS,
+        BusEvent.STATUS,
         {"status": status, **_number(data)},
         detail={"status": data["status"]},
         version=data["version"],
@@ -54,21 +54,21 @@ async def case_status(centre: Centre, conn: AsyncConnection, received: Received)
 
 
 async def case_extended(centre: Centre, conn: AsyncConnection, received: Received) -> None:
-    await messages.from_owner(conn, centre, received, _term(received, CaseEvent.EXTENDED))
+    await messages.from_owner(conn, centre, received, _term(received, BusEvent.EXTENDED))
 
 
 async def case_paused(centre: Centre, conn: AsyncConnection, received: Received) -> None:
-    await messages.from_owner(conn, centre, received, _term(received, CaseEvent.PAUSED))
+    await messages.from_owner(conn, centre, received, _term(received, BusEvent.PAUSED))
 
 
 async def case_resumed(centre: Centre, conn: AsyncConnection, received: Received) -> None:
-    await messages.from_owner(conn, centre, received, _term(received, CaseEvent.RESUMED))
+    await messages.from_owner(conn, centre, received, _term(received, BusEvent.RESUMED))
 
 
 async def case_refused(centre: Centre, conn: AsyncConnection, received: Received) -> None:
     data = received.data
     news = News(
-        CaseEvent.REFUSED,
+        BusEvent.REFUSED,
         _number(data),
         detail={"reasons": [reason["code"] for reason in data["reasons"]]},
         version=data["version"],
@@ -82,7 +82,7 @@ async def case_completed(centre: Centre, conn: AsyncConnection, received: Receiv
     data = received.data
     outcome = data.get("outcome", POSITIVE)
     news = News(
-        CaseEvent.COMPLETED,
+        BusEvent.COMPLETED,
         {**_number(data), "outcome": outcome},
         detail={"outcome": outcome, **({"variant": data["variant"]} if "variant" in data else {})},
         version=data["version"],
@@ -92,7 +92,7 @@ async def case_completed(centre: Centre, conn: AsyncConnection, received: Receiv
         await messages.keep_result(conn, received, case, received.prepared)
 
 
-def _term(received: Received, event: CaseEvent) -> News:
+def _term(received: Received, event: BusEvent) -> News:
     """A term that runs is told with its end; one that is paused has none yet."""
     data = received.data
     until = {"term_until": moment(data["until"])} if "until" in data else {}

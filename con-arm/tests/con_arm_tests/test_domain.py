@@ -13,13 +13,14 @@ from con_arm.domain.answers import attorney_problem, facts_of
 from con_arm.domain.counter import TICKET_TRANSITIONS, TicketEvent, TicketState, measure, term_of
 from con_arm.domain.members import receiving_system, register_system
 from con_arm.domain.people import login_wait
-from con_arm.domain.states import ENDED, TRANSITIONS, CaseEvent, CaseState, after, has_ended, may_send_again
+from con_arm.domain.states import ENDED, TRANSITIONS, CaseEvent, CaseState, after, has_ended
 from con_arm.domain.steps import centre_flow, is_late, query_limit
 from con_arm.domain.texts import FACT_TEXTS, QUERY_TEXTS, REASON_TEXTS, STATE_TEXTS, filled
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.membership import Member
 from egovlaw.catalogue import Duration, ServiceTerm
 from egovlaw.loader import load_catalogue
+from egovorigin.domain.states import BusEvent
 
 from .conftest import attorney, entry, person
 
@@ -44,7 +45,7 @@ def test_every_state_is_reached_and_every_state_that_is_not_an_end_is_left() -> 
 
 
 def test_nothing_but_the_providers_last_words_changes_an_ended_case() -> None:
-    for state, event in product(ENDED - {CaseState.HANDED_OVER}, set(CaseEvent) - {CaseEvent.HANDED_OVER}):
+    for state, event in product(ENDED - {CaseState.HANDED_OVER}, {*CaseEvent, *BusEvent} - {CaseEvent.HANDED_OVER}):
         assert after(state, event) in (None, state)
 
 
@@ -70,11 +71,6 @@ def test_values_in_a_text_are_never_read_as_a_pattern() -> None:
         STATE_TEXTS[CaseState.OPENED].__class__("{missing}", "{missing}", "{missing}"), missing="{0.__class__}"
     )
     assert text.ru == "{0.__class__}"
-
-
-def test_what_time_or_repair_can_cure_may_be_sent_again() -> None:
-    assert may_send_again("time.late") and may_send_again("signature.unknown_certificate")
-    assert not may_send_again("order.case_ended") and not may_send_again("route.recipient_not_allowed")
 
 
 def test_the_flow_of_the_channel_is_found_by_step_kind() -> None:

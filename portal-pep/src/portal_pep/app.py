@@ -27,10 +27,10 @@ from egovlaw.loader import load_catalogue
 from egovlaw.outputs import load_outputs
 from egovorigin.clients import AttachmentStore, GatewayAttachments
 from egovorigin.domain.files import MAX_FILE
+from egovorigin.domain.keyring import Keyring
 from portal_pep import tables
 from portal_pep.api import routers
 from portal_pep.clients import GatewayPath
-from portal_pep.domain.keyring import Keyring
 from portal_pep.handlers import bound, prepares
 from portal_pep.service.parts import Passwords, Portal
 from portal_pep.settings import PortalPepSettings
@@ -89,7 +89,7 @@ def create_app(
 def assemble(
     node: Node, settings: PortalPepSettings, catalogue: Catalogue, attachments: AttachmentStore | None
 ) -> Portal:
-    keyring = Keyring.of(secret_of(settings.secret_path, node.ids))
+    keyring = Keyring.of(node.code, secret_of(settings.secret_path, node.ids))
     store = attachments or GatewayAttachments(
         node.http,
         node.key,

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.inbox import Handler, Prepare, Received
 from egovlaw.kinds import message_type
+from egovorigin.domain.states import POSITIVE, BusEvent
 from portal_pep.domain import data_reads as data_reads_domain
 from portal_pep.domain.queue_positions import ANSWER
-from portal_pep.domain.states import POSITIVE, CaseEvent
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service import data_reads, messages, queue_positions
 from portal_pep.service.cases import KAZAKHSTAN
@@ -44,7 +44,7 @@ async def case_registered(portal: Portal, conn: AsyncConnection, received: Recei
     data = received.data
     number = {"number": data["number"]}
     news = News(
-        CaseEvent.REGISTERED,
+        BusEvent.REGISTERED,
         {**number, "registered_at": moment(data["registered_at"])},
         NoticeKind.REGISTERED,
         kk=number,
@@ -58,7 +58,7 @@ async def case_status(portal: Portal, conn: AsyncConnection, received: Received)
     data = received.data
     status = {name: data[name] for name in ("status", "text_ru", "text_kk", "at")}
     news = News(
-        CaseEvent.STATUS,
+        BusEvent.STATUS,
         {"status": status, **_number(data)},
         NoticeKind.STATUS,
         kk={"text": data["text_kk"]},
@@ -70,21 +70,21 @@ async def case_status(portal: Portal, conn: AsyncConnection, received: Received)
 
 
 async def case_extended(portal: Portal, conn: AsyncConnection, received: Received) -> None:
-    await messages.from_owner(conn, portal, received, _term(received, CaseEvent.EXTENDED, NoticeKind.EXTENDED))
+    await messages.from_owner(conn, portal, received, _term(received, BusEvent.EXTENDED, NoticeKind.EXTENDED))
 
 
 async def case_paused(portal: Portal, conn: AsyncConnection, received: Received) -> None:
-    await messages.from_owner(conn, portal, received, _term(received, CaseEvent.PAUSED, NoticeKind.PAUSED))
+    await messages.from_owner(conn, portal, received, _term(received, BusEvent.PAUSED, NoticeKind.PAUSED))
 
 
 async def case_resumed(portal: Portal, conn: AsyncConnection, received: Received) -> None:
-    await messages.from_owner(conn, portal, received, _term(received, CaseEvent.RESUMED, NoticeKind.RESUMED))
+    await messages.from_owner(conn, portal, received, _term(received, BusEvent.RESUMED, NoticeKind.RESUMED))
 
 
 async def case_refused(portal: Portal, conn: AsyncConnection, received: Received) -> None:
     data = received.data
     news = News(
-        CaseEvent.REFUSED,
+        BusEvent.REFUSED,
         _number(data),
         NoticeKind.REFUSED,
         detail={"reasons": [reason["code"] for reason in data["reasons"]]},
@@ -100,7 +100,7 @@ async def case_completed(portal: Portal, conn: AsyncConnection, received: Receiv
     outcome = data.get("outcome", POSITIVE)
     notice = NoticeKind.COMPLETED if outcome == POSITIVE else NoticeKind.REFUSED
     news = News(
-        CaseEvent.COMPLETED,
+        BusEvent.COMPLETED,
         {**_number(data), "outcome": outcome},
         notice,
         detail={"outcome": outcome, **({"variant": data["variant"]} if "variant" in data else {})},
@@ -111,7 +111,7 @@ async def case_completed(portal: Portal, conn: AsyncConnection, received: Receiv
         await messages.keep_result(conn, received, case, received.prepared)
 
 
-def _term(received: Received, event: CaseEvent, notice: NoticeKind) -> News:
+def _term(received: Received, event: BusEvent, notice: NoticeKind) -> News:
     """A term that runs is told with its end; one that is paused has none yet."""
     data = received.data
     until = moment(data["until"]) if "until" in data else None

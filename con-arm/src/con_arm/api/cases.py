@@ -30,13 +30,14 @@ from con_arm.api.base import (
 )
 from con_arm.api.shown import AttachmentShown, CaseLine, CaseShown, attachment_shown, case_line, case_shown
 from con_arm.domain.consumer import Attorney, Representative
-from con_arm.domain.document import read_document
-from con_arm.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE, Paper
+from con_arm.domain.papers import Paper
 from con_arm.domain.states import CaseState
 from con_arm.service import cases, reading
 from con_arm.store.cases import Case, Wanted
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovorigin.domain.document import read_document
+from egovorigin.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
 
 router = APIRouter(prefix="/v1/cases", tags=["applications"])
 

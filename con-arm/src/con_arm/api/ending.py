@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, encoded, kept, model_answer, once
-from con_arm.domain.document import read_document
 from con_arm.service import ending, printing
 from con_arm.service.parts import Centre, Keep
 from con_arm.store.counter import Receipt
 from egovkit.declared import keyed, refuses
+from egovorigin.domain.document import read_document
 
 router = APIRouter(prefix="/v1/cases", tags=["acceptance"])
 

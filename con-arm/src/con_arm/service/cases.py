@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.consumer import Representative, consumer_problems
 from con_arm.domain.counter import BEING_SERVED
-from con_arm.domain.forms import MAX_FORM, Paper, ValueProblem, canonical, form_problems, paper_problems
+from con_arm.domain.papers import Paper, paper_problems
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState, after
-from con_arm.domain.steps import CentreFlow, Moment
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.operators import Identity
 from con_arm.service.parts import Centre, Keep
 from con_arm.service.steps import Taken, take
@@ -30,6 +30,8 @@ from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
 from egovorigin.domain import files as file_rules
 from egovorigin.domain.files import Attachment
+from egovorigin.domain.forms import MAX_FORM, ValueProblem, canonical, form_problems
+from egovorigin.domain.steps import Moment
 
 
 async def open_case(

@@ -8,10 +8,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.document import document_bytes, stamp
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent
-from con_arm.domain.steps import Moment, may_refuse_acceptance, used
+from con_arm.domain.steps import may_refuse_acceptance
 from con_arm.domain.texts import ACCEPTANCE_REFUSED, filled, no_data_text
 from con_arm.service.cases import NOT_PREPARED, law_of, record, require_after, visible
 from con_arm.service.parts import INGRESS, KAZAKHSTAN, Centre, Keep
@@ -25,6 +24,8 @@ from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
+from egovorigin.domain.document import document_bytes, stamp
+from egovorigin.domain.steps import Moment, used
 
 
 async def end_without_data(

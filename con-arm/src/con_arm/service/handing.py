@@ -10,10 +10,10 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.document import Signing, hand_over_bytes, stamp
+from con_arm.domain.document import Signing, hand_over_bytes
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
-from con_arm.domain.steps import CentreFlow, Moment, limit_of, used
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.cases import record, require_after, visible
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate, sending
@@ -26,6 +26,8 @@ from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
+from egovorigin.domain.document import stamp
+from egovorigin.domain.steps import Moment, limit_of, used
 
 APPLICANT, REPRESENTATIVE = "applicant", "representative"
 

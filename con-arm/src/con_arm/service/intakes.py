@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from con_arm.domain.document import document_bytes, stamp
-from con_arm.domain.forms import Paper, paper_problems
+from con_arm.domain.papers import Paper, paper_problems
 from con_arm.domain.people import Operator
 from con_arm.domain.steps import centre_channel
 from con_arm.domain.texts import TAKEN_IN, filled
@@ -19,6 +18,7 @@ from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalEntry
 from egovlaw.catalogue import Channel, Regulation
 from egovlaw.identifiers import iin_problem
+from egovorigin.domain.document import document_bytes, stamp
 
 
 @dataclass(frozen=True, slots=True)

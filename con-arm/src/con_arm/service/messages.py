@@ -9,12 +9,12 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.document import day_of, read_document, reasons_in
-from con_arm.domain.states import POSITIVE, CaseEvent, CaseState, after, is_newer, may_send_again
+from con_arm.domain.states import CaseEvent, CaseState, after
 from con_arm.service.parts import Centre
 from con_arm.service.queries import take_answer, take_refusal
 from con_arm.service.steps import envelope_facts, note
@@ -27,13 +27,15 @@ from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.signatures.documents import DocumentFacts
 from egovlaw.catalogue import FlowItem
+from egovorigin.domain.document import day_of, read_document, reasons_in
+from egovorigin.domain.states import POSITIVE, BusEvent, is_newer, may_send_again
 
 
 @dataclass(frozen=True, slots=True)
 class News:
     """A message as it touches the case: the event it means and what it changes."""
 
-    event: CaseEvent
+    event: StrEnum
     changes: Mapping[str, Any] = field(default_factory=dict)
     detail: Mapping[str, Any] | None = None
     version: int | None = None  # the owner's; None for the gateways' answers
@@ -174,7 +176,7 @@ async def _journal(turn: Turn, now: Case, *, applied: bool) -> None:
 async def accepted(conn: AsyncConnection, centre: Centre, received: Received) -> None:
     case = await case_of(conn, received)
     changes = {"receipt": received.data["receipt"], "accepted_at": received.at}
-    news = News(CaseEvent.GATEWAY_ACCEPTED, changes)
+    news = News(BusEvent.GATEWAY_ACCEPTED, changes)
     await from_gateway(conn, centre, received, case, news)
 
 
@@ -193,7 +195,7 @@ async def refused_by_gateway(conn: AsyncConnection, centre: Centre, received: Re
         return
     problem = received.data["problem"]
     again = may_send_again(problem["code"])
-    event = CaseEvent.GATEWAY_REFUSED if again else CaseEvent.GATEWAY_CLOSED
+    event: StrEnum = BusEvent.GATEWAY_REFUSED if again else BusEvent.GATEWAY_CLOSED
     if case.state is CaseState.HANDED_OVER:
         letter = case.outcome is None  # a refusal has no outcome, every result has one
         event = CaseEvent.LETTER_NOT_TAKEN if letter else CaseEvent.HAND_OVER_REFUSED

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from con_arm.domain.people import MAX_PASSWORD, MIN_PASSWORD, Operator, Role, login_wait, password_problem
-from con_arm.domain.steps import centre_channel, item_of, limit_of
+from con_arm.domain.steps import centre_channel
 from con_arm.service.parts import Centre
 from con_arm.store import people as store
 from con_arm.store.people import Session
@@ -17,6 +17,7 @@ from egovkit.journal import JournalEntry
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.catalogue import FlowItem, Limit
 from egovlaw.identifiers import iin_problem
+from egovorigin.domain.steps import item_of, limit_of
 
 TOKEN_TYP = "egov-operator-session+jwt"
 FORGET_ATTEMPTS = timedelta(days=1)  # yesterday's typing errors count for nothing

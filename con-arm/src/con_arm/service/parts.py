@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.keyring import Keyring
 from con_arm.domain.people import Operator
 from con_arm.domain.steps import CentreFlow, centre_flow
 from con_arm.service.passwords import Passwords
@@ -31,6 +30,7 @@ from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import Catalogue, Regulation
 from egovlaw.outputs import Outputs
 from egovorigin.clients import AttachmentStore
+from egovorigin.domain.keyring import Keyring
 
 KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # a power of attorney runs out, and tickets start anew, by the country's calendar
 INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topology.yaml)

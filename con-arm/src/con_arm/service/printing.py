@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from con_arm.domain.document import read_document
 from con_arm.domain.people import Operator
 from con_arm.service.ending import receipt_of
 from con_arm.service.intakes import intake
@@ -17,6 +16,7 @@ from con_arm.store import people
 from egovkit.errors import EgovError
 from egovlaw.output_pages import PageFacts, page_of
 from egovlaw.outputs import Kind
+from egovorigin.domain.document import read_document
 
 
 @dataclass(frozen=True, slots=True)

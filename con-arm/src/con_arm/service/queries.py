@@ -18,7 +18,7 @@ from con_arm.domain.answers import OK, Finding, attorney_problem, facts_of, judg
 from con_arm.domain.members import register_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState, QueryState
-from con_arm.domain.steps import CentreFlow, Moment, deadline, is_late, query_limit
+from con_arm.domain.steps import CentreFlow, is_late, query_limit
 from con_arm.domain.texts import fact_text
 from con_arm.service.cases import NOT_PREPARED, law_of, require_after, take_filled, visible
 from con_arm.service.ending import end_without_data
@@ -35,6 +35,7 @@ from egovkit.inbox import Received
 from egovkit.outbox import Draft
 from egovlaw.catalogue import FlowItem
 from egovlaw.kinds import message_name, message_type
+from egovorigin.domain.steps import Moment, deadline
 
 PERSON, ATTORNEY = "person", "attorney"
 MAX_PURPOSE = 500  # characters, as the contract has it

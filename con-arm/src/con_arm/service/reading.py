@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, QueryState
-from con_arm.domain.steps import CentreFlow, limit_of
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.cases import visible
 from con_arm.service.couriers import CourierSeen, seen_of
 from con_arm.service.parts import Centre
@@ -25,6 +25,7 @@ from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
 from egovorigin.domain.files import Attachment
+from egovorigin.domain.steps import limit_of
 
 ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
 

@@ -18,7 +18,7 @@ from con_arm.domain.document import Application, CaseFacts, Signing, application
 from con_arm.domain.members import provider_code, receiving_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
-from con_arm.domain.steps import CentreFlow, Moment, deadline, limit_of, started, used
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.cases import aad, law_of, record, require_after, visible
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.queries import require_valid_attorney
@@ -34,6 +34,7 @@ from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
 from egovorigin.domain.files import Attachment
+from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
 
 
 @dataclass(frozen=True, slots=True)

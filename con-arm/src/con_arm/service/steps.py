@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.document import stamp
-from con_arm.domain.steps import CentreFlow, Moment, Outcome, used
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.parts import Centre
 from con_arm.store import cases, records
 from con_arm.store.cases import Case, Step
@@ -19,6 +18,8 @@ from con_arm.store.records import Record
 from egovkit.envelope import Envelope
 from egovkit.journal import JournalEntry, Kind
 from egovlaw.catalogue import FlowItem
+from egovorigin.domain.document import stamp
+from egovorigin.domain.steps import Moment, Outcome, used
 
 
 @dataclass(frozen=True, slots=True)

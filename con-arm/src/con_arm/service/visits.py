@@ -9,13 +9,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.steps import CentreFlow, Moment, used
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.parts import Centre
 from con_arm.service.steps import Taken, act, take
 from con_arm.store import records
 from con_arm.store.cases import Case
 from con_arm.store.counter import Ticket
 from con_arm.store.records import Record
+from egovorigin.domain.steps import Moment, used
 
 
 async def take_visit(

@@ -16,6 +16,8 @@ from egovkit.declared import keyed, refuses
 from egovkit.edge import language_of
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
+from egovorigin.domain.document import read_document
+from egovorigin.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
 from portal_pep.api.base import (
     PAGE,
     Confirmed,
@@ -43,8 +45,6 @@ from portal_pep.api.shown import (
     record_shown,
     status_checked,
 )
-from portal_pep.domain.document import read_document
-from portal_pep.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
 from portal_pep.service import cases, printing, reading
 from portal_pep.service.parts import Portal
 from portal_pep.store.cases import Case

@@ -10,11 +10,11 @@ from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
-from egovorigin.domain import files
+from egovorigin.domain import files, forms
+from egovorigin.domain.steps import limit_of
 from portal_pep.api.base import Shown, ThePortal
-from portal_pep.domain import forms
 from portal_pep.domain.provider import is_named, provider_code
-from portal_pep.domain.steps import PortalFlow, limit_of, portal_flow
+from portal_pep.domain.steps import PortalFlow, portal_flow
 from portal_pep.domain.texts import FREE_FIELDS
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal

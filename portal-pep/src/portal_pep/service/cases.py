@@ -15,9 +15,10 @@ from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
 from egovorigin.domain import files as file_rules
 from egovorigin.domain.files import Attachment
-from portal_pep.domain.forms import form_problems
+from egovorigin.domain.forms import form_problems
+from egovorigin.domain.steps import Moment
 from portal_pep.domain.states import CaseEvent, CaseState, after
-from portal_pep.domain.steps import Moment, PortalFlow
+from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.accounts import Identity
 from portal_pep.service.parts import Keep, Portal
 from portal_pep.service.steps import Taken, take

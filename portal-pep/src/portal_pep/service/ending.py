@@ -11,8 +11,8 @@ from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
+from egovorigin.domain.steps import Moment, used
 from portal_pep.domain.states import CaseState
-from portal_pep.domain.steps import Moment, used
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service.notices import notify
 from portal_pep.service.parts import Portal

@@ -9,6 +9,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,9 +18,10 @@ from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.signatures.documents import DocumentFacts
 from egovlaw.catalogue import FlowItem
-from portal_pep.domain.document import day_of, read_document, reasons_in
+from egovorigin.domain.document import day_of, read_document, reasons_in
+from egovorigin.domain.states import POSITIVE, BusEvent, is_newer, may_send_again
 from portal_pep.domain.notifications import told_of_extension
-from portal_pep.domain.states import POSITIVE, CaseEvent, after, is_newer, may_send_again
+from portal_pep.domain.states import after
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service.notices import notify
 from portal_pep.service.parts import Portal
@@ -35,7 +37,7 @@ from portal_pep.store.records import Record
 class News:
     """A message as it touches the case: the event it means, what it changes, what the applicant is told."""
 
-    event: CaseEvent
+    event: StrEnum
     changes: Mapping[str, Any] = field(default_factory=dict)
     notice: NoticeKind | None = None
     kk: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +100,7 @@ async def _apply(turn: Turn, **more: Any) -> Case | None:
     changed = await store.change_case(turn.conn, case, turn.received.at, state=state, **more, **news.changes)
     await _keep_trail(turn)
     await _journal(turn, changed, applied=True)
-    if news.event is not CaseEvent.REGISTERED:
+    if news.event is not BusEvent.REGISTERED:
         await _tell_number(turn, changed)
     if news.notice is not None and _is_told(turn, news.notice):
         await notify(turn.conn, turn.portal, changed, news.notice, kk=news.kk, ru=news.ru)
@@ -196,7 +198,7 @@ async def _journal(turn: Turn, now: Case, *, applied: bool) -> None:
 async def accepted(conn: AsyncConnection, portal: Portal, received: Received) -> None:
     case = await case_of(conn, received)
     changes = {"receipt": received.data["receipt"], "accepted_at": received.at}
-    news = News(CaseEvent.GATEWAY_ACCEPTED, changes, NoticeKind.ACCEPTED)
+    news = News(BusEvent.GATEWAY_ACCEPTED, changes, NoticeKind.ACCEPTED)
     await from_gateway(conn, portal, received, case, news)
 
 
@@ -205,7 +207,7 @@ async def refused_by_gateway(conn: AsyncConnection, portal: Portal, received: Re
     case = await case_of(conn, received)
     problem = received.data["problem"]
     again = may_send_again(problem["code"])
-    event = CaseEvent.GATEWAY_REFUSED if again else CaseEvent.GATEWAY_CLOSED
+    event = BusEvent.GATEWAY_REFUSED if again else BusEvent.GATEWAY_CLOSED
     changes = {"problem": {**problem, "may_send_again": again}, "started_at": received.at}
     news = News(
         event,

@@ -27,7 +27,7 @@ from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue, Regulation
 from egovlaw.outputs import Outputs
 from egovorigin.clients import AttachmentStore
-from portal_pep.domain.keyring import Keyring
+from egovorigin.domain.keyring import Keyring
 from portal_pep.domain.steps import PortalFlow, portal_flow
 from portal_pep.settings import PortalPepSettings
 

@@ -14,7 +14,7 @@ from egovkit.errors import EgovError
 from egovkit.pdf import MOST_CODES, codes_svg, qr_svg
 from egovlaw.output_pages import PageFacts, page_of
 from egovlaw.outputs import Kind, Output
-from portal_pep.domain.document import read_document
+from egovorigin.domain.document import read_document
 from portal_pep.domain.printing import ResultFacts, code_of, facts_of
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal

@@ -16,7 +16,7 @@ from egovkit.inbox import Received
 from egovkit.outbox import Draft
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
-from portal_pep.domain.document import read_document
+from egovorigin.domain.document import read_document
 from portal_pep.domain.queue_positions import (
     AKIMAT_REGISTER,
     PATIENCE,

@@ -11,8 +11,10 @@ from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
 from egovorigin.domain.files import Attachment
+from egovorigin.domain.states import BusEvent
+from egovorigin.domain.steps import limit_of
 from portal_pep.domain.states import CaseEvent
-from portal_pep.domain.steps import PortalFlow, limit_of
+from portal_pep.domain.steps import PortalFlow
 from portal_pep.domain.waiting import Awaited, awaited
 from portal_pep.service.cases import owned
 from portal_pep.service.parts import Portal
@@ -90,7 +92,7 @@ def _spent(portal: Portal, record: Record) -> Spent:
 def _is_side(flow: PortalFlow, record: Record) -> bool:
     """A side message stands for the step the case is on; only the message of the step itself reaches it. The number is
     one where the act has no registration (N2)."""
-    if record.event == CaseEvent.REGISTERED:
+    if record.event == BusEvent.REGISTERED:
         item = flow.channel.item(record.step or "")
         return item is None or "case.registered" not in item.entering
     return record.event in _SIDE_EVENTS

@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import Regulation
+from egovorigin.domain.steps import Moment
 from portal_pep.domain.document import ApplicationFacts, application_bytes
 from portal_pep.domain.provider import provider_code
 from portal_pep.domain.states import CaseEvent, CaseState, after
-from portal_pep.domain.steps import PORTAL, Moment, PortalFlow
+from portal_pep.domain.steps import PORTAL, PortalFlow
 from portal_pep.service.cases import law_of, owned
 from portal_pep.service.ending import end_by_certificate
 from portal_pep.service.parts import Keep, Portal

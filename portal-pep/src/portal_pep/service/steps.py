@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.envelope import Envelope
 from egovkit.journal import JournalEntry, Kind
 from egovlaw.catalogue import FlowItem
-from portal_pep.domain.document import stamp
-from portal_pep.domain.steps import Moment, Outcome, PortalFlow, used
+from egovorigin.domain.document import stamp
+from egovorigin.domain.steps import Moment, Outcome, used
+from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.parts import Portal
 from portal_pep.store import cases, records
 from portal_pep.store.cases import Case, Step

@@ -17,9 +17,10 @@ from egovkit.outbox import Draft
 from egovkit.signatures.documents import DocumentFacts
 from egovlaw.kinds import message_type
 from egovorigin.domain.files import Attachment
+from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
 from portal_pep.domain.provider import provider_code, receiving_system
 from portal_pep.domain.states import CaseState
-from portal_pep.domain.steps import Moment, PortalFlow, deadline, limit_of, started, used
+from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.cases import aad, law_of, owned
 from portal_pep.service.ending import INGRESS, end_by_certificate
 from portal_pep.service.parts import Keep, Portal
@@ -194,7 +195,7 @@ async def _enclose(
         region=case.region,
         data={**parcel.data, "trail": await trail_of(conn, case.id)},
         queue=INGRESS,
-        expires=deadline(limit, started(limit, moments), portal.clock.now()),
+        expires=deadline(limit, started(limit, moments) or portal.clock.now()),
     )
     return await portal.outbox.send(conn, draft)
 
