@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from portal_pep.tables import attachments, cases
+from portal_pep.tables import origin
 
 pytestmark = pytest.mark.service
 
@@ -203,7 +203,7 @@ async def test_a_copy_is_kept_sealed_and_listed(world: Any, citizen: Any) -> Non
     (listed,) = (await citizen.page(case))["attachments"]
     assert listed == answer.json() and listed["name"] == "Жеке куәлік көшірмесі.pdf"
     async with world.app.state.node.db.read() as conn:
-        (row,) = (await conn.execute(select(attachments))).all()
+        (row,) = (await conn.execute(select(origin.attachments))).all()
     assert PDF not in row.content and b"%PDF" not in row.content
 
 
@@ -328,4 +328,4 @@ async def test_unknown_fields_and_wrong_types_of_every_body_are_refused(world: A
         answer = await citizen.post(path, body)
         assert answer.status_code == 422 and answer.json()["code"] == "request.invalid", path
     async with world.app.state.node.db.read() as conn:
-        assert (await conn.execute(select(func.count()).select_from(cases))).scalar_one() == 0
+        assert (await conn.execute(select(func.count()).select_from(origin.cases))).scalar_one() == 0

@@ -17,7 +17,7 @@ from egovkit.signatures.cms import sign_cms
 from egovkit.testing.journal import BODIES
 from egovlaw.identifiers import synthetic_iin
 from portal_pep.handlers import HANDLERS
-from portal_pep.tables import attachments, kit
+from portal_pep.tables import kit, origin
 
 pytestmark = pytest.mark.service
 
@@ -284,7 +284,7 @@ async def test_copies_are_let_go_when_the_provider_has_spoken_and_not_before(
 
     async def kept() -> list[bool]:
         async with world.app.state.node.db.read() as conn:
-            return [row.content is not None for row in await conn.execute(select(attachments))]
+            return [row.content is not None for row in await conn.execute(select(origin.attachments))]
 
     await world.shep.accept(envelope)
     assert await kept() == [True]  # the regional gateway may still refuse

@@ -21,7 +21,7 @@ from egovkit.barcodes import decode, unpack
 from egovlaw.output_pages import PageFacts
 from portal_pep.domain.printing import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
 from portal_pep.service.printing import codes_of
-from portal_pep.store import files
+from portal_pep.store.files import files
 
 pytestmark = pytest.mark.service
 

@@ -15,7 +15,7 @@ from egovkit.pdf import PdfTemplate
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.pdf import Evidence, finish_page, prepare_page
 from portal_pep.api.verify_page import WORDS
-from portal_pep.store import files
+from portal_pep.store.files import files
 
 pytestmark = pytest.mark.service
 

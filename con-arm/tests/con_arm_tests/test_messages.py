@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from con_arm.tables import attachments
+from con_arm.tables import origin
 
 from .conftest import LETTER, NOTICE, NUMBER, Provider
 
@@ -199,7 +199,7 @@ async def test_scans_are_forgotten_once_the_provider_has_them(world: Any, operat
     await world.shep.next()
     await Provider(world, case).say("case.registered", 1)
     async with world.app.state.node.db.read() as conn:
-        [content] = (await conn.execute(select(attachments.c.content))).scalars()
+        [content] = (await conn.execute(select(origin.attachments.c.content))).scalars()
     assert content is None and len((await operator.page(case))["attachments"]) == 1
 
 

@@ -20,11 +20,12 @@ from con_arm.service.operators import Identity
 from con_arm.service.parts import Centre, Keep
 from con_arm.service.steps import Taken, take
 from con_arm.service.visits import take_visit
-from con_arm.store import cases as store
-from con_arm.store import counter, files, queries, records
+from con_arm.store import counter, queries
 from con_arm.store.cases import Case, NewCase
+from con_arm.store.cases import cases as store
 from con_arm.store.counter import Ticket
-from con_arm.store.records import Record
+from con_arm.store.files import files
+from con_arm.store.records import records
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
@@ -32,6 +33,7 @@ from egovorigin.domain import files as file_rules
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import MAX_FORM, ValueProblem, canonical, form_problems
 from egovorigin.domain.steps import Moment
+from egovorigin.store.records import Record
 
 
 async def open_case(

@@ -15,17 +15,18 @@ from con_arm.domain.texts import ACCEPTANCE_REFUSED, filled, no_data_text
 from con_arm.service.cases import NOT_PREPARED, law_of, record, require_after, visible
 from con_arm.service.parts import INGRESS, KAZAKHSTAN, Centre, Keep
 from con_arm.service.steps import Taken, act, envelope_facts, note, step_facts, take, trail_of
-from con_arm.store import cases as store
-from con_arm.store import counter, queries, records
+from con_arm.store import counter, queries
 from con_arm.store.cases import Case
+from con_arm.store.cases import cases as store
 from con_arm.store.counter import Receipt
-from con_arm.store.records import Record
+from con_arm.store.records import records
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
 from egovorigin.domain.document import document_bytes, stamp
 from egovorigin.domain.steps import Moment, used
+from egovorigin.store.records import Record
 
 
 async def end_without_data(

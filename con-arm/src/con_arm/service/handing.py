@@ -18,10 +18,10 @@ from con_arm.service.cases import record, require_after, visible
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate, sending
 from con_arm.service.steps import envelope_facts, note, step_facts
-from con_arm.store import cases as store
-from con_arm.store import files, records
 from con_arm.store.cases import Case
-from con_arm.store.files import HandOver
+from con_arm.store.cases import cases as store
+from con_arm.store.files import HandOver, files
+from con_arm.store.records import records
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.outbox import Draft

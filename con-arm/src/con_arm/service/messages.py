@@ -18,17 +18,19 @@ from con_arm.domain.states import CaseEvent, CaseState, after
 from con_arm.service.parts import Centre
 from con_arm.service.queries import take_answer, take_refusal
 from con_arm.service.steps import envelope_facts, note
-from con_arm.store import cases as store
-from con_arm.store import files, queries, records
+from con_arm.store import queries
 from con_arm.store.cases import Case
-from con_arm.store.files import Result
-from con_arm.store.records import Record
+from con_arm.store.cases import cases as store
+from con_arm.store.files import files
+from con_arm.store.records import records
 from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.signatures.documents import DocumentFacts
 from egovlaw.catalogue import FlowItem
 from egovorigin.domain.document import day_of, read_document, reasons_in
 from egovorigin.domain.states import POSITIVE, BusEvent, is_newer, may_send_again
+from egovorigin.store.files import Result
+from egovorigin.store.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,11 @@ from con_arm.service.cases import NOT_PREPARED, law_of, require_after, take_fill
 from con_arm.service.ending import end_without_data
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
-from con_arm.store import cases as store
-from con_arm.store import queries, records
+from con_arm.store import queries
 from con_arm.store.cases import Case
+from con_arm.store.cases import cases as store
 from con_arm.store.queries import Query
-from con_arm.store.records import Record
+from con_arm.store.records import records
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.inbox import Received
@@ -36,6 +36,7 @@ from egovkit.outbox import Draft
 from egovlaw.catalogue import FlowItem
 from egovlaw.kinds import message_name, message_type
 from egovorigin.domain.steps import Moment, deadline
+from egovorigin.store.records import Record
 
 PERSON, ATTORNEY = "person", "attorney"
 MAX_PURPOSE = 500  # characters, as the contract has it

@@ -23,10 +23,10 @@ from con_arm.service.cases import aad, law_of, record, require_after, visible
 from con_arm.service.parts import INGRESS, Centre, Keep
 from con_arm.service.queries import require_valid_attorney
 from con_arm.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
-from con_arm.store import cases as store
-from con_arm.store import files, records
 from con_arm.store.cases import Case
-from con_arm.store.records import Record
+from con_arm.store.cases import cases as store
+from con_arm.store.files import files
+from con_arm.store.records import records
 from egovkit.envelope import Envelope
 from egovkit.errors import TRANSIENT, EgovError
 from egovkit.outbox import Draft
@@ -35,6 +35,7 @@ from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
+from egovorigin.store.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.steps import CentreFlow
 from con_arm.service.parts import Centre
-from con_arm.store import cases, records
-from con_arm.store.cases import Case, Step
-from con_arm.store.records import Record
+from con_arm.store.cases import Case, cases
+from con_arm.store.records import records
 from egovkit.envelope import Envelope
 from egovkit.journal import JournalEntry, Kind
 from egovlaw.catalogue import FlowItem
 from egovorigin.domain.document import stamp
 from egovorigin.domain.steps import Moment, Outcome, used
+from egovorigin.store.cases import Step
+from egovorigin.store.records import Record
 
 
 @dataclass(frozen=True, slots=True)

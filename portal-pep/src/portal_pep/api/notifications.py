@@ -12,7 +12,7 @@ from egovkit.declared import refuses
 from portal_pep.api.base import PAGE, Confirmed, Cursor, Limit, Shown, Strict, Text, ThePortal, cursor_of, key_of
 from portal_pep.api.cases import PDF, pdf_answer
 from portal_pep.service import printing, reading
-from portal_pep.store.records import Notice
+from portal_pep.store.notifications import Notice
 
 router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
 

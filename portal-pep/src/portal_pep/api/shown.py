@@ -9,6 +9,7 @@ from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.states import POSITIVE
+from egovorigin.store.records import StoredRecord
 from portal_pep.api.base import Shown, Text
 from portal_pep.domain import texts
 from portal_pep.domain.states import EDITABLE, ENDED, CaseEvent, CaseState, after
@@ -16,7 +17,6 @@ from portal_pep.domain.texts import STATE_TEXTS, TURN_TEXTS
 from portal_pep.domain.waiting import Awaited
 from portal_pep.service.reading import CasePage, StatusCheck, StepSeen
 from portal_pep.store.cases import Case
-from portal_pep.store.records import StoredRecord
 
 
 class AttachmentShown(Shown):

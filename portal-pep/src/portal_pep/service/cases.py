@@ -17,16 +17,17 @@ from egovorigin.domain import files as file_rules
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import form_problems
 from egovorigin.domain.steps import Moment
+from egovorigin.store.records import Record
 from portal_pep.domain.states import CaseEvent, CaseState, after
 from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.accounts import Identity
 from portal_pep.service.parts import Keep, Portal
 from portal_pep.service.steps import Taken, take
-from portal_pep.store import cases as store
-from portal_pep.store import files, records
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case, NewCase
-from portal_pep.store.records import Record
+from portal_pep.store.cases import cases as store
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # an act is in force by the country's calendar, not by UTC's
 

@@ -12,15 +12,15 @@ from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
 from egovorigin.domain.steps import Moment, used
+from egovorigin.store.records import Record
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service.notices import notify
 from portal_pep.service.parts import Portal
 from portal_pep.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
-from portal_pep.store import cases as store
-from portal_pep.store import records
 from portal_pep.store.cases import Case
-from portal_pep.store.records import Record
+from portal_pep.store.cases import cases as store
+from portal_pep.store.records import records
 
 INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topology.yaml)
 

@@ -20,17 +20,18 @@ from egovkit.signatures.documents import DocumentFacts
 from egovlaw.catalogue import FlowItem
 from egovorigin.domain.document import day_of, read_document, reasons_in
 from egovorigin.domain.states import POSITIVE, BusEvent, is_newer, may_send_again
+from egovorigin.store.files import Result
+from egovorigin.store.records import Record
 from portal_pep.domain.notifications import told_of_extension
 from portal_pep.domain.states import after
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service.notices import notify
 from portal_pep.service.parts import Portal
 from portal_pep.service.steps import envelope_facts, note
-from portal_pep.store import cases as store
-from portal_pep.store import files, records
 from portal_pep.store.cases import Case
-from portal_pep.store.files import Result
-from portal_pep.store.records import Record
+from portal_pep.store.cases import cases as store
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 
 @dataclass(frozen=True, slots=True)

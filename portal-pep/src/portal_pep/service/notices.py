@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from portal_pep.domain.texts import NoticeKind, notice_text
 from portal_pep.service.parts import Portal
-from portal_pep.store import records
+from portal_pep.store import notifications
 from portal_pep.store.cases import Case
-from portal_pep.store.records import Notice
+from portal_pep.store.notifications import Notice
 
 
 async def notify(
@@ -24,7 +24,7 @@ async def notify(
 ) -> None:
     """One notification to the case's applicant; `kk` and `ru` fill the places of its text."""
     text = notice_text(kind, kk or {}, ru or kk or {})
-    await records.add_notice(
+    await notifications.add_notice(
         conn,
         Notice(
             id=portal.ids.new(),

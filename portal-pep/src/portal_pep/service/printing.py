@@ -15,13 +15,13 @@ from egovkit.pdf import MOST_CODES, codes_svg, qr_svg
 from egovlaw.output_pages import PageFacts, page_of
 from egovlaw.outputs import Kind, Output
 from egovorigin.domain.document import read_document
+from egovorigin.store.files import Result
 from portal_pep.domain.printing import ResultFacts, code_of, facts_of
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 from portal_pep.service.reading import filed, notice, result
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
-from portal_pep.store.files import Result
 
 
 @dataclass(frozen=True, slots=True)

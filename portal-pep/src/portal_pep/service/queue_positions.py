@@ -34,10 +34,10 @@ from portal_pep.service.cases import owned
 from portal_pep.service.ending import INGRESS
 from portal_pep.service.parts import Keep, Portal
 from portal_pep.service.steps import envelope_facts, note, step_facts
-from portal_pep.store import cases, files
 from portal_pep.store import queue_positions as store
 from portal_pep.store.accounts import Account
-from portal_pep.store.cases import Case
+from portal_pep.store.cases import Case, cases
+from portal_pep.store.files import files
 
 
 @dataclass(frozen=True, slots=True)

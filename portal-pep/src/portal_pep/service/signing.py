@@ -13,6 +13,7 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import Regulation
 from egovorigin.domain.steps import Moment
+from egovorigin.store.records import Record
 from portal_pep.domain.document import ApplicationFacts, application_bytes
 from portal_pep.domain.provider import provider_code
 from portal_pep.domain.states import CaseEvent, CaseState, after
@@ -21,11 +22,11 @@ from portal_pep.service.cases import law_of, owned
 from portal_pep.service.ending import end_by_certificate
 from portal_pep.service.parts import Keep, Portal
 from portal_pep.service.steps import Taken, take
-from portal_pep.store import cases as store
-from portal_pep.store import files, records
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
-from portal_pep.store.records import Record
+from portal_pep.store.cases import cases as store
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 UNKNOWN = "certificate.revocation_unknown"  # НУЦ's list is not here: a fault of ours, not of the certificate
 

@@ -15,11 +15,12 @@ from egovkit.journal import JournalEntry, Kind
 from egovlaw.catalogue import FlowItem
 from egovorigin.domain.document import stamp
 from egovorigin.domain.steps import Moment, Outcome, used
+from egovorigin.store.cases import Step
+from egovorigin.store.records import Record
 from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.parts import Portal
-from portal_pep.store import cases, records
-from portal_pep.store.cases import Case, Step
-from portal_pep.store.records import Record
+from portal_pep.store.cases import Case, cases
+from portal_pep.store.records import records
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from egovkit.signatures.documents import DocumentFacts
 from egovlaw.kinds import message_type
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
+from egovorigin.store.records import Record
 from portal_pep.domain.provider import provider_code, receiving_system
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.steps import PortalFlow
@@ -26,11 +27,11 @@ from portal_pep.service.ending import INGRESS, end_by_certificate
 from portal_pep.service.parts import Keep, Portal
 from portal_pep.service.signing import UNKNOWN, SignatureRefused, require_prepared, signed, signing_steps
 from portal_pep.service.steps import envelope_facts, note, step_facts, take, trail_of
-from portal_pep.store import cases as store
-from portal_pep.store import files, records
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
-from portal_pep.store.records import Record
+from portal_pep.store.cases import cases as store
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 
 @dataclass(frozen=True, slots=True)

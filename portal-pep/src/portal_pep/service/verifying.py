@@ -23,8 +23,7 @@ from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
 from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 from portal_pep.store import accounts as store
-from portal_pep.store import files
-from portal_pep.store.files import Numbered
+from portal_pep.store.files import Numbered, files
 
 HOUR = timedelta(hours=1)
 NUMBER = re.compile(r"[0-9]{11}")
