@@ -324,7 +324,7 @@ def test_somebody_without_an_account_costs_the_same_work_as_a_wrong_password() -
     from argon2 import PasswordHasher
     from argon2.exceptions import VerifyMismatchError
 
-    from portal_pep.service.parts import nobodys
+    from egovorigin.passwords import nobodys
 
     hasher = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
     made_up, true = nobodys(hasher), hasher.hash("some password")

@@ -12,11 +12,13 @@ from fastapi import FastAPI
 
 from con_arm import tables
 from con_arm.api import routers
-from con_arm.handlers import bound, prepares
+from con_arm.handlers import HANDLERS
 from con_arm.service.parts import Centre
-from con_arm.service.passwords import Passwords
 from con_arm.settings import Settings
 from con_arm.store import queries
+from con_arm.store.cases import cases
+from con_arm.store.files import files
+from con_arm.store.records import records
 from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.contracts import read_once
@@ -32,6 +34,8 @@ from egovlaw.outputs import load_outputs
 from egovorigin.clients import AttachmentStore, GatewayAttachments
 from egovorigin.domain.files import MAX_FILE
 from egovorigin.domain.keyring import Keyring
+from egovorigin.handlers import bound, prepares
+from egovorigin.passwords import Passwords
 
 __all__ = ["create_app"]
 
@@ -62,7 +66,7 @@ def create_app(
             app.state.admin_token = settings.admin_token()
             if node.control is not None:
                 watch_questions(node.control, node.db, queries.next_end)
-            await node.receive(f"inbox.{node.code}", bound(centre), prepares=prepares(centre))
+            await node.receive(f"inbox.{node.code}", bound(centre, HANDLERS), prepares=prepares(centre))
             yield
 
     app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS, title=TITLE)
@@ -98,6 +102,9 @@ def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: 
         keyring=keyring,
         passwords=Passwords(settings),
         attachments=store,
+        cases=cases,
+        files=files,
+        records=records,
         calendar=read_once(load_calendar, node.contracts),
         outputs=load_outputs(node.contracts, catalogue),
         pages=DocumentPages(),

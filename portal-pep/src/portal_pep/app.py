@@ -28,13 +28,18 @@ from egovlaw.outputs import load_outputs
 from egovorigin.clients import AttachmentStore, GatewayAttachments
 from egovorigin.domain.files import MAX_FILE
 from egovorigin.domain.keyring import Keyring
+from egovorigin.handlers import bound, prepares
+from egovorigin.passwords import Passwords
 from portal_pep import tables
 from portal_pep.api import routers
 from portal_pep.clients import GatewayPath
-from portal_pep.handlers import bound, prepares
-from portal_pep.service.parts import Passwords, Portal
+from portal_pep.handlers import HANDLERS
+from portal_pep.service.parts import Portal
 from portal_pep.settings import PortalPepSettings
 from portal_pep.store import data_reads, queue_positions
+from portal_pep.store.cases import cases
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 TITLE = "ПЭП, the citizen's portal"
 BODY_LIMITS = (
@@ -65,7 +70,7 @@ def create_app(
             if node.control is not None:
                 watch_questions(node.control, node.db, queue_positions.next_end)
                 watch_questions(node.control, node.db, data_reads.next_end)
-            await node.receive(f"inbox.{node.code}", bound(portal), prepares=prepares(portal))
+            await node.receive(f"inbox.{node.code}", bound(portal, HANDLERS), prepares=prepares(portal))
             yield
 
     async def path_check() -> Mapping[str, Any]:
@@ -115,6 +120,9 @@ def assemble(
         keyring=keyring,
         passwords=Passwords(settings),
         attachments=store,
+        cases=cases,
+        files=files,
+        records=records,
         outputs=load_outputs(node.contracts, catalogue),
         pages=DocumentPages(),
         revocation=partial(revocation_lists, node.http, settings.nuc_url),

@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.people import Role
 from con_arm.service.operators import Identity, identify
-from con_arm.service.parts import Centre, Keep
+from con_arm.service.parts import Centre
 from egovkit.declared import bearer, guards, refuses
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Answer, Attempt
+from egovorigin.origin import Keep
 
 T = TypeVar("T")
 

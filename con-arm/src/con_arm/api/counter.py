@@ -27,11 +27,12 @@ from con_arm.api.base import (
 from con_arm.domain.counter import Measured, Term, TicketEvent, TicketState, term_of, times_of
 from con_arm.service import counter
 from con_arm.service.operators import Identity
-from con_arm.service.parts import Centre, Keep
+from con_arm.service.parts import Centre
 from con_arm.store.counter import Survey, Ticket
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
 from egovlaw.catalogue import Form
+from egovorigin.origin import Keep
 
 router = APIRouter(prefix="/v1", tags=["counter"])
 

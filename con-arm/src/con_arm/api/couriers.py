@@ -8,8 +8,8 @@ from con_arm.api.base import AtCounter, Key, TheCentre, kept, model_answer, once
 from con_arm.api.shown import CourierShown, courier_shown
 from con_arm.service import couriers
 from con_arm.service.couriers import CourierSeen
-from con_arm.service.parts import Keep
 from egovkit.declared import keyed, refuses
+from egovorigin.origin import Keep
 
 router = APIRouter(prefix="/v1/cases", tags=["courier"])
 

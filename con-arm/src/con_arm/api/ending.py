@@ -11,10 +11,11 @@ from pydantic import Field
 
 from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, encoded, kept, model_answer, once
 from con_arm.service import ending, printing
-from con_arm.service.parts import Centre, Keep
+from con_arm.service.parts import Centre
 from con_arm.store.counter import Receipt
 from egovkit.declared import keyed, refuses
 from egovorigin.domain.document import read_document
+from egovorigin.origin import Keep
 
 router = APIRouter(prefix="/v1/cases", tags=["acceptance"])
 

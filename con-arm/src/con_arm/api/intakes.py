@@ -30,10 +30,10 @@ from con_arm.api.ending import PDF, PRINTABLE, pdf_answer
 from con_arm.domain.papers import Paper
 from con_arm.service import intakes, printing
 from con_arm.service.intakes import IntakeWish
-from con_arm.service.parts import Keep
 from con_arm.store.intakes import Intake
 from egovkit.declared import keyed, refuses
 from egovorigin.domain.document import read_document
+from egovorigin.origin import Keep
 
 router = APIRouter(prefix="/v1/intakes", tags=["intake"])
 

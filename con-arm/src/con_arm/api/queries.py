@@ -24,10 +24,10 @@ from con_arm.api.base import (
 )
 from con_arm.api.shown import QueryWithAnswer, query_with_answer
 from con_arm.service import queries, reading
-from con_arm.service.parts import Keep
 from con_arm.store.cases import Case
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
+from egovorigin.origin import Keep
 
 router = APIRouter(prefix="/v1", tags=["registers"])
 

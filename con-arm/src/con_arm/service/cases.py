@@ -17,8 +17,7 @@ from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState, after
 from con_arm.domain.steps import CentreFlow
 from con_arm.service.operators import Identity
-from con_arm.service.parts import Centre, Keep
-from con_arm.service.steps import Taken, take
+from con_arm.service.parts import Centre
 from con_arm.service.visits import take_visit
 from con_arm.store import counter, queries
 from con_arm.store.cases import Case, NewCase
@@ -27,13 +26,14 @@ from con_arm.store.counter import Ticket
 from con_arm.store.files import files
 from con_arm.store.records import records
 from egovkit.errors import EgovError, FieldError
-from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
 from egovorigin.domain import files as file_rules
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import MAX_FORM, ValueProblem, canonical, form_problems
 from egovorigin.domain.steps import Moment
+from egovorigin.origin import Keep
 from egovorigin.store.records import Record
+from egovorigin.trail import Taken, take
 
 
 async def open_case(
@@ -91,15 +91,6 @@ async def visible(conn: AsyncConnection, operator: Operator, case_id: str, *, lo
     return case
 
 
-def law_of(centre: Centre, case: Case) -> tuple[Regulation, CentreFlow]:
-    """The regulation of a draft: what was filled in for one version is not sent under the next. Once the case is on
-    the bus its own version is what counts."""
-    regulation, flow = centre.regulation(case.regulation)
-    if regulation.version != case.regulation_version:
-        raise EgovError("case.regulation_changed", began=case.regulation_version, now=regulation.version)
-    return regulation, flow
-
-
 def require_after(case: Case, event: CaseEvent) -> CaseState:
     """The state after the event, or EgovError case.wrong_state."""
     state = after(case.state, event)
@@ -119,7 +110,7 @@ async def enter_consumer(
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         state = require_after(case, CaseEvent.CONSUMER_ENTERED)
-        _, flow = law_of(centre, case)
+        _, flow = centre.law_of(case)
         asked = bool(await queries.queries_of(conn, case_id))
         if asked and iin != case.iin:
             raise EgovError("consumer.fixed")

@@ -12,9 +12,9 @@ from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent
 from con_arm.domain.steps import may_refuse_acceptance
 from con_arm.domain.texts import ACCEPTANCE_REFUSED, filled, no_data_text
-from con_arm.service.cases import NOT_PREPARED, law_of, record, require_after, visible
-from con_arm.service.parts import INGRESS, KAZAKHSTAN, Centre, Keep
-from con_arm.service.steps import Taken, act, envelope_facts, note, step_facts, take, trail_of
+from con_arm.service.acts import act
+from con_arm.service.cases import NOT_PREPARED, record, require_after, visible
+from con_arm.service.parts import Centre
 from con_arm.store import counter, queries
 from con_arm.store.cases import Case
 from con_arm.store.cases import cases as store
@@ -26,7 +26,9 @@ from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
 from egovorigin.domain.document import document_bytes, stamp
 from egovorigin.domain.steps import Moment, used
+from egovorigin.origin import INGRESS, KAZAKHSTAN, Keep
 from egovorigin.store.records import Record
+from egovorigin.trail import Taken, envelope_facts, note, step_facts, take, trail_of
 
 
 async def end_without_data(
@@ -78,7 +80,7 @@ async def _report(conn: AsyncConnection, centre: Centre, case: Case, code: str) 
         step=label,
         region=case.region,
         data={
-            "trail": await trail_of(conn, case.id, flow.after_query),
+            "trail": await trail_of(conn, centre, case.id, flow.after_query),
             "outcome": {"step": label, "code": code},
         },
         queue=INGRESS,
@@ -97,7 +99,7 @@ async def refuse_acceptance(
     is missing (E10). Only acts that know such a receipt have it. `wanting`: the missing papers and a remark."""
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
-        regulation, flow = law_of(centre, case)
+        regulation, flow = centre.law_of(case)
         if not may_refuse_acceptance(regulation, flow.channel):
             raise EgovError("acceptance.no_receipt", regulation=case.regulation, channel=flow.channel.code)
         state, now = require_after(case, CaseEvent.ACCEPTANCE_REFUSED), centre.clock.now()

@@ -10,7 +10,7 @@ from con_arm.domain.papers import Paper, paper_problems
 from con_arm.domain.people import Operator
 from con_arm.domain.steps import centre_channel
 from con_arm.domain.texts import TAKEN_IN, filled
-from con_arm.service.parts import KAZAKHSTAN, Centre, Keep
+from con_arm.service.parts import Centre
 from con_arm.store import counter
 from con_arm.store import intakes as store
 from con_arm.store.intakes import Intake
@@ -19,6 +19,7 @@ from egovkit.journal import JournalEntry
 from egovlaw.catalogue import Channel, Regulation
 from egovlaw.identifiers import iin_problem
 from egovorigin.domain.document import document_bytes, stamp
+from egovorigin.origin import KAZAKHSTAN, Keep
 
 
 @dataclass(frozen=True, slots=True)

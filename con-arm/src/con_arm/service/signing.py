@@ -19,10 +19,9 @@ from con_arm.domain.members import provider_code, receiving_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
 from con_arm.domain.steps import CentreFlow
-from con_arm.service.cases import aad, law_of, record, require_after, visible
-from con_arm.service.parts import INGRESS, Centre, Keep
+from con_arm.service.cases import aad, record, require_after, visible
+from con_arm.service.parts import Centre
 from con_arm.service.queries import require_valid_attorney
-from con_arm.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
 from con_arm.store.cases import Case
 from con_arm.store.cases import cases as store
 from con_arm.store.files import files
@@ -35,7 +34,9 @@ from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
+from egovorigin.origin import INGRESS, Keep
 from egovorigin.store.records import Record
+from egovorigin.trail import Taken, envelope_facts, note, step_facts, take, trail_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ async def prepare(
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         state = require_after(case, CaseEvent.PREPARED)
-        regulation, flow = law_of(centre, case)
+        regulation, flow = centre.law_of(case)
         await require_valid_attorney(conn, centre, case)
         now = centre.clock.now()
         asked = Application(
@@ -130,7 +131,7 @@ async def submit(centre: Centre, operator: Operator, case_id: str, signature: by
         attached = await files.attachments_of(conn, case_id)
         require_after(case, CaseEvent.SUBMITTED)
         await require_valid_attorney(conn, centre, case)
-    regulation, flow = law_of(centre, case)
+    regulation, flow = centre.law_of(case)
     document = case.document or b""
     await check_signature(centre, operator, case, flow.send, (document, signature, case.certificate or ""))
     recipient = receiving_system(centre.membership.members.members, case.regulation, case.region)
@@ -244,7 +245,7 @@ async def _enclose(
         channel=flow.channel.code,
         step=flow.send.label,
         region=case.region,
-        data={**parcel.data, "trail": await trail_of(conn, case.id, flow.after_query)},
+        data={**parcel.data, "trail": await trail_of(conn, centre, case.id, flow.after_query)},
         queue=INGRESS,
         expires=deadline(limit, started(limit, moments) or centre.clock.now()),
     )

@@ -15,10 +15,11 @@ from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.catalogue import FlowItem, Limit
 from egovlaw.identifiers import iin_problem
 from egovorigin.domain.steps import limit_of
+from egovorigin.origin import Keep
 from portal_pep.domain.document import confirmation_bytes
 from portal_pep.domain.login import MAX_PASSWORD, MIN_PASSWORD, login_wait, password_problem
 from portal_pep.domain.steps import PORTAL
-from portal_pep.service.parts import Keep, Portal
+from portal_pep.service.parts import Portal
 from portal_pep.store import accounts as store
 from portal_pep.store.accounts import Account, Session
 

@@ -6,30 +6,27 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
-from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
 from egovorigin.domain import files as file_rules
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import form_problems
 from egovorigin.domain.steps import Moment
+from egovorigin.origin import Keep
 from egovorigin.store.records import Record
+from egovorigin.trail import Taken, take
 from portal_pep.domain.states import CaseEvent, CaseState, after
 from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.accounts import Identity
-from portal_pep.service.parts import Keep, Portal
-from portal_pep.service.steps import Taken, take
+from portal_pep.service.parts import Portal
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case, NewCase
 from portal_pep.store.cases import cases as store
 from portal_pep.store.files import files
 from portal_pep.store.records import records
-
-KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # an act is in force by the country's calendar, not by UTC's
 
 
 async def open_case(
@@ -41,8 +38,7 @@ async def open_case(
     """
     regulation, flow = portal.regulation(regulation_code)
     now = portal.clock.now()
-    if portal.settings.policy == "in_force_only" and not regulation.in_force(now.astimezone(KAZAKHSTAN).date()):
-        raise EgovError("service.not_in_force", regulation=regulation.code)
+    portal.require_in_force(regulation)
     account = identity.account
     async with portal.db.begin() as conn:
         former = None if copy_of is None else await owned(conn, account, copy_of)
@@ -101,15 +97,6 @@ async def owned(conn: AsyncConnection, account: Account, case_id: str, *, lock: 
     if case is None or case.account_id != account.id:
         raise EgovError("case.not_found")
     return case
-
-
-def law_of(portal: Portal, case: Case) -> tuple[Regulation, PortalFlow]:
-    """The regulation of a draft: what was filled in for one version is not sent under the next. Once the case is on
-    the bus its own version is what counts."""
-    regulation, flow = portal.regulation(case.regulation)
-    if regulation.version != case.regulation_version:
-        raise EgovError("case.regulation_changed", began=case.regulation_version, now=regulation.version)
-    return regulation, flow
 
 
 async def save_form(portal: Portal, account: Account, case_id: str, values: Mapping[str, Any], version: int) -> Case:

@@ -12,17 +12,16 @@ from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
 from egovorigin.domain.steps import Moment, used
+from egovorigin.origin import INGRESS
 from egovorigin.store.records import Record
+from egovorigin.trail import Taken, envelope_facts, note, step_facts, take, trail_of
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service.notices import notify
 from portal_pep.service.parts import Portal
-from portal_pep.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
 from portal_pep.store.cases import Case
 from portal_pep.store.cases import cases as store
 from portal_pep.store.records import records
-
-INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topology.yaml)
 
 
 async def end_by_certificate(
@@ -78,7 +77,7 @@ async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) 
         channel=flow.channel.code,
         step=label,
         region=case.region,
-        data={"trail": await trail_of(conn, case.id), "outcome": {"step": label, "code": code}},
+        data={"trail": await trail_of(conn, portal, case.id), "outcome": {"step": label, "code": code}},
         queue=INGRESS,
     )
     return await portal.outbox.send(conn, report)

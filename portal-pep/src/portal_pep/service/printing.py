@@ -15,9 +15,9 @@ from egovkit.pdf import MOST_CODES, codes_svg, qr_svg
 from egovlaw.output_pages import PageFacts, page_of
 from egovlaw.outputs import Kind, Output
 from egovorigin.domain.document import read_document
+from egovorigin.origin import KAZAKHSTAN
 from egovorigin.store.files import Result
 from portal_pep.domain.printing import ResultFacts, code_of, facts_of
-from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 from portal_pep.service.reading import filed, notice, result
 from portal_pep.store.accounts import Account

@@ -18,15 +18,16 @@ from egovkit.signatures.documents import DocumentFacts
 from egovlaw.kinds import message_type
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
+from egovorigin.origin import INGRESS, Keep
 from egovorigin.store.records import Record
+from egovorigin.trail import envelope_facts, note, step_facts, take, trail_of
 from portal_pep.domain.provider import provider_code, receiving_system
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.steps import PortalFlow
-from portal_pep.service.cases import aad, law_of, owned
-from portal_pep.service.ending import INGRESS, end_by_certificate
-from portal_pep.service.parts import Keep, Portal
+from portal_pep.service.cases import aad, owned
+from portal_pep.service.ending import end_by_certificate
+from portal_pep.service.parts import Portal
 from portal_pep.service.signing import UNKNOWN, SignatureRefused, require_prepared, signed, signing_steps
-from portal_pep.service.steps import envelope_facts, note, step_facts, take, trail_of
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
 from portal_pep.store.cases import cases as store
@@ -59,7 +60,7 @@ async def submit(
     async with portal.db.read() as conn:
         case = await owned(conn, account, case_id)
         attached = await files.attachments_of(conn, case_id)
-    regulation, flow = law_of(portal, case)
+    regulation, flow = portal.law_of(case)
     document, chosen = require_prepared(case)
     facts = await _checked_signature(portal, case, flow, document, signature)
     refusal = _refusal_of(facts, flow, chosen)
@@ -194,7 +195,7 @@ async def _enclose(
         channel=flow.channel.code,
         step=flow.send.label,
         region=case.region,
-        data={**parcel.data, "trail": await trail_of(conn, case.id)},
+        data={**parcel.data, "trail": await trail_of(conn, portal, case.id)},
         queue=INGRESS,
         expires=deadline(limit, started(limit, moments) or portal.clock.now()),
     )

@@ -19,8 +19,8 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.pdf import PdfSignature, check_pdf
 from egovlaw.catalogue import Regulation
+from egovorigin.origin import KAZAKHSTAN
 from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
-from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 from portal_pep.store import accounts as store
 from portal_pep.store.files import Numbered, files

@@ -73,8 +73,8 @@ STEPS: Mapping[str, Mapping[str, Where]] = {
 # A limit is judged by the law and measured by who sees both ends of it.
 MEASURED: Mapping[str, Where] = {
     "gateway-shep": (f"{SHEP}/domain.py",),
-    "portal-pep": (f"{PORTAL}/service/steps.py",),
-    "con-arm": (f"{CENTRE}/service/steps.py",),
+    "portal-pep": (f"{ORIGIN}/trail.py",),
+    "con-arm": (f"{ORIGIN}/trail.py",),
     "provider-arm": (f"{PROVIDER}/service/procedure.py",),
 }
 # Everything else by its topic.

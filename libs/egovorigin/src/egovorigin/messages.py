@@ -6,8 +6,6 @@ A status carries its owner's version: what is not newer than what is known goes 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -20,100 +18,70 @@ from egovkit.signatures.documents import DocumentFacts
 from egovlaw.catalogue import FlowItem
 from egovorigin.domain.document import day_of, read_document, reasons_in
 from egovorigin.domain.states import POSITIVE, BusEvent, is_newer, may_send_again
+from egovorigin.origin import AnyOrigin, News, Turn
+from egovorigin.store.cases import OriginCase
 from egovorigin.store.files import Result
 from egovorigin.store.records import Record
-from portal_pep.domain.notifications import told_of_extension
-from portal_pep.domain.states import after
-from portal_pep.domain.texts import NoticeKind
-from portal_pep.service.notices import notify
-from portal_pep.service.parts import Portal
-from portal_pep.service.steps import envelope_facts, note
-from portal_pep.store.cases import Case
-from portal_pep.store.cases import cases as store
-from portal_pep.store.files import files
-from portal_pep.store.records import records
+from egovorigin.trail import envelope_facts, note
+
+AnyTurn = Turn[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class News:
-    """A message as it touches the case: the event it means, what it changes, what the applicant is told."""
-
-    event: StrEnum
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    notice: NoticeKind | None = None
-    kk: Mapping[str, str] = field(default_factory=dict)
-    ru: Mapping[str, str] = field(default_factory=dict)
-    detail: Mapping[str, Any] | None = None
-    version: int | None = None  # the owner's; None for the gateways' answers
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message of one case in its transaction."""
-
-    conn: AsyncConnection
-    portal: Portal
-    received: Received
-    case: Case
-    news: News
-
-
-async def case_of(conn: AsyncConnection, received: Received) -> Case:
-    case = await store.case(conn, received.envelope.subject, lock=True)
+async def case_of(conn: AsyncConnection, origin: AnyOrigin, received: Received) -> Any:
+    """The message's case, locked; EgovError case.not_found."""
+    case = await origin.cases.case(conn, received.envelope.subject, lock=True)
     if case is None:
         raise EgovError("case.not_found")
     return case
 
 
-async def from_owner(conn: AsyncConnection, portal: Portal, received: Received, news: News) -> Case | None:
+async def from_owner(conn: AsyncConnection, origin: AnyOrigin, received: Received, news: News) -> Any:
     """A fact told by the provider's system: only the one the application went to may speak of the case. None when it
     was only written down."""
-    case = await case_of(conn, received)
+    case = await case_of(conn, origin, received)
     if case.recipient is None or received.envelope.source != case.recipient:
         raise EgovError("case.not_of_source", source=received.envelope.source)
-    turn, version = Turn(conn, portal, received, case, news), news.version or 0
+    turn, version = Turn(conn, received, case, news), news.version or 0
     if not is_newer(version, case.owner_version):
-        await _remember(turn)
+        await _remember(origin, turn)
         return None
-    changed = await _apply(turn, owner_version=version, problem=None, step=received.envelope.step)
+    changed = await _apply(origin, turn, owner_version=version, problem=None, step=received.envelope.step)
     if changed is not None:
-        await files.forget_contents(conn, case.id)  # the provider has them now
+        await origin.files.forget_contents(conn, case.id)  # the provider has them now
     return changed
 
 
-async def from_gateway(conn: AsyncConnection, portal: Portal, received: Received, case: Case, news: News) -> None:
+async def from_gateway(
+    conn: AsyncConnection, origin: AnyOrigin, received: Received, case: OriginCase, news: News
+) -> None:
     """An answer of a gateway to an envelope of ours; to an earlier one than the last it changes nothing."""
+    require_gateway(received)
+    turn = Turn(conn, received, case, news)
+    if received.data["id"] == case.envelope_id:
+        await _apply(origin, turn)
+    else:
+        await _remember(origin, turn)
+
+
+def require_gateway(received: Received) -> None:
     if not received.facts.member.is_gateway:
         raise EgovError("case.not_of_source", source=received.envelope.source)
-    turn = Turn(conn, portal, received, case, news)
-    if received.data["id"] == case.envelope_id:
-        await _apply(turn)
-    else:
-        await _remember(turn)
 
 
-async def _apply(turn: Turn, **more: Any) -> Case | None:
+async def _apply(origin: AnyOrigin, turn: AnyTurn, **more: Any) -> Any:
     case, news = turn.case, turn.news
-    state = after(case.state, news.event)
+    state = origin.after(case.state, news.event)
     if state is None:
-        await _remember(turn)
+        await _remember(origin, turn)
         return None
-    changed = await store.change_case(turn.conn, case, turn.received.at, state=state, **more, **news.changes)
-    await _keep_trail(turn)
-    await _journal(turn, changed, applied=True)
-    if news.event is not BusEvent.REGISTERED:
-        await _tell_number(turn, changed)
-    if news.notice is not None and _is_told(turn, news.notice):
-        await notify(turn.conn, turn.portal, changed, news.notice, kk=news.kk, ru=news.ru)
+    changed = await origin.cases.change_case(turn.conn, case, turn.received.at, state=state, **more, **news.changes)
+    await _keep_trail(origin, turn)
+    await _journal(origin, turn, changed, applied=True)
+    await origin.heard(turn, changed, applied=True)
     return changed
 
 
-def _is_told(turn: Turn, notice: NoticeKind) -> bool:
-    regulation = turn.portal.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
-    return notice is not NoticeKind.EXTENDED or told_of_extension(regulation)
-
-
-async def _remember(turn: Turn) -> None:
+async def _remember(origin: AnyOrigin, turn: AnyTurn) -> None:
     """Older than what is known, or meaningless where the case stands: kept for the record only. A number or a moment
     that a later message did not bring along is still news; a receipt of an earlier envelope is not."""
     names = ("number", "registered_at") if turn.news.version is not None else ()
@@ -123,28 +91,21 @@ async def _remember(turn: Turn) -> None:
     missing = {name: changes[name] for name in names if changes.get(name) and getattr(turn.case, name) is None}
     known = turn.case
     if missing:
-        known = await store.change_case(turn.conn, turn.case, turn.received.at, **missing)
-    await _journal(turn, known, applied=False)
-    await _tell_number(turn, known)
+        known = await origin.cases.change_case(turn.conn, turn.case, turn.received.at, **missing)
+    await _journal(origin, turn, known, applied=False)
+    await origin.heard(turn, known, applied=False)
 
 
-async def _tell_number(turn: Turn, now: Case) -> None:
-    """The applicant hears of the number once, whichever message brings it first."""
-    if turn.case.number is None and now.number is not None:
-        number = {"number": now.number}
-        await notify(turn.conn, turn.portal, now, NoticeKind.REGISTERED, kk=number, ru=number)
-
-
-def _item_of(turn: Turn, label: str) -> FlowItem | None:
-    regulation = turn.portal.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
+def _item_of(origin: AnyOrigin, turn: AnyTurn, label: str) -> FlowItem | None:
+    regulation = origin.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
     channel = regulation.channels.get(turn.received.envelope.channel) if regulation else None
     return channel.item(label) if channel else None
 
 
-async def _keep_trail(turn: Turn) -> None:
-    """The provider's local steps, as its message reports them: the applicant sees them among the others."""
+async def _keep_trail(origin: AnyOrigin, turn: AnyTurn) -> None:
+    """The provider's local steps, as its message reports them: people see them among the others."""
     for step in turn.received.data.get("trail", ()):
-        item = _item_of(turn, step["step"])
+        item = _item_of(origin, turn, step["step"])
         if item is not None:
             record = Record(
                 case_id=turn.case.id,
@@ -156,18 +117,18 @@ async def _keep_trail(turn: Turn) -> None:
                 clause=item.clause,
                 envelope_id=turn.received.envelope.id,
             )
-            await records.add_record(turn.conn, record)
+            await origin.records.add_record(turn.conn, record)
 
 
-async def _journal(turn: Turn, now: Case, *, applied: bool) -> None:
+async def _journal(origin: AnyOrigin, turn: AnyTurn, now: OriginCase, *, applied: bool) -> None:
     """One journal row and one line of the history, with what the last gateway says the step used of its limit."""
     received, news = turn.received, turn.news
     last = received.receipts[-1]
-    item = _item_of(turn, received.envelope.step) if news.version is not None else None
+    item = _item_of(origin, turn, received.envelope.step) if news.version is not None else None
     body = {
         "step": item.label if item else None,
         "clause": item.clause if item else None,
-        "service": turn.portal.settings.code,
+        "service": origin.settings.code,
         "regulation": turn.case.regulation,
         "channel": received.envelope.channel,
         "state_before": turn.case.state.value,
@@ -177,7 +138,7 @@ async def _journal(turn: Turn, now: Case, *, applied: bool) -> None:
         "outcome": "applied" if applied else "remembered",
         **envelope_facts(received.envelope, received.wire.sha256),
     }
-    await note(turn.conn, turn.portal, "envelope", turn.case, body)
+    await note(turn.conn, origin, "envelope", turn.case, body)
     record = Record(
         case_id=turn.case.id,
         at=received.at,
@@ -193,40 +154,34 @@ async def _journal(turn: Turn, now: Case, *, applied: bool) -> None:
         used_s=last.used_s,
         detail=dict(news.detail) if news.detail else None,
     )
-    await records.add_record(turn.conn, record)
+    await origin.records.add_record(turn.conn, record)
 
 
-async def accepted(conn: AsyncConnection, portal: Portal, received: Received) -> None:
-    case = await case_of(conn, received)
+async def accepted(conn: AsyncConnection, origin: AnyOrigin, received: Received) -> None:
+    case = await case_of(conn, origin, received)
     changes = {"receipt": received.data["receipt"], "accepted_at": received.at}
-    news = News(BusEvent.GATEWAY_ACCEPTED, changes, NoticeKind.ACCEPTED)
-    await from_gateway(conn, portal, received, case, news)
+    await from_gateway(conn, origin, received, case, News(BusEvent.GATEWAY_ACCEPTED, changes))
 
 
-async def refused_by_gateway(conn: AsyncConnection, portal: Portal, received: Received) -> None:
-    """Shown to the applicant with code, side, clause and remedy; may be sent again where that can help."""
-    case = await case_of(conn, received)
+def refusal(received: Received, event: StrEnum | None = None, **changes: Any) -> News:
+    """A gateway's refusal of an envelope: shown with code, side, clause and remedy; what was refused may be sent again
+    where that can help. `event`: what it means instead, where the envelope was no application."""
     problem = received.data["problem"]
     again = may_send_again(problem["code"])
-    event = BusEvent.GATEWAY_REFUSED if again else BusEvent.GATEWAY_CLOSED
-    changes = {"problem": {**problem, "may_send_again": again}, "started_at": received.at}
-    news = News(
-        event,
-        changes,
-        NoticeKind.GATEWAY_REFUSED,
-        kk={"problem": problem["title_kk"]},
-        ru={"problem": problem["title_ru"]},
+    meant = BusEvent.GATEWAY_REFUSED if again else BusEvent.GATEWAY_CLOSED
+    return News(
+        event or meant,
+        {"problem": {**problem, "may_send_again": again}, **changes},
         detail={"code": problem["code"], "hop": problem["hop"], "clause": problem["clause"]},
     )
-    await from_gateway(conn, portal, received, case, news)
 
 
-async def keep_refusal(conn: AsyncConnection, received: Received, case: Case) -> None:
+async def keep_refusal(conn: AsyncConnection, origin: AnyOrigin, received: Received) -> None:
     data = received.data
-    await files.put_result(
+    await origin.files.put_result(
         conn,
         Result(
-            case_id=case.id,
+            case_id=received.envelope.subject,
             kind="refusal",
             document=base64.b64decode(data["document"]),
             signature=None,
@@ -238,7 +193,7 @@ async def keep_refusal(conn: AsyncConnection, received: Received, case: Case) ->
     )
 
 
-async def keep_result(conn: AsyncConnection, received: Received, case: Case, facts: DocumentFacts) -> None:
+async def keep_result(conn: AsyncConnection, origin: AnyOrigin, received: Received, facts: DocumentFacts) -> None:
     data = received.data
     check = {
         "intact": facts.intact,
@@ -252,10 +207,10 @@ async def keep_result(conn: AsyncConnection, received: Received, case: Case, fac
     }
     outcome, document = data.get("outcome", POSITIVE), base64.b64decode(data["document"])
     content = read_document(document)
-    await files.put_result(
+    await origin.files.put_result(
         conn,
         Result(
-            case_id=case.id,
+            case_id=received.envelope.subject,
             kind="result" if outcome == POSITIVE else "refusal",
             document=document,
             signature=base64.b64decode(data["signature"]),
@@ -270,12 +225,12 @@ async def keep_result(conn: AsyncConnection, received: Received, case: Case, fac
     )
 
 
-async def checked_result(portal: Portal, received: Received) -> DocumentFacts:
+async def checked_result(origin: AnyOrigin, received: Received) -> DocumentFacts:
     """The provider's signature over the result, checked once, at receipt. One that does not hold is not shown to
     anybody: the message goes to the dead letters, for the operators of both sides."""
     data = received.data
     document, signature = base64.b64decode(data["document"]), base64.b64decode(data["signature"])
-    facts = await portal.signatures.verify(document, signature, received.at, None)
+    facts = await origin.signatures.verify(document, signature, received.at, None)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     return facts
