@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from egovorigin.domain.states import BusEvent
+from egovorigin.testing import NUMBER
 from portal_pep.domain.states import CaseEvent
 from portal_pep.domain.texts import NOTICE_TEXTS, NoticeKind
 
 pytestmark = pytest.mark.service
-
-NUMBER = "26000000001"
 
 
 async def notices(citizen: Any, **params: Any) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from egovkit.barcodes import Carried, encode, pack
 from egovkit.pdf import PdfTemplate
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.pdf import Evidence, finish_page, prepare_page
+from egovorigin.testing import NUMBER
 from portal_pep.api.verify_page import WORDS
 from portal_pep.store.files import files
 
 pytestmark = pytest.mark.service
 
-NUMBER = "26000000001"
 DAY = "2026-01-15"
 
 

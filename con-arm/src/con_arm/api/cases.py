@@ -10,24 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.api.base import (
-    PAGE,
-    AtCounter,
-    Cursor,
-    Key,
-    Limit,
-    Shown,
-    Strict,
-    TheCentre,
-    cursor_of,
-    encoded,
-    etag,
-    key_of,
-    model_answer,
-    number_of,
-    once,
-    version_of,
-)
+from con_arm.api.base import AtCounter, TheCentre, once
 from con_arm.api.shown import AttachmentShown, CaseLine, CaseShown, attachment_shown, case_line, case_shown
 from con_arm.domain.consumer import Attorney, Representative
 from con_arm.domain.papers import Paper
@@ -36,6 +19,21 @@ from con_arm.service import cases, reading
 from con_arm.store.cases import Case, Wanted
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovorigin.api import (
+    PAGE,
+    Cursor,
+    Key,
+    Limit,
+    Shown,
+    Strict,
+    cursor_of,
+    encoded,
+    etag,
+    key_of,
+    model_answer,
+    number_of,
+    version_of,
+)
 from egovorigin.domain.document import read_document
 from egovorigin.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
 

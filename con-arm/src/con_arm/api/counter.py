@@ -8,22 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from con_arm.api.base import (
-    PAGE,
-    AtCounter,
-    Cursor,
-    Key,
-    Limit,
-    Overseeing,
-    Shown,
-    Strict,
-    TheCentre,
-    cursor_of,
-    kept,
-    key_of,
-    model_answer,
-    once,
-)
+from con_arm.api.base import AtCounter, Overseeing, TheCentre, once
 from con_arm.domain.counter import Measured, Term, TicketEvent, TicketState, term_of, times_of
 from con_arm.service import counter
 from con_arm.service.operators import Identity
@@ -32,6 +17,7 @@ from con_arm.store.counter import Survey, Ticket
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
 from egovlaw.catalogue import Form
+from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Strict, cursor_of, kept, key_of, model_answer
 from egovorigin.origin import Keep
 
 router = APIRouter(prefix="/v1", tags=["counter"])

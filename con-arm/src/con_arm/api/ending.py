@@ -9,11 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
-from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, encoded, kept, model_answer, once
+from con_arm.api.base import AtCounter, TheCentre, once
 from con_arm.service import ending, printing
 from con_arm.service.parts import Centre
 from con_arm.store.counter import Receipt
 from egovkit.declared import keyed, refuses
+from egovorigin.api import Key, Shown, Strict, encoded, kept, model_answer
 from egovorigin.domain.document import read_document
 from egovorigin.origin import Keep
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from con_arm.api.base import Shown, Text
 from con_arm.domain import texts
 from con_arm.domain.states import EDITABLE, REPEATABLE, CaseEvent, CaseState, after, has_ended
 from con_arm.domain.steps import refusal_is_handed_over
@@ -16,6 +15,7 @@ from con_arm.service.reading import CasePage, QuerySeen, StepSeen
 from con_arm.store.cases import Case
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
+from egovorigin.api import Shown, Text
 from egovorigin.domain.files import Attachment
 
 

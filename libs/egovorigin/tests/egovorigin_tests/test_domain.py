@@ -75,6 +75,35 @@ def test_a_value_up_to_the_limit_is_taken(length: int) -> None:
     assert forms.form_problems({"surname": "Ң" * length}) == []
 
 
+@pytest.mark.parametrize(
+    ("values", "field", "code"),
+    [
+        ({"surname": "Ә" * 10_000}, "surname", "too_long"),
+        ({"surname": "a\x07b"}, "surname", "control_character"),
+        ({"surname": "a\x1bb"}, "surname", "control_character"),
+        ({"surname": "a\ud800"}, "surname", "control_character"),
+        ({"Фамилия": "x"}, "Фамилия", "bad_name"),
+        ({"Bad Name": "1"}, "Bad Name", "bad_name"),
+        ({"a" * 61: "x"}, "a" * 60, "bad_name"),
+        ({"surname": {"nested": 1}}, "surname", "wrong_type"),
+        ({"surname": 1.5}, "surname", "wrong_type"),
+        ({"surname": 2**60}, "surname", "wrong_type"),
+        ({"members": ["a", 1]}, "members", "wrong_type"),
+        ({"members": ["a"] * 51}, "members", "too_many"),
+        ({"members": ["a", "b" * 1001]}, "members.1", "too_long"),
+        ({f"f{n}": "x" for n in range(101)}, "", "too_many"),
+        ({f"f{n}": "Ә" * 1000 for n in range(60)}, "", "too_large"),
+    ],
+)
+def test_a_value_that_cannot_be_taken_is_named(values: dict[str, Any], field: str, code: str) -> None:
+    assert [(one.field, one.code) for one in forms.form_problems(values)] == [(field, code)]
+
+
+def test_every_wrong_value_is_named_at_once() -> None:
+    values = {"name": "x" * 2000, "surname": "\x07", "city": "Атырау"}
+    assert [one.field for one in forms.form_problems(values)] == ["name", "surname"]
+
+
 # --- files ---
 
 
@@ -86,6 +115,25 @@ def test_a_name_that_could_lead_somewhere_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["паспорт.pdf", "Жеку куәлігі (1).jpg", "a" * 255, "договор №5.png"])
 def test_an_ordinary_name_is_taken(name: str) -> None:
     assert not files.name_problem(name)
+
+
+@pytest.mark.parametrize(
+    ("type_", "content", "code"),
+    [
+        ("application/pdf", b"%PDF-1.7", None),
+        ("image/png", b"\x89PNG\r\n\x1a\n123", None),
+        ("image/jpeg", b"\xff\xd8\xff\xe0abc", None),
+        ("text/html", b"<html>", "attachment.type_not_allowed"),
+        ("", b"%PDF-1.7", "attachment.type_not_allowed"),
+        ("application/x-msdownload", b"MZ", "attachment.type_not_allowed"),
+        ("application/pdf", b"MZ\x90 not a pdf", "attachment.not_what_it_says"),
+        ("image/png", b"%PDF-1.7", "attachment.not_what_it_says"),
+        ("application/pdf", b"", "attachment.too_large"),
+        ("application/pdf", b"%PDF-" + b"x" * files.MAX_FILE, "attachment.too_large"),
+    ],
+)
+def test_a_file_is_what_its_first_bytes_say(type_: str, content: bytes, code: str | None) -> None:
+    assert files.content_problem(type_, content) == code
 
 
 def test_fifty_files_and_not_one_more() -> None:

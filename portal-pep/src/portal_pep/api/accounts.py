@@ -13,18 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovkit.signatures.documents import OF_A_SIGNATURE
-from portal_pep.api.base import (
-    Key,
-    Shown,
-    SignedIn,
-    Strict,
-    ThePortal,
-    address_of,
-    decoded,
-    encoded,
-    model_answer,
-    once,
-)
+from egovorigin.api import Key, Shown, Strict, address_of, decoded, encoded, model_answer
+from portal_pep.api.base import SignedIn, ThePortal, once
 from portal_pep.domain.login import MAX_PASSWORD, MIN_PASSWORD
 from portal_pep.service import accounts
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -16,24 +15,24 @@ from egovkit.declared import keyed, refuses
 from egovkit.edge import language_of
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
-from egovorigin.domain.document import read_document
-from egovorigin.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
-from portal_pep.api.base import (
+from egovorigin.api import (
     PAGE,
-    Confirmed,
     Cursor,
     Key,
     Limit,
     Shown,
     Strict,
-    ThePortal,
     cursor_of,
     encoded,
+    etag,
     key_of,
     model_answer,
     number_of,
-    once,
+    version_of,
 )
+from egovorigin.domain.document import read_document
+from egovorigin.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
+from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.api.shown import (
     AttachmentShown,
     CaseLine,
@@ -50,8 +49,6 @@ from portal_pep.service.parts import Portal
 from portal_pep.store.cases import Case
 
 router = APIRouter(prefix="/v1/cases", tags=["applications"])
-
-_ETAG = re.compile(r'"([0-9]{1,9})"')
 
 
 class NewCase(Strict):
@@ -144,7 +141,7 @@ async def open_case(
         await cases.open_case(portal, identity, body.regulation, body.copy_of, keep)
         page = await reading.page(portal, identity.account, opened[0].id)
         location = f"/v1/cases/{opened[0].id}"
-        return model_answer(201, case_shown(page), etag=_etag(page.case), location=location)
+        return model_answer(201, case_shown(page), etag=etag(page.case.form_version), location=location)
 
     return await once(request, identity, work)
 
@@ -171,7 +168,7 @@ async def list_cases(
 async def show_case(portal: ThePortal, identity: Confirmed, case_id: str, response: Response) -> CaseShown:
     """The request page: ИИН, number, kind of service, status, term; with progress and limits used."""
     page = await reading.page(portal, identity.account, case_id)
-    response.headers["etag"] = _etag(page.case)
+    response.headers["etag"] = etag(page.case.form_version)
     return case_shown(page)
 
 
@@ -190,8 +187,11 @@ async def save_form(
     if_match: Annotated[str | None, Header(description="the ETag of the form as it was seen")] = None,
 ) -> CaseShown:
     """Replaces the form's values. Of two windows the slower one gets 412 and loses nothing of the other's."""
-    case = await cases.save_form(portal, identity.account, case_id, body.values, _version(if_match))
-    response.headers["etag"] = _etag(case)
+    version = version_of(if_match)
+    if version is None:
+        raise EgovError("form.version_missing")
+    case = await cases.save_form(portal, identity.account, case_id, body.values, version)
+    response.headers["etag"] = etag(case.form_version)
     return case_shown(await reading.page(portal, identity.account, case_id))
 
 
@@ -324,23 +324,10 @@ async def pdf_answer(
     request: Request, portal: Portal, page: printing.Page, name: str, if_none_match: str | None
 ) -> Response:
     """The page to save under a name in the reader's language; nothing for who has it already."""
-    etag = f'"{page.etag}"'
-    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Accept-Language"}
-    if if_none_match is not None and etag in (one.strip() for one in if_none_match.split(",")):
+    tag = f'"{page.etag}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "Accept-Language"}
+    if if_none_match is not None and tag in (one.strip() for one in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
     shown = quote(f"{FILE_NAMES[page.kind][language_of(request)]} {name}.pdf")
     headers["content-disposition"] = f"attachment; filename=\"{page.kind}-{name}.pdf\"; filename*=UTF-8''{shown}"
     return Response(await printing.pdf(portal, page), headers=headers, media_type="application/pdf")
-
-
-def _etag(case: Case) -> str:
-    return f'"{case.form_version}"'
-
-
-def _version(if_match: str | None) -> int:
-    if if_match is None:
-        raise EgovError("form.version_missing")
-    match = _ETAG.fullmatch(if_match.strip())
-    if match is None:
-        raise EgovError("form.changed_meanwhile", current="-")
-    return int(match[1])

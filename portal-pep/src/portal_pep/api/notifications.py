@@ -9,7 +9,8 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import Field
 
 from egovkit.declared import refuses
-from portal_pep.api.base import PAGE, Confirmed, Cursor, Limit, Shown, Strict, Text, ThePortal, cursor_of, key_of
+from egovorigin.api import PAGE, Cursor, Limit, Shown, Strict, Text, cursor_of, key_of
+from portal_pep.api.base import Confirmed, ThePortal
 from portal_pep.api.cases import PDF, pdf_answer
 from portal_pep.service import printing, reading
 from portal_pep.store.notifications import Notice

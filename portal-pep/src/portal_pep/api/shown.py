@@ -7,10 +7,10 @@ from typing import Any
 
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
+from egovorigin.api import Shown, Text
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.states import POSITIVE
 from egovorigin.store.records import StoredRecord
-from portal_pep.api.base import Shown, Text
 from portal_pep.domain import texts
 from portal_pep.domain.states import EDITABLE, ENDED, CaseEvent, CaseState, after
 from portal_pep.domain.texts import STATE_TEXTS, TURN_TEXTS

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovlaw.catalogue import FormField, Kazakh
-from portal_pep.api.base import Confirmed, Key, Shown, Strict, ThePortal, model_answer, once
+from egovorigin.api import Key, Shown, Strict, model_answer
+from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.api.services import Title
 from portal_pep.domain import surveys as rules
 from portal_pep.service import surveys

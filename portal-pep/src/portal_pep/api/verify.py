@@ -15,7 +15,8 @@ from egovkit.errors import EgovError, FieldError
 from egovkit.signatures.certificates import OF_A_PERSON, CertificateFacts
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.signatures.pdf import MAX_PDF
-from portal_pep.api.base import Shown, Strict, Text, ThePortal, address_of
+from egovorigin.api import Shown, Strict, Text, address_of
+from portal_pep.api.base import ThePortal
 from portal_pep.api.services import Title
 from portal_pep.api.verify_page import FILES, SECURITY, page_html
 from portal_pep.domain.verifying import TOLD, Standing
