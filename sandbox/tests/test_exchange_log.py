@@ -62,7 +62,7 @@ class Deployment:
         mounts = {}
         for code, control in self.controls.items():
             service = create_service(code, problems=read_once(Problems.load, contracts_dir()), clock=control.clock)
-            service.include_router(sandbox_router(control))
+            service.serve(sandbox_router(control))
             mounts[f"http://{code}"] = httpx.ASGITransport(service)
         return PLAIN(mounts=mounts)
 

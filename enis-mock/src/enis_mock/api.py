@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovregister.api import Administrator, AskedIin, Limit, Model
 from enis_mock.domain import Attorney, Deed, Notary, Party, as_answer
 from enis_mock.service import Keep, Notaries
 from enis_mock.store import AttorneyFilter
 
-router = APIRouter(prefix="/v1/attorneys", tags=["attorneys"])
+router = Routes(prefix="/v1/attorneys", tags=["attorneys"])
 
 Day = Annotated[date, Field(strict=False)]
 Name = Annotated[str, Field(min_length=1, max_length=120)]

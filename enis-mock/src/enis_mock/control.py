@@ -6,14 +6,15 @@ GET /v1/control/examples   {name: {registry_number, date, principal_iin?, repres
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
+from egovkit.routes import Routes
 from egovregister.api import Administrator
 from egovregister.control import router as fault_router
 from enis_mock.api import notaries_of
 
-router = APIRouter(tags=["control"])
-router.include_router(fault_router)
+router = Routes(tags=["control"])
+router.routes.extend(fault_router.routes)
 
 
 @router.get("/v1/control/examples")

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from egovgateway.api import Door, proves_member
@@ -16,6 +16,7 @@ from egovkit.declared import bearer, guards, keyed, limited, refuses
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Answer, Attempt, Idempotent
 from egovkit.membership import Member
+from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_SYSTEM
 from egovlaw.identifiers import bin_problem
 from gateway_shep.attachments import MAX_CASE, MAX_FILE, TYPES, Attachments
@@ -145,9 +146,9 @@ class Running:
         return await self.door.member(request)
 
 
-def members_router(running: Callable[[], Running]) -> APIRouter:
+def members_router(running: Callable[[], Running]) -> Routes:
     """What every member reads: the signed list and certificates by thumbprint."""
-    router = APIRouter(tags=["members"])
+    router = Routes(tags=["members"])
 
     @router.get("/v1/members", response_class=Response, responses=_JWS)
     @refuses("service.unavailable")
@@ -170,9 +171,9 @@ def members_router(running: Callable[[], Running]) -> APIRouter:
     return router
 
 
-def register_router(running: Callable[[], Running], admin: Admin, regions: frozenset[str]) -> APIRouter:
+def register_router(running: Callable[[], Running], admin: Admin, regions: frozenset[str]) -> Routes:
     """The register, for operators."""
-    router = APIRouter(prefix="/v1/participants", tags=["register"], dependencies=[Depends(admin)])
+    router = Routes(prefix="/v1/participants", tags=["register"], dependencies=[Depends(admin)])
 
     @router.get("", response_model=Participants)
     async def get_participants() -> dict[str, Any]:
@@ -207,7 +208,7 @@ def register_router(running: Callable[[], Running], admin: Admin, regions: froze
     return router
 
 
-def _add_states(router: APIRouter, running: Callable[[], Running]) -> None:
+def _add_states(router: Routes, running: Callable[[], Running]) -> None:
     @router.post("/{code}/suspend", response_model=Participant)
     @refuses("participant.unknown", "participant.own", "participant.changed_meanwhile")
     async def suspend(code: Code) -> dict[str, Any]:
@@ -221,7 +222,7 @@ def _add_states(router: APIRouter, running: Callable[[], Running]) -> None:
         return await running().register.set_state(code, ACTIVE)
 
 
-def _add_certificates(router: APIRouter, running: Callable[[], Running]) -> None:
+def _add_certificates(router: Routes, running: Callable[[], Running]) -> None:
     @router.post("/{code}/certificates", status_code=201, response_model=Participant)
     @refuses(
         "participant.unknown", "participant.foreign_certificate", "participant.changed_meanwhile",
@@ -238,9 +239,9 @@ def _add_certificates(router: APIRouter, running: Callable[[], Running]) -> None
         return await running().register.withdraw_certificate(code, thumbprint)
 
 
-def attachments_router(running: Callable[[], Running]) -> APIRouter:
+def attachments_router(running: Callable[[], Running]) -> Routes:
     """Attachments, for members of the bus."""
-    router = APIRouter(prefix="/v1/attachments", tags=["attachments"])
+    router = Routes(prefix="/v1/attachments", tags=["attachments"])
 
     @router.put("/{sha256}", status_code=200, response_class=Response, responses=_STORED, openapi_extra=_FILE)
     @proves_member
@@ -270,9 +271,9 @@ def attachments_router(running: Callable[[], Running]) -> APIRouter:
     return router
 
 
-def letters_router(running: Callable[[], Running], admin: Admin) -> APIRouter:
+def letters_router(running: Callable[[], Running], admin: Admin) -> Routes:
     """The dead letters, for operators."""
-    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencies=[Depends(admin)])
+    router = Routes(prefix="/v1/dead-letters", tags=["dead letters"], dependencies=[Depends(admin)])
 
     @router.get("", response_model=LetterPage)
     async def get_letters(
@@ -310,7 +311,7 @@ def letters_router(running: Callable[[], Running], admin: Admin) -> APIRouter:
     return router
 
 
-def _add_decisions(router: APIRouter, running: Callable[[], Running]) -> None:
+def _add_decisions(router: Routes, running: Callable[[], Running]) -> None:
     async def once(request: Request, act: Callable[[Attempt], Awaitable[Answer]]) -> Response:
         return await running().idempotent.run(request, scope="admin", call=act)
 
@@ -349,9 +350,9 @@ def _add_decisions(router: APIRouter, running: Callable[[], Running]) -> None:
         return await once(request, act)
 
 
-def reports_router(running: Callable[[], Running], admin: Admin) -> APIRouter:
+def reports_router(running: Callable[[], Running], admin: Admin) -> Routes:
     """What was used of the acts' limits, for operators."""
-    router = APIRouter(prefix="/v1", tags=["reports"], dependencies=[Depends(admin)])
+    router = Routes(prefix="/v1", tags=["reports"], dependencies=[Depends(admin)])
 
     @router.get("/cases/{case}/budget", response_model=Budget)
     @refuses("case.not_found")

@@ -21,6 +21,7 @@ from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids
 from egovkit.membership import Member
 from egovkit.node import Node
+from egovkit.openapi import Documented
 from egovkit.settings import read_secret
 from egovkit.signatures.sealing import Sealer
 from egovlaw.loader import load_catalogue
@@ -81,19 +82,19 @@ def create_app(
 
     app = node.create_service(lifespan=lifespan, body_limits=LIMITS, title=TITLE)
     metrics = add_partners_door(app, node, lambda: now_running().door, REFUSALS)
-    app.include_router(members_router(now_running))
-    app.include_router(attachments_router(now_running))
+    app.serve(members_router(now_running))
+    app.serve(attachments_router(now_running))
     _add_operators(app, node, now_running, Admin(read_secret(settings.admin_token_file)))
     _count_letters(node, now_running)
     return app
 
 
-def _add_operators(app: FastAPI, node: Node, now_running: Callable[[], Running], admin: Admin) -> None:
-    app.include_router(register_router(now_running, admin, _regions(node)))
-    app.include_router(letters_router(now_running, admin))
-    app.include_router(reports_router(now_running, admin))
+def _add_operators(app: Documented, node: Node, now_running: Callable[[], Running], admin: Admin) -> None:
+    app.serve(register_router(now_running, admin, _regions(node)))
+    app.serve(letters_router(now_running, admin))
+    app.serve(reports_router(now_running, admin))
     names = {"prefix": "/v1/webhooks", "name": "participant_webhook", "tag": "webhooks"}
-    app.include_router(participants_router(lambda: now_running().door.webhooks, admin, **names))
+    app.serve(participants_router(lambda: now_running().door.webhooks, admin, **names))
 
 
 async def _open_register(node: Node, register: Register) -> None:

@@ -6,13 +6,14 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.errors import EgovError, FieldError
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovlaw.identifiers import iin_problem
 from egovregister.api import Administrator, AskedIin, Limit, Model
 from gbd_fl_mock.domain.person import Version
@@ -22,7 +23,7 @@ from gbd_fl_mock.store import PersonFilter
 _ETAG = re.compile(r'"(\d{1,9})"')
 PERSON = "as in contracts/messages/answer.person.schema.json; of a dictionary's value the code is enough"
 
-router = APIRouter(prefix="/v1/persons", tags=["persons"])
+router = Routes(prefix="/v1/persons", tags=["persons"])
 
 Day = Annotated[date | None, Field(strict=False)]
 Reason = Annotated[str, Field(min_length=1, max_length=500, description="the ground: a record of РАГС, a court's act")]

@@ -50,5 +50,5 @@ def create_app(
 
     app = node.create_service(lifespan=lifespan, title="ГБД ФЛ: twin of the person register")
     for router in (api.router, reads, control.router):
-        app.include_router(router)
+        app.serve(router)
     return app

@@ -57,7 +57,7 @@ class Wanted(BaseModel):
 
 def service(control: Control) -> FastAPI:
     app = create_service("twin", problems=read_once(Problems.load, contracts_dir()), clock=control.clock)
-    app.include_router(sandbox_router(control))
+    app.serve(sandbox_router(control))
     tap_service(app, control)
 
     @app.post("/v1/login")

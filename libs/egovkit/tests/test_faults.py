@@ -131,7 +131,7 @@ def client(bench: Bench) -> Callable[[], httpx.AsyncClient]:
         return body
 
     bend_http(app, bench.faults)
-    app.include_router(sandbox_router(bench.control))
+    app.serve(sandbox_router(bench.control))
     app.state.calls = bench_calls
     headers = {"Authorization": "Bearer sesame", "Accept-Language": "en"}
     return lambda: httpx.AsyncClient(

@@ -50,7 +50,7 @@ def control_of(settings: ServiceSettings) -> Control:
 
 def client(control: Control, token: str = "sesame") -> httpx.AsyncClient:
     app = create_service("twin", problems=read_once(Problems.load, contracts_dir()), clock=control.clock)
-    app.include_router(sandbox_router(control))
+    app.serve(sandbox_router(control))
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://twin", headers=headers)
 

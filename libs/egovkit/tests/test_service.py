@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -18,6 +18,7 @@ from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovkit.log import current_traceparent
 from egovkit.problems import Problems
+from egovkit.routes import Routes
 from egovkit.service import create_service
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -40,7 +41,7 @@ class Body(Strict):
     either: bool | Annotated[str, Field(max_length=3)] | list[int] | Deep = True
 
 
-api = APIRouter(prefix="/v1")
+api = Routes(prefix="/v1")
 
 
 @api.post("/cases/{case}")
@@ -99,7 +100,7 @@ def make(clock: HandClock, **options: Any) -> FastAPI:
         body_limits=[(r"/v1/files/[^/]+", 5000)],
         **options,
     )
-    app.include_router(api)
+    app.serve(api)
     return app
 
 
@@ -508,3 +509,9 @@ async def test_openapi_describes_problems_and_no_framework_errors(http: httpx.As
     assert "HTTPValidationError" not in json.dumps(document)
     assert not any(path.startswith(("/health", "/metrics")) for path in document["paths"])
     assert (await http.get("/docs")).status_code == 404, "its page would load scripts from elsewhere"
+
+
+def test_a_call_is_built_once_for_every_application_that_serves_it(clock: HandClock) -> None:
+    one, other = make(clock), make(clock)
+    assert [route for route in one.routes if route in api.routes] == api.routes
+    assert [route for route in other.routes if route in api.routes] == api.routes

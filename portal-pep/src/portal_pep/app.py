@@ -80,7 +80,7 @@ def create_app(
 
     app = node.create_service(lifespan=lifespan, path_check=path_check, body_limits=BODY_LIMITS, title=TITLE)
     for router in routers:
-        app.include_router(router)
+        app.serve(router)
     return app
 
 

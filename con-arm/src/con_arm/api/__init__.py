@@ -1,10 +1,9 @@
 """HTTP in: parse, call a use case, render. One file per subject; `routers` is what the application includes."""
 
-from fastapi import APIRouter
-
 from con_arm.api import cases, counter, couriers, ending, intakes, operators, queries, services, signing
+from egovkit.routes import Routes
 
-routers: tuple[APIRouter, ...] = (
+routers: tuple[Routes, ...] = (
     operators.admin,
     operators.sessions,
     services.router,

@@ -6,7 +6,7 @@ import hashlib
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,7 @@ from con_arm.service import cases, reading
 from con_arm.store.cases import Case, Wanted
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovorigin.api import (
     PAGE,
     Cursor,
@@ -37,7 +38,7 @@ from egovorigin.api import (
 from egovorigin.domain.document import read_document
 from egovorigin.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
 
-router = APIRouter(prefix="/v1/cases", tags=["applications"])
+router = Routes(prefix="/v1/cases", tags=["applications"])
 
 Iin = Annotated[str, Field(pattern=r"^[0-9]{12}$", description="ИИН")]
 

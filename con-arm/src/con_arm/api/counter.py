@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 
 from con_arm.api.base import AtCounter, Overseeing, TheCentre, once
@@ -16,11 +16,12 @@ from con_arm.service.parts import Centre
 from con_arm.store.counter import Survey, Ticket
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
+from egovkit.routes import Routes
 from egovlaw.catalogue import Form
 from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Strict, cursor_of, kept, key_of, model_answer
 from egovorigin.origin import Keep
 
-router = APIRouter(prefix="/v1", tags=["counter"])
+router = Routes(prefix="/v1", tags=["counter"])
 
 
 class NewTicket(Strict):

@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from con_arm.api.base import AtCounter, TheCentre, once
@@ -14,11 +14,12 @@ from con_arm.service import ending, printing
 from con_arm.service.parts import Centre
 from con_arm.store.counter import Receipt
 from egovkit.declared import keyed, refuses
+from egovkit.routes import Routes
 from egovorigin.api import Key, Shown, Strict, encoded, kept, model_answer
 from egovorigin.domain.document import read_document
 from egovorigin.origin import Keep
 
-router = APIRouter(prefix="/v1/cases", tags=["acceptance"])
+router = Routes(prefix="/v1/cases", tags=["acceptance"])
 
 PDF: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}

@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from con_arm.api.base import AtCounter, TheCentre, once
@@ -17,11 +17,12 @@ from con_arm.service import intakes, printing
 from con_arm.service.intakes import IntakeWish
 from con_arm.store.intakes import Intake
 from egovkit.declared import keyed, refuses
+from egovkit.routes import Routes
 from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Strict, cursor_of, encoded, kept, key_of, model_answer
 from egovorigin.domain.document import read_document
 from egovorigin.origin import Keep
 
-router = APIRouter(prefix="/v1/intakes", tags=["intake"])
+router = Routes(prefix="/v1/intakes", tags=["intake"])
 
 
 class NewIntake(Strict):

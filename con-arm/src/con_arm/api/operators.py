@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import Field, field_validator
 
 from con_arm.api.base import SignedIn, TheCentre, administrator
@@ -17,10 +17,11 @@ from con_arm.domain.people import LOGIN, MAX_PASSWORD, MIN_PASSWORD, Operator, R
 from con_arm.service import operators
 from con_arm.service.operators import OperatorWish
 from egovkit.declared import refuses
+from egovkit.routes import Routes
 from egovorigin.api import PAGE, Cursor, Limit, Shown, Strict, address_of, cursor_of, key_of
 
-admin = APIRouter(prefix="/v1/operators", tags=["administration"], dependencies=[Depends(administrator)])
-sessions = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+admin = Routes(prefix="/v1/operators", tags=["administration"], dependencies=[Depends(administrator)])
+sessions = Routes(prefix="/v1/sessions", tags=["sessions"])
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 CentreCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="the centre he works in")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from con_arm.api.base import AtCounter, Overseeing, TheCentre, once
 from con_arm.api.shown import QueryWithAnswer, query_with_answer
@@ -13,10 +13,11 @@ from con_arm.service import queries, reading
 from con_arm.store.cases import Case
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
+from egovkit.routes import Routes
 from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, cursor_of, kept, key_of, model_answer
 from egovorigin.origin import Keep
 
-router = APIRouter(prefix="/v1", tags=["registers"])
+router = Routes(prefix="/v1", tags=["registers"])
 
 
 class Asked(Shown):

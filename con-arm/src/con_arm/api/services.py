@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from con_arm.api.base import SignedIn, TheCentre
 from con_arm.domain.papers import MAX_PAPERS
 from con_arm.domain.steps import centre_channel, centre_flow, may_refuse_acceptance
 from con_arm.domain.texts import FREE_FIELDS
 from con_arm.service.parts import Centre
+from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 from egovorigin.api import Shown
 from egovorigin.domain import files, forms
 from egovorigin.domain.steps import limit_of
 
-router = APIRouter(prefix="/v1/services", tags=["services"])
+router = Routes(prefix="/v1/services", tags=["services"])
 
 
 class Title(Shown):

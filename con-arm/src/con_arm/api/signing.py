@@ -7,7 +7,7 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from con_arm.api.base import AtCounter, TheCentre, once
@@ -15,12 +15,13 @@ from con_arm.service.handing import Receiver, hand_over, prepare_hand_over
 from con_arm.service.signing import Prepared, Sent, prepare, submit
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
+from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovorigin.api import Key, Shown, Strict, decoded, encoded, kept, model_answer
 from egovorigin.origin import Keep
 
-router = APIRouter(prefix="/v1/cases", tags=["signing"])
+router = Routes(prefix="/v1/cases", tags=["signing"])
 
 Certificate = Annotated[str, Field(max_length=20_000, description="the operator's certificate: PEM, or base64 of DER")]
 Signature = Annotated[str, Field(max_length=100_000, description="detached CMS (CAdES-BES): base64 of DER, or PEM")]

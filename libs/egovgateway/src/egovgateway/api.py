@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,7 @@ from egovkit.declared import Scheme, bearer, guards, limited, refuses
 from egovkit.envelope import CONTENT_TYPE, MAX_ENVELOPE, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.membership import Member, Membership
+from egovkit.routes import Routes
 from egovkit.signatures.certificates import Certificate, TrustStore
 from egovkit.signatures.jws import verify_compact
 
@@ -149,10 +150,10 @@ class Door:
         return Acting(await self.member(request), "participant")
 
 
-def ingress_router(door: Callable[[], Door], judged: Sequence[str]) -> APIRouter:
+def ingress_router(door: Callable[[], Door], judged: Sequence[str]) -> Routes:
     """`POST /v1/envelopes`, `GET /v1/inbox`, `POST /v1/inbox/ack`. `door` is asked per call, once it runs. `judged`:
     the problems of the gateway's own judgement."""
-    router = APIRouter(tags=["partners"])
+    router = Routes(tags=["partners"])
 
     @router.post("/v1/envelopes", status_code=202, response_model=Taken, openapi_extra=_ENVELOPE)
     @refuses("request.media_type", *REFUSALS, *judged)
@@ -173,7 +174,7 @@ def ingress_router(door: Callable[[], Door], judged: Sequence[str]) -> APIRouter
     return router
 
 
-def _add_inbox(router: APIRouter, door: Callable[[], Door]) -> None:
+def _add_inbox(router: Routes, door: Callable[[], Door]) -> None:
     @router.get("/v1/inbox", response_model=InboxPage)
     @proves_member
     @limited(access_token_s=ACCESS_LIFETIME.seconds)

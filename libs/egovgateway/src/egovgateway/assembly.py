@@ -9,7 +9,6 @@ from datetime import timedelta
 from types import MappingProxyType
 
 import httpx
-from fastapi import FastAPI
 
 from egovgateway.api import Access, Door, ingress_router
 from egovgateway.checking import Checker
@@ -31,6 +30,7 @@ from egovkit.envelope import Envelope
 from egovkit.journal_bodies import purge_envelopes
 from egovkit.membership import Member
 from egovkit.node import Node
+from egovkit.openapi import Documented
 from egovkit.sandbox.clock import Control, Moment
 from egovkit.sandbox.door import token_guard
 
@@ -113,15 +113,15 @@ def build_door(node: Node, gateway: Gateway, kind: Kind, more: DoorParts) -> Doo
     return Door(gateway, Access(node.code, node.membership, node.trust), webhooks)
 
 
-def add_partners_door(app: FastAPI, node: Node, door: Callable[[], Door], judged: Sequence[str]) -> WebhookMetrics:
+def add_partners_door(app: Documented, node: Node, door: Callable[[], Door], judged: Sequence[str]) -> WebhookMetrics:
     """What partners reach by HTTP; in a sandbox its testers see and set the webhooks of all. The metrics are made
     here, once, whatever starts again. `judged`: the problems of the gateway's own judgement."""
-    app.include_router(ingress_router(door, judged))
-    app.include_router(own_router(lambda: door().webhooks, lambda request: door().owner(request)))
+    app.serve(ingress_router(door, judged))
+    app.serve(own_router(lambda: door().webhooks, lambda request: door().owner(request)))
     if node.control is not None:
         guard = token_guard(node.settings)
         names = {"prefix": "/v1/sandbox/webhooks", "name": "sandbox_webhook", "tag": "sandbox"}
-        app.include_router(participants_router(lambda: door().webhooks, guard, **names))
+        app.serve(participants_router(lambda: door().webhooks, guard, **names))
     node.metrics.ask(lambda: door().webhooks.courier.refresh_metrics())
     return WebhookMetrics(node.code, node.metrics.registry)
 

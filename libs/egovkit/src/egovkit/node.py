@@ -11,7 +11,7 @@
                 yield
 
         app = node.create_service(lifespan=lifespan)
-        app.include_router(api.router)
+        app.serve(api.router)
         return app
 
 Entering it reads the key, migrates the database and starts the bus; none of that waits for another service. Joining
@@ -36,7 +36,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
-from fastapi import FastAPI
 from sqlalchemy import Table
 
 from egovkit.bus import Bus
@@ -64,7 +63,7 @@ from egovkit.key_watch import KeyMetrics, KeyWatch, log_refusal
 from egovkit.log import get_logger
 from egovkit.membership import Membership
 from egovkit.messages import MessageRegister
-from egovkit.openapi import Papers
+from egovkit.openapi import Documented, Papers
 from egovkit.outbox import Outbox
 from egovkit.parts import NotStarted, Parts, present
 from egovkit.problems import Problems
@@ -427,7 +426,7 @@ class Node:
         path_check: PathCheck | None = None,
         body_limits: Sequence[tuple[str, int]] = (),
         title: str | None = None,
-    ) -> FastAPI:
+    ) -> Documented:
         """`egovkit.service.create_service` with what the node knows; `app.state.node` is the node."""
         app = create_service(
             self.code,
@@ -446,7 +445,7 @@ class Node:
         app.state.node = self
         if self.control is not None:
             bend_http(app, self.control.faults)
-            app.include_router(sandbox_router(self.control))
+            app.serve(sandbox_router(self.control))
             tap_service(app, self.control)
         return app
 

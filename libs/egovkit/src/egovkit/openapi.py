@@ -20,6 +20,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from starlette.routing import Router
 
 from egovkit.contracts import contracts_version, read_once, read_yaml
 from egovkit.declared import Declared, declared
@@ -92,6 +93,11 @@ class Documented(FastAPI):
     code = ""
     papers: Papers | None = None
     limits = BodyLimits(0)
+
+    def serve(self, *parts: Router) -> None:
+        """Adds calls as they were declared (`egovkit.routes`), without building them again as `include_router` does."""
+        for part in parts:
+            self.router.routes.extend(part.routes)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:

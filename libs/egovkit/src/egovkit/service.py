@@ -10,16 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Response, params
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from egovkit import strictjson
 from egovkit.clock import Clock
-from egovkit.declared import effective_route
 from egovkit.edge import (
     METHODS,
     BodyLimits,
@@ -32,7 +30,7 @@ from egovkit.edge import (
 from egovkit.errors import EgovError, FieldError
 from egovkit.ids import Ids, SystemIds
 from egovkit.log import get_logger
-from egovkit.openapi import PROBLEM_RESPONSES, Documented, Papers
+from egovkit.openapi import Documented, Papers
 from egovkit.problems import Problems
 
 __all__ = ["MAX_BODY", "Check", "Lifespan", "PathCheck", "create_service", "language_of", "problem_response"]
@@ -66,7 +64,7 @@ def create_service(
     title: str | None = None,
     more_metrics: Metrics | None = None,
     papers: Papers | None = None,
-) -> FastAPI:
+) -> Documented:
     """The application of service `name`.
 
     `checks` decide /health/ready; own dependencies only (a neighbour's illness must not spread). `details` are
@@ -101,29 +99,7 @@ def _application(title: str, lifespan: Lifespan | None) -> Documented:
         lifespan=lifespan,
         docs_url=None,  # the pages load scripts from elsewhere; the document itself is at /openapi.json
         redoc_url=None,
-        dependencies=[Depends(require_json)],
-        responses=PROBLEM_RESPONSES,
-        generate_unique_id_function=lambda route: route.name,  # stays when a path changes
     )
-
-
-async def require_json(request: Request) -> None:
-    """Before the models look at a JSON body: its media type (415), then what JSON parsers disagree about."""
-    field = getattr(effective_route(request.scope), "body_field", None)
-    if field is None or isinstance(field.field_info, params.Form):
-        return
-    body = await request.body()
-    if not body:
-        return
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
-        raise EgovError("request.media_type", expected="application/json", received=media_type[:100] or "-")
-    try:
-        strictjson.loads(body)
-    except strictjson.StrictJsonError as error:
-        raise EgovError("request.malformed", reason=str(error)) from None
 
 
 def _add_problem_handlers(app: FastAPI, problems: Problems) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from egovkit.declared import bearer, guards
 from egovkit.errors import EgovError
+from egovkit.routes import Routes
 from egovregister.answering import Answering
 from egovregister.domain import FaultKind, Outcome
 from egovregister.keeper import Keeper
@@ -100,7 +101,7 @@ class ReadPage(BaseModel):
     next: str | None = Field(description="the cursor of the next page")
 
 
-router = APIRouter(prefix="/v1", tags=["reads"])
+router = Routes(prefix="/v1", tags=["reads"])
 
 
 @router.get("/reads")

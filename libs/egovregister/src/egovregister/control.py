@@ -11,15 +11,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, Field
 
+from egovkit.routes import Routes
 from egovregister.api import Administrator, Model
 from egovregister.domain import Fault, FaultKind
 
 DAY = 86_400.0
 
-router = APIRouter(prefix="/v1/control", tags=["control"])
+router = Routes(prefix="/v1/control", tags=["control"])
 
 
 class FaultWish(Model):

@@ -1,7 +1,6 @@
 """HTTP in: parse, call a use case, render. One file per subject; `routers` is what the application includes."""
 
-from fastapi import APIRouter
-
+from egovkit.routes import Routes
 from portal_pep.api import (
     accounts,
     cases,
@@ -15,7 +14,7 @@ from portal_pep.api import (
     verify,
 )
 
-routers: tuple[APIRouter, ...] = (
+routers: tuple[Routes, ...] = (
     accounts.router,
     services.router,
     cases.router,

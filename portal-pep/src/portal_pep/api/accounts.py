@@ -6,19 +6,20 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovorigin.api import Key, Shown, Strict, address_of, decoded, encoded, model_answer
 from portal_pep.api.base import SignedIn, ThePortal, once
 from portal_pep.domain.login import MAX_PASSWORD, MIN_PASSWORD
 from portal_pep.service import accounts
 
-router = APIRouter(prefix="/v1", tags=["account"])
+router = Routes(prefix="/v1", tags=["account"])
 
 Iin = Annotated[str, Field(pattern=r"^[0-9]{12}$", description="ИИН")]
 AskedFrom = Annotated[str | None, Field(max_length=80, description="the service whose page asked for it")]

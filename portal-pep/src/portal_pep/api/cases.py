@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,7 @@ from egovkit.declared import keyed, refuses
 from egovkit.edge import language_of
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovorigin.api import (
     PAGE,
     Cursor,
@@ -48,7 +49,7 @@ from portal_pep.service import cases, printing, reading
 from portal_pep.service.parts import Portal
 from portal_pep.store.cases import Case
 
-router = APIRouter(prefix="/v1/cases", tags=["applications"])
+router = Routes(prefix="/v1/cases", tags=["applications"])
 
 
 class NewCase(Strict):

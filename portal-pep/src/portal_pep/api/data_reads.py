@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +13,7 @@ from egovkit.declared import keyed, refuses
 from egovkit.envelope import NOT_APPLICABLE
 from egovkit.idempotency import Answer, Attempt
 from egovkit.membership import Member
+from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Text, cursor_of, key_of, model_answer
 from portal_pep.api.base import Confirmed, ThePortal, once
@@ -24,7 +25,7 @@ from portal_pep.service.data_reads import RegisterState
 from portal_pep.service.parts import Portal
 from portal_pep.store.data_reads import ReadFilter
 
-router = APIRouter(prefix="/v1/data-reads", tags=["data-reads"])
+router = Routes(prefix="/v1/data-reads", tags=["data-reads"])
 
 
 class SystemName(Shown):

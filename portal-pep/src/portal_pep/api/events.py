@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 from fastapi.responses import StreamingResponse
 
 from egovkit.declared import refuses
 from egovkit.errors import EgovError
+from egovkit.routes import Routes
 from portal_pep.api.base import Confirmed, ThePortal
 from portal_pep.api.shown import record_shown
 from portal_pep.service import watching
 from portal_pep.service.accounts import Identity
 from portal_pep.service.parts import Portal
 
-router = APIRouter(prefix="/v1/cases", tags=["applications"])
+router = Routes(prefix="/v1/cases", tags=["applications"])
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},

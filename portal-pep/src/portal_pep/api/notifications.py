@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from pydantic import Field
 
 from egovkit.declared import refuses
+from egovkit.routes import Routes
 from egovorigin.api import PAGE, Cursor, Limit, Shown, Strict, Text, cursor_of, key_of
 from portal_pep.api.base import Confirmed, ThePortal
 from portal_pep.api.cases import PDF, pdf_answer
 from portal_pep.service import printing, reading
 from portal_pep.store.notifications import Notice
 
-router = APIRouter(prefix="/v1/notifications", tags=["notifications"])
+router = Routes(prefix="/v1/notifications", tags=["notifications"])
 
 
 class NoticeShown(Shown):

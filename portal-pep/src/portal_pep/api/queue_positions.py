@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovorigin.api import Key, Shown, model_answer
 from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.service import queue_positions
 from portal_pep.service.queue_positions import Followed
 
-router = APIRouter(prefix="/v1/cases", tags=["queues"])
+router = Routes(prefix="/v1/cases", tags=["queues"])
 
 
 class Named(Shown):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from egovkit.declared import refuses
 from egovkit.errors import EgovError
+from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 from egovorigin.api import Shown
@@ -20,7 +19,7 @@ from portal_pep.domain.steps import PortalFlow, portal_flow
 from portal_pep.domain.texts import FREE_FIELDS
 from portal_pep.service.parts import Portal
 
-router = APIRouter(prefix="/v1/services", tags=["services"])
+router = Routes(prefix="/v1/services", tags=["services"])
 
 
 class Title(Shown):

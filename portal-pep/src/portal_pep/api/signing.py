@@ -6,13 +6,14 @@ import hashlib
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovorigin.api import Key, Shown, Strict, decoded, encoded, model_answer
@@ -20,7 +21,7 @@ from portal_pep.api.base import Confirmed, ThePortal, once, problem_answer
 from portal_pep.service.signing import Prepared, SignatureRefused, prepare
 from portal_pep.service.submitting import Submitted, submit
 
-router = APIRouter(prefix="/v1/cases", tags=["signing"])
+router = Routes(prefix="/v1/cases", tags=["signing"])
 
 
 class ToPrepare(Strict):

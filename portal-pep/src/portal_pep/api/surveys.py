@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovlaw.catalogue import FormField, Kazakh
 from egovorigin.api import Key, Shown, Strict, model_answer
 from portal_pep.api.base import Confirmed, ThePortal, once
@@ -19,7 +20,7 @@ from portal_pep.domain import surveys as rules
 from portal_pep.service import surveys
 from portal_pep.service.surveys import Counts, Questionnaire
 
-router = APIRouter(prefix="/v1", tags=["survey"])
+router = Routes(prefix="/v1", tags=["survey"])
 
 
 class Words(Shown):

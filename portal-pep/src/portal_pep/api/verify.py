@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import Field
 
 from egovkit.barcodes import MAX_PARTS, MAX_SIGNED, MAX_TEXT
 from egovkit.declared import limited, refuses
 from egovkit.edge import language_of
 from egovkit.errors import EgovError, FieldError
+from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON, CertificateFacts
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.signatures.pdf import MAX_PDF
@@ -23,8 +24,8 @@ from portal_pep.domain.verifying import TOLD, Standing
 from portal_pep.service import verifying
 from portal_pep.service.verifying import Issued, Signer, Verified
 
-router = APIRouter(prefix="/v1/verify", tags=["verification"])
-page = APIRouter(include_in_schema=False)
+router = Routes(prefix="/v1/verify", tags=["verification"])
+page = Routes(include_in_schema=False)
 
 _CODES = (
     "barcode.conflicting", "barcode.missing", "barcode.mixed", "barcode.package_invalid", "barcode.too_large",

@@ -70,7 +70,7 @@ def create_agent(
         title="ncalayer-mock: the hand of the person who signs",
     )
     agent = Agent(settings, ring, desk, signing, Door(settings, partial(answer, signing)), control)
-    control.include_router(control_routes(desk, lambda: agent.token, lambda: agent.address))
+    control.serve(control_routes(desk, lambda: agent.token, lambda: agent.address))
     agent.token = _token(settings, ids)
     return agent
 

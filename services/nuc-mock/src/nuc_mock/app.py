@@ -10,7 +10,7 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.db import Database, upgrade
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
-from egovkit.openapi import Papers
+from egovkit.openapi import Documented, Papers
 from egovkit.problems import Problems
 from egovkit.sandbox.clock import Control, Moment, sandbox_clock, sandbox_control
 from egovkit.sandbox.door import sandbox_router
@@ -62,13 +62,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None, ids: Ids | Non
         papers=Papers(contracts_dir(settings.contracts), settings.port),
     )
     for router in (public_routes(nuc), admin_routes(nuc, idempotent), control_routes(nuc, idempotent)):
-        app.include_router(router)
+        app.serve(router)
     if control is not None:
         _let_time_move(app, nuc, control)
     return app
 
 
-def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
+def _let_time_move(app: Documented, nuc: Nuc, control: Control) -> None:
     async def next_lists() -> list[Moment]:
         # Not a stop of the clock: the lists are made to outlive a jump before it.
         lists = (await nuc.renew_lists()).values()
@@ -78,5 +78,5 @@ def _let_time_move(app: FastAPI, nuc: Nuc, control: Control) -> None:
     control.prepares.append(nuc.outlive)
     control.faults.authority = True
     bend_http(app, control.faults)
-    app.include_router(sandbox_router(control))
+    app.serve(sandbox_router(control))
     tap_service(app, control)

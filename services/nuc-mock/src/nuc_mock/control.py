@@ -9,11 +9,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import AfterValidator, Field
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Idempotent
+from egovkit.routes import Routes
 from nuc_mock import domain
 from nuc_mock.api import (
     AnyKey,
@@ -96,8 +97,8 @@ class ListsOut(Model):
     issuing: PublishedOut
 
 
-def control_routes(nuc: Nuc, idempotent: Idempotent) -> APIRouter:
-    router = APIRouter(prefix="/v1/control", tags=["control"], dependencies=[Depends(admin_guard(nuc))])
+def control_routes(nuc: Nuc, idempotent: Idempotent) -> Routes:
+    router = Routes(prefix="/v1/control", tags=["control"], dependencies=[Depends(admin_guard(nuc))])
 
     @router.post("/certificates", status_code=201, response_model=IssuedOut)
     @may_be_keyed

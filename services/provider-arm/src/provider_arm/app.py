@@ -69,7 +69,7 @@ def create_app(
     limits = [(r"/v1/own-cases/[^/]+/attachments/[^/]+", MAX_FILE)]
     app = node.create_service(lifespan=lifespan, body_limits=limits, title="АРМ РШЭП: the provider's workstation")
     for part in (sessions, staff, tasks, cases, terms, registers, own, desks, oversight):
-        app.include_router(part.router)
+        app.serve(part.router)
     return app
 
 

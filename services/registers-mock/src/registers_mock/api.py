@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovregister.api import Administrator, AskedIin, Limit, Model
 from registers_mock.domain import Book, Register, Wish
 from registers_mock.service import Akimats, Keep, Told
 from registers_mock.store import EntryFilter
 
-router = APIRouter(prefix="/v1/entries", tags=["entries"])
+router = Routes(prefix="/v1/entries", tags=["entries"])
 
 Day = Annotated[date, Field(strict=False)]
 Iin = Annotated[str, Field(pattern=r"^\d{12}$")]

@@ -53,7 +53,7 @@ def create_app(
 
     app = node.create_service(lifespan=lifespan, title="Twin of the akimats' own registers and queues")
     for router in (api.router, reads, control.router):
-        app.include_router(router)
+        app.serve(router)
     return app
 
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, Field
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovregister.api import Administrator, Model
 from egovregister.control import router as fault_router
 from registers_mock.api import OfAkimats, RegionName, akimats_of, keeping
 from registers_mock.domain import GENERAL, Book, Register
 
-router = APIRouter(tags=["control"])
-router.include_router(fault_router)
+router = Routes(tags=["control"])
+router.routes.extend(fault_router.routes)
 LIST = "/v1/control/queues/{register}/{region}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from egovgateway.api import proves_member
@@ -13,6 +13,7 @@ from egovgateway.webhooks.addresses import MAX_URL, OF_A_URL
 from egovgateway.webhooks.service import Acting, AttemptView, DeliveryView, Webhooks, WebhookView
 from egovgateway.webhooks.store import ACTIVE, PAUSED, DeliveryState
 from egovkit.declared import refuses
+from egovkit.routes import Routes
 
 Code = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$")]
 Id = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
@@ -40,39 +41,39 @@ class DeliveryPage(BaseModel):
     next: str | None = Field(description="`cursor` of the next page")
 
 
-def own_router(running: Running, owner: Callable[[Request], Awaitable[Acting]]) -> APIRouter:
+def own_router(running: Running, owner: Callable[[Request], Awaitable[Acting]]) -> Routes:
     """`/v1/webhook`: a participant's own, at its own gateway."""
 
     @proves_member
     async def who(request: Request) -> Acting:
         return await owner(request)
 
-    return _router(running, who, "/v1/webhook", "webhook")
+    router = Routes(prefix="/v1/webhook", tags=["webhooks"])
+    _add_calls(router, running, who, "webhook")
+    return router
 
 
-def participants_router(
-    running: Running, guard: Callable[..., object], *, prefix: str, name: str, tag: str
-) -> APIRouter:
+def participants_router(running: Running, guard: Callable[..., object], *, prefix: str, name: str, tag: str) -> Routes:
     """`{prefix}` lists all, `{prefix}/{code}` is one participant's; `guard` lets in who may act for others."""
 
     @refuses("participant.unknown")
     async def who(code: Code) -> Acting:
         return running().acting(code, "operator")
 
-    router = APIRouter(dependencies=[Depends(guard)])
+    router = Routes(dependencies=[Depends(guard)])
 
     @router.get(prefix, name=f"list_{name}s", tags=[tag])
     async def list_all() -> WebhookPage:
         """Every participant's webhook, with what waits for it."""
         return WebhookPage(items=await running().all())
 
-    router.include_router(_router(running, who, f"{prefix}/{{code}}", name, tag))
+    one = Routes(prefix=f"{prefix}/{{code}}", tags=[tag], dependencies=[Depends(guard)])
+    _add_calls(one, running, who, name)
+    router.routes.extend(one.routes)
     return router
 
 
-def _router(running: Running, who: Who, prefix: str, name: str, tag: str = "webhooks") -> APIRouter:
-    router = APIRouter(prefix=prefix, tags=[tag])
-
+def _add_calls(router: Routes, running: Running, who: Who, name: str) -> None:
     @router.put("", name=f"put_{name}")
     @refuses("webhook.not_by_http", "webhook.other_gateway", "webhook.unknown", *OF_A_URL)
     async def put(body: NewWebhook, acting: Acting = Depends(who)) -> WebhookView:
@@ -104,10 +105,9 @@ def _router(running: Running, who: Who, prefix: str, name: str, tag: str = "webh
         return await running().set_state(acting, ACTIVE)
 
     _add_history(router, running, who, name)
-    return router
 
 
-def _add_history(router: APIRouter, running: Running, who: Who, name: str) -> None:
+def _add_history(router: Routes, running: Running, who: Who, name: str) -> None:
     @router.post("/test", name=f"test_{name}")
     @refuses("webhook.unknown")
     async def test(acting: Acting = Depends(who)) -> AttemptView:

@@ -15,13 +15,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import params
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Table, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,6 +34,7 @@ from egovkit.db.engine import Database
 from egovkit.deadlines import DeadlineRunner
 from egovkit.declared import refuses
 from egovkit.errors import EgovError
+from egovkit.routes import Routes
 from egovkit.sandbox.exchanges import Exchanges
 from egovkit.sandbox.fault_names import CERTIFICATE, DELIVERY, PUBLISH
 from egovkit.sandbox.faults import Faults, Hit
@@ -277,9 +278,9 @@ async def _view(control: Control) -> ClockView:
     )
 
 
-def clock_router(control: Control) -> APIRouter:
+def clock_router(control: Control, guards: Sequence[params.Depends]) -> Routes:
     """The routes above."""
-    router = APIRouter(prefix=PATH, tags=["sandbox"])
+    router = Routes(prefix=PATH, tags=["sandbox"], dependencies=guards)
 
     @router.get("")
     async def show() -> ClockView:

@@ -9,12 +9,13 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, Field
 
 from egovkit.contracts import contracts_dir, contracts_version
 from egovkit.declared import bearer, guards
 from egovkit.errors import EgovError
+from egovkit.routes import Routes
 from egovkit.sandbox.clock import Control, clock_router
 from egovkit.sandbox.exchanges import exchanges_router
 from egovkit.sandbox.faults_api import faults_router
@@ -36,18 +37,23 @@ class SandboxView(BaseModel):
     contracts: str = Field(description="the version of the contracts it speaks")
 
 
-def sandbox_router(control: Control) -> APIRouter:
+def sandbox_router(control: Control) -> Routes:
     """All that a sandbox offers at this service."""
     settings = control.settings
-    router = APIRouter()
+    guards = [Depends(token_guard(settings))]
+    router = Routes()
 
     @router.get(PATH, tags=["sandbox"])
     async def about() -> SandboxView:
         version = contracts_version(contracts_dir(settings.contracts))
         return SandboxView(service=settings.code, instance=settings.instance, contracts=version)
 
-    for part in (clock_router(control), faults_router(control.faults), exchanges_router(control.exchanges)):
-        router.include_router(part, dependencies=[Depends(token_guard(settings))])
+    for part in (
+        clock_router(control, guards),
+        faults_router(control.faults, guards),
+        exchanges_router(control.exchanges, guards),
+    ):
+        router.routes.extend(part.routes)
     return router
 
 

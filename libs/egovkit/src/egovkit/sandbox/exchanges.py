@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query, params
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from egovkit.bus import Dead, Delivery, Outcome, Outgoing, PublishError
@@ -28,6 +28,7 @@ from egovkit.errors import EgovError
 from egovkit.ids import SystemIds
 from egovkit.log import get_logger
 from egovkit.problems import Problems
+from egovkit.routes import Routes
 from egovkit.sandbox.exchange_facts import BUS, NOTE, Seen, row_of
 from egovkit.sandbox.exchange_reasons import Reason, reason_of
 from egovkit.sandbox.exchange_store import ExchangeStore, Row, Wish
@@ -275,9 +276,9 @@ class ExchangesQuery(BaseModel):
         return Wish(**found, oldest_first=self.order == "oldest")
 
 
-def exchanges_router(exchanges: Exchanges) -> APIRouter:
+def exchanges_router(exchanges: Exchanges, guards: Sequence[params.Depends]) -> Routes:
     """The routes above."""
-    router = APIRouter(prefix=PATH, tags=["sandbox"])
+    router = Routes(prefix=PATH, tags=["sandbox"], dependencies=guards)
     problems = read_once(Problems.load, contracts_dir(exchanges.settings.contracts))
 
     @router.get("")

@@ -7,13 +7,14 @@ DELETE /v1/sandbox/faults?name=    all of them, or those of one name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response, params
 from pydantic import BaseModel, ConfigDict, Field
 
 from egovkit.declared import refuses
+from egovkit.routes import Routes
 from egovkit.sandbox.fault_names import REGISTER
 from egovkit.sandbox.faults import Faults, Rule, Wish
 
@@ -55,8 +56,8 @@ class RulesView(BaseModel):
     rules: list[RuleView]
 
 
-def faults_router(faults: Faults) -> APIRouter:
-    router = APIRouter(prefix=PATH, tags=["sandbox"])
+def faults_router(faults: Faults, guards: Sequence[params.Depends]) -> Routes:
+    router = Routes(prefix=PATH, tags=["sandbox"], dependencies=guards)
 
     @router.get("")
     async def list_rules() -> RulesView:

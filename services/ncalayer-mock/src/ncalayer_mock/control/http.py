@@ -19,12 +19,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Security
+from fastapi import Depends, Path, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from egovkit.declared import bearer, guards, refuses
 from egovkit.errors import EgovError
+from egovkit.routes import Routes
 from ncalayer_mock.domain.choosing import STORAGES, Card
 from ncalayer_mock.service.desk import Desk, Document, KeyUnknown, NoQuestion, Standing
 from ncalayer_mock.store import KeyUnusable
@@ -93,8 +94,8 @@ class AgentOut(BaseModel):
     keys: int
 
 
-def control_routes(desk: Desk, token: Callable[[], str], address: Callable[[], str]) -> APIRouter:
-    router = APIRouter(prefix="/v1", tags=["person"], dependencies=[Depends(_guard(token))])
+def control_routes(desk: Desk, token: Callable[[], str], address: Callable[[], str]) -> Routes:
+    router = Routes(prefix="/v1", tags=["person"], dependencies=[Depends(_guard(token))])
 
     @router.get("/agent")
     async def about() -> AgentOut:
@@ -119,7 +120,7 @@ def _guard(token: Callable[[], str]) -> Callable[..., Awaitable[None]]:
     return holder
 
 
-def _add_keys(router: APIRouter, desk: Desk) -> None:
+def _add_keys(router: Routes, desk: Desk) -> None:
     @router.get("/keys")
     async def list_keys() -> list[KeyOut]:
         return [KeyOut.of(card) for card in desk.ring.cards]
@@ -143,7 +144,7 @@ def _add_keys(router: APIRouter, desk: Desk) -> None:
             raise EgovError("agent.key_unknown")
 
 
-def _add_questions(router: APIRouter, desk: Desk) -> None:
+def _add_questions(router: Routes, desk: Desk) -> None:
     @router.get("/questions")
     async def list_questions() -> list[QuestionOut]:
         one = desk.question

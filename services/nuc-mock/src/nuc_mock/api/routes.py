@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Idempotent
+from egovkit.routes import Routes
 from nuc_mock import domain
 from nuc_mock.api.calling import Kept, admin_guard, answer_once, issue_container, issue_for_request
 from nuc_mock.api.shown import (
@@ -42,8 +43,8 @@ def _binary(media_type: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
 
 
-def public_routes(nuc: Nuc) -> APIRouter:
-    router = APIRouter(tags=["public"])
+def public_routes(nuc: Nuc) -> Routes:
+    router = Routes(tags=["public"])
 
     @router.get("/ca/root.cer", response_class=Response)
     @refuses("service.unavailable")
@@ -65,7 +66,7 @@ def public_routes(nuc: Nuc) -> APIRouter:
     return router
 
 
-def _add_lists(router: APIRouter, nuc: Nuc) -> None:
+def _add_lists(router: Routes, nuc: Nuc) -> None:
     @router.get("/crl", response_class=Response)
     @refuses("service.unavailable")
     async def revocation_list(request: Request) -> Response:
@@ -92,7 +93,7 @@ def _add_lists(router: APIRouter, nuc: Nuc) -> None:
         return public_bytes(request, await nuc.other_list("delta", int(generation)), LIST_TYPE)
 
 
-def _add_answers(router: APIRouter, nuc: Nuc) -> None:
+def _add_answers(router: Routes, nuc: Nuc) -> None:
     """OCSP and time stamps."""
 
     @router.post("/ocsp", response_class=Response, openapi_extra=_binary("application/ocsp-request"))
@@ -116,8 +117,8 @@ def issuing_bytes(request: Request, by: Generation) -> Response:
     return public_bytes(request, domain.der_of(by.issuing.certificate), CERTIFICATE_TYPE, **links)
 
 
-def admin_routes(nuc: Nuc, idempotent: Idempotent) -> APIRouter:
-    router = APIRouter(prefix="/v1", tags=["administrator"], dependencies=[Depends(admin_guard(nuc))])
+def admin_routes(nuc: Nuc, idempotent: Idempotent) -> Routes:
+    router = Routes(prefix="/v1", tags=["administrator"], dependencies=[Depends(admin_guard(nuc))])
     _add_reading(router, nuc)
     _add_issuing(router, nuc, idempotent)
     _add_revoking(router, nuc, idempotent)
@@ -125,7 +126,7 @@ def admin_routes(nuc: Nuc, idempotent: Idempotent) -> APIRouter:
     return router
 
 
-def _add_reading(router: APIRouter, nuc: Nuc) -> None:
+def _add_reading(router: Routes, nuc: Nuc) -> None:
     @router.get("/certificates")
     async def list_certificates(
         *,
@@ -148,7 +149,7 @@ def _add_reading(router: APIRouter, nuc: Nuc) -> None:
         return issued_out(nuc, await nuc.certificate(serial))
 
 
-def _add_issuing(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
+def _add_issuing(router: Routes, nuc: Nuc, idempotent: Idempotent) -> None:
     @router.post("/certificates", status_code=201, response_model=IssuedOut)
     @may_be_keyed
     @refuses("nuc.key_not_accepted", "nuc.request_unusable", "service.unavailable")
@@ -183,7 +184,7 @@ def _add_issuing(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
         return await answer_once(idempotent, request, act)
 
 
-def _add_rotating(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
+def _add_rotating(router: Routes, nuc: Nuc, idempotent: Idempotent) -> None:
     @router.post("/authority/rotate", status_code=201, response_model=GenerationOut)
     @may_be_keyed
     @refuses("service.unavailable")
@@ -196,7 +197,7 @@ def _add_rotating(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
         return await answer_once(idempotent, request, act)
 
 
-def _add_revoking(router: APIRouter, nuc: Nuc, idempotent: Idempotent) -> None:
+def _add_revoking(router: Routes, nuc: Nuc, idempotent: Idempotent) -> None:
     @router.post("/certificates/{serial}/revoke", response_model=CertificateOut)
     @may_be_keyed
     @refuses("nuc.certificate_unknown", "nuc.state_forbids", "service.unavailable")

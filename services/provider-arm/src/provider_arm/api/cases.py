@@ -6,11 +6,12 @@ import hashlib
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from pydantic import ConfigDict
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Call
+from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, etag
@@ -36,7 +37,7 @@ from provider_arm.service.decisions import Verdict
 from provider_arm.service.issuing import Prepared
 from provider_arm.store.cases import CaseFilter
 
-router = APIRouter(prefix="/v1/cases", tags=["cases"])
+router = Routes(prefix="/v1/cases", tags=["cases"])
 
 Sort = Literal["registered_at", "-registered_at", "changed_at", "-changed_at", "number", "-number"]
 Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.api.access import Cursor, Limit, OfDesk, Person, etag
 from provider_arm.api.models import Base64, CaseStanding, Code, Iin, Model, PersonRef, ValueName, Wish
@@ -26,7 +27,7 @@ from provider_arm.service.context import Workstation
 from provider_arm.service.intakes import Brought
 from provider_arm.store.desks import NEWEST_FIRST, ReceiptFilter
 
-router = APIRouter(prefix="/v1", tags=["desk"])
+router = Routes(prefix="/v1", tags=["desk"])
 
 Moment = Annotated[datetime | None, Field(strict=False)]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from egovkit.declared import refuses
+from egovkit.routes import Routes
 from egovkit.service import language_of
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person
 from provider_arm.api.models import IncidentPage, LatePage, LateView, PersonRef, ReadPage, ReadView
@@ -17,7 +18,7 @@ from provider_arm.service import views
 from provider_arm.store.oversight import NEWEST_FIRST
 from provider_arm.store.terms import Late
 
-router = APIRouter(prefix="/v1", tags=["oversight"])
+router = Routes(prefix="/v1", tags=["oversight"])
 
 CaseId = Annotated[str | None, Query(max_length=36)]
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,7 @@ from egovkit.edge import rendered
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt, Call
 from egovkit.problems import MEDIA_TYPE
+from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, bearer, etag
@@ -46,7 +47,7 @@ from provider_arm.service import drafts, filing, queries, reading, staff
 from provider_arm.service.drafts import Keep
 from provider_arm.store.own import NEWEST_FIRST
 
-router = APIRouter(prefix="/v1/own-cases", tags=["own cases"])
+router = Routes(prefix="/v1/own-cases", tags=["own cases"])
 
 
 class OwnCaseQuery(Model):

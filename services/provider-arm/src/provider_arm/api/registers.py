@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import ConfigDict, Field
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from provider_arm.api.access import OfDesk, Person, Seen
 from provider_arm.api.models import CaseView, Iin, Model, Wish
 from provider_arm.api.render import case_view
@@ -20,7 +21,7 @@ from provider_arm.service.context import Workstation
 from provider_arm.service.registers import RegisterWish
 from provider_arm.service.views import CaseFile
 
-router = APIRouter(prefix="/v1/cases", tags=["cases"])
+router = Routes(prefix="/v1/cases", tags=["cases"])
 
 
 class RegisterQueryNew(Wish):

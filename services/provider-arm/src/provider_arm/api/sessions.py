@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from egovkit.declared import refuses
+from egovkit.routes import Routes
 from provider_arm.api.access import OfDesk, Person, address_of, bearer, of_a_session
 from provider_arm.api.models import SessionNew, SessionView, StaffView
 from provider_arm.api.render import staff_view
 from provider_arm.service import staff
 
-router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+router = Routes(prefix="/v1/sessions", tags=["sessions"])
 
 
 @router.post("", status_code=201)

@@ -6,16 +6,15 @@ refused by its ИИН instead.
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from egovkit.declared import refuses
+from egovkit.routes import Routes
 from provider_arm.api.access import Administrator, Cursor, Limit
 from provider_arm.api.models import StaffChange, StaffNew, StaffPage, StaffView
 from provider_arm.api.render import staff_view
 from provider_arm.service import staff
 from provider_arm.service.staff import StaffWish
 
-router = APIRouter(prefix="/v1/staff", tags=["staff"])
+router = Routes(prefix="/v1/staff", tags=["staff"])
 
 
 @router.post("", status_code=201)

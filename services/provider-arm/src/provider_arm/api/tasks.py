@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import ConfigDict
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt
+from egovkit.routes import Routes
 from provider_arm.api.access import Cursor, Limit, OfDesk, Person, Seen, etag
 from provider_arm.api.models import DoneWish, Model, ReleaseWish, TaskPage, TaskStanding
 from provider_arm.api.paging import page_of
@@ -18,7 +19,7 @@ from provider_arm.domain.cases import StepKind, TaskState
 from provider_arm.service import internal, work
 from provider_arm.store.tasks import TaskFilter
 
-router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
+router = Routes(prefix="/v1/tasks", tags=["tasks"])
 
 Sort = Literal["created_at", "-created_at", "number", "-number"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Call
+from egovkit.routes import Routes
 from egovlaw.terms import Reason
 from provider_arm.api.access import Desk, OfDesk, Person, Seen, etag
 from provider_arm.api.models import CaseStanding, ExtendWish, PauseWish, ResumeWish
@@ -15,7 +16,7 @@ from provider_arm.api.render import standing
 from provider_arm.domain.cases import Case
 from provider_arm.service import terms
 
-router = APIRouter(prefix="/v1/cases", tags=["terms"])
+router = Routes(prefix="/v1/cases", tags=["terms"])
 
 
 @router.post("/{case_id}/extend", response_model=CaseStanding)
