@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from egovkit.journal import read_heads, read_rows, verify_rows
 from egovkit.testing.journal import BODIES
 from egovorigin.testing import PASSWORD, REGULATION
-from portal_pep.tables import attempts, kit, sessions
+from portal_pep.tables import kit, origin, sessions
 
 pytestmark = pytest.mark.service
 
@@ -235,7 +235,7 @@ async def test_the_throttle_names_nobody(world: Any) -> None:
     await citizen.register()
     await citizen.log_in("wrong password")
     async with world.app.state.node.db.read() as conn:
-        keys = [row.key for row in await conn.execute(select(attempts))]
+        keys = [row.key for row in await conn.execute(select(origin.attempts))]
     assert len(keys) == 2 and all(len(key) == 64 and citizen.iin not in key for key in keys)
 
 
@@ -246,7 +246,9 @@ async def test_registrations_from_one_address_are_limited(world: Any) -> None:
     from datetime import timedelta
 
     async with portal.db.begin() as conn:
-        await conn.execute(attempts.insert().values(key=key, count=limit, until=world.clock.now() + timedelta(hours=1)))
+        await conn.execute(
+            origin.attempts.insert().values(key=key, count=limit, until=world.clock.now() + timedelta(hours=1))
+        )
     answer = await world.citizen().register()
     assert answer.status_code == 429
     await world.clock.advance(3601)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -12,8 +11,6 @@ from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_catalogue
 from egovorigin.domain.states import BusEvent
 from portal_pep.domain import states, texts
-from portal_pep.domain.login import login_wait, password_problem
-from portal_pep.domain.provider import provider_code, receiving_system
 from portal_pep.domain.states import CaseEvent, CaseState, after
 from portal_pep.domain.steps import login_refusal, portal_flow
 from portal_pep.domain.texts import NoticeKind, notice_text
@@ -107,52 +104,3 @@ def test_an_act_that_signs_before_it_checks_is_known_by_its_flow(regulation: Reg
     found = portal_flow(replace(regulation, channels={"portal": replace(channel, flow=flow)}))
     assert found is not None and found.sign is not None and not found.checks_before_signing
     assert found.retaken == ("P3", "P9", "C2")
-
-
-# --- the rest ---
-
-
-@dataclass(frozen=True)
-class System:
-    code: str
-    kind: str = "provider"
-    regions: tuple[str, ...] = ("atyrau",)
-    services: tuple[str, ...] = ("*",)
-    is_active: bool = True
-
-    def serves(self, regulation: str) -> bool:
-        return "*" in self.services or regulation in self.services
-
-
-def test_the_receiver_is_the_provider_of_service_and_region() -> None:
-    systems = [
-        System("portal", kind="portal"),
-        System("far", regions=("semey",)),
-        System("suspended", is_active=False),
-        System("other", services=("kindergarten",)),
-        System("b-all"),
-        System("a-all"),
-        System("z-named", services=("housing",)),
-    ]
-    assert receiving_system(systems, "housing", "atyrau") == "z-named"
-    assert receiving_system(systems[:-1], "housing", "atyrau") == "a-all"
-    assert receiving_system(systems[:4], "housing", "atyrau") is None
-
-
-def test_the_providers_code_is_a_setting_or_the_regions(regulation: Regulation) -> None:
-    from dataclasses import replace
-
-    from egovlaw.catalogue import Setting
-
-    assert provider_code(regulation) == "atyrau"
-    named = replace(regulation, settings={"provider": Setting("atyrau-housing", "E7")})
-    assert provider_code(named) == "atyrau-housing"
-
-
-@pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 30), (6, 60), (7, 120), (10, 900), (10**6, 900)])
-def test_the_wait_grows_and_stays_bearable(failures: int, seconds: int) -> None:
-    assert login_wait(failures) == seconds
-
-
-def test_a_long_ordinary_password_is_good_in_any_alphabet() -> None:
-    assert password_problem("қарапайым сөйлем", "991231600012") is None

@@ -29,6 +29,7 @@ from egovorigin.assembly import shared_parts
 from egovorigin.clients import AttachmentStore
 from egovorigin.domain.files import MAX_FILE
 from egovorigin.handlers import bound, prepares
+from egovorigin.store.attempts import Attempts
 
 __all__ = ["create_app"]
 
@@ -74,5 +75,6 @@ def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: 
         cases=cases,
         files=files,
         records=records,
+        attempts=Attempts(tables.origin.attempts),
         calendar=read_once(load_calendar, node.contracts),
     )

@@ -52,14 +52,6 @@ sessions = Table(
     Column("login", JSON, nullable=False),  # the login's step, to be attached to cases (E9)
 )
 
-attempts = Table(
-    "attempts",
-    metadata,
-    Column("key", CODE, primary_key=True),  # keyed hash of login and address: the table names nobody
-    Column("count", Integer, nullable=False),
-    Column("until", UtcDateTime, nullable=False),  # before it the next attempt waits
-)
-
 counters = Table(
     "counters",
     metadata,

@@ -23,6 +23,7 @@ from egovorigin.assembly import shared_parts
 from egovorigin.clients import AttachmentStore
 from egovorigin.domain.files import MAX_FILE
 from egovorigin.handlers import bound, prepares
+from egovorigin.store.attempts import Attempts
 from portal_pep import tables
 from portal_pep.api import routers
 from portal_pep.clients import GatewayPath
@@ -92,5 +93,6 @@ def assemble(
         cases=cases,
         files=files,
         records=records,
+        attempts=Attempts(tables.origin.attempts),
         revocation=partial(revocation_lists, node.http, settings.nuc_url),
     )

@@ -49,14 +49,6 @@ sessions = Table(
     Column("login", JSON, nullable=False),  # the login's steps, to be attached to cases (E9)
 )
 
-attempts = Table(
-    "attempts",
-    metadata,
-    Column("key", String(64), primary_key=True),  # keyed hash of ИИН and address: the table names nobody
-    Column("count", Integer, nullable=False),
-    Column("until", UtcDateTime, nullable=False),  # before it the next attempt waits (login) or counts (registration)
-)
-
 origin = origin_tables(
     metadata,
     Column("account_id", ID, nullable=False),
@@ -154,7 +146,6 @@ survey_answers = Table(
 
 __all__ = [
     "accounts",
-    "attempts",
     "data_read_questions",
     "data_reads",
     "kit",

@@ -3,7 +3,6 @@ marked and scanned."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -27,7 +26,7 @@ from con_arm.store.files import files
 from con_arm.store.records import records
 from egovkit.errors import EgovError, FieldError
 from egovlaw.forms import application_fields
-from egovorigin.domain import files as file_rules
+from egovorigin.attaching import put, seal
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import MAX_FORM, ValueProblem, canonical, form_problems
 from egovorigin.domain.steps import Moment
@@ -185,27 +184,11 @@ async def attach(
     centre: Centre, operator: Operator, case_id: str, name: str, upload: tuple[str, bytes]
 ) -> tuple[Case, Attachment]:
     """Keeps a scan with the application, sealed, until it is sent; one of the same name is replaced."""
-    media_type, content = upload
-    if file_rules.name_problem(name):
-        raise EgovError("attachment.name_invalid")
-    if (code := file_rules.content_problem(media_type, content)) is not None:
-        raise EgovError(
-            code,
-            name=name,
-            type=media_type[:100] or "-",
-            allowed=sorted(file_rules.MAGIC),
-            size=len(content),
-            limit=file_rules.MAX_FILE,
-        )
-    facts = await asyncio.to_thread(file_rules.describe, name, media_type, content)
-    sealed = await asyncio.to_thread(centre.sealer.seal, content, aad(case_id, facts.sha256))
+    facts, sealed = await seal(centre, case_id, name, upload)
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         require_after(case, CaseEvent.EDITED)
-        if (code := file_rules.case_problem(await files.attachments_of(conn, case_id), facts)) is not None:
-            limit = file_rules.MAX_FILES if code == "attachment.too_many" else file_rules.MAX_CASE
-            raise EgovError(code, name=name, limit=limit)
-        await files.put_attachment(conn, case_id, facts, sealed, centre.clock.now())
+        await put(conn, centre, case_id, facts, sealed)
         return await _edit(conn, centre, case, "attached"), facts
 
 
@@ -216,11 +199,6 @@ async def detach(centre: Centre, operator: Operator, case_id: str, name: str) ->
         if not await files.remove_attachment(conn, case_id, name):
             raise EgovError("attachment.not_found")
         return await _edit(conn, centre, case, "detached")
-
-
-def aad(case_id: str, sha256: str) -> bytes:
-    """What a sealed scan belongs to: it opens in no other case and under no other hash."""
-    return f"{case_id}/{sha256}".encode()
 
 
 async def _edit(conn: AsyncConnection, centre: Centre, case: Case, event: str, **changes: Any) -> Case:

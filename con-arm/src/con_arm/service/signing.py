@@ -15,11 +15,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.document import Application, CaseFacts, Signing, application_bytes
-from con_arm.domain.members import provider_code, receiving_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
 from con_arm.domain.steps import CentreFlow
-from con_arm.service.cases import aad, record, require_after, visible
+from con_arm.service.cases import record, require_after, visible
 from con_arm.service.parts import Centre
 from con_arm.service.queries import require_valid_attorney
 from con_arm.store.cases import Case
@@ -32,7 +31,9 @@ from egovkit.outbox import Draft
 from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
+from egovorigin.attaching import aad
 from egovorigin.domain.files import Attachment
+from egovorigin.domain.members import provider_code, receiving_system
 from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
 from egovorigin.origin import INGRESS, Keep
 from egovorigin.store.records import Record

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.pdf import DocumentPages
@@ -49,7 +50,7 @@ def shared_parts(
         "keyring": keyring,
         "passwords": Passwords(settings),
         "attachments": store,
-        "outputs": load_outputs(node.contracts, catalogue),
+        "outputs": read_once(load_outputs, node.contracts, catalogue),
         "pages": DocumentPages(),
     }
 

@@ -32,6 +32,7 @@ from egovorigin.domain.keyring import Keyring
 from egovorigin.domain.steps import LocalFlow
 from egovorigin.passwords import Passwords
 from egovorigin.settings import OriginSettings
+from egovorigin.store.attempts import Attempts
 from egovorigin.store.cases import Cases, OriginCase
 from egovorigin.store.files import Files
 from egovorigin.store.records import Records
@@ -89,6 +90,7 @@ class Origin(ABC, Generic[C, F]):
     cases: Cases[C]
     files: Files
     records: Records
+    attempts: Attempts
 
     @abstractmethod
     def flow_of(self, regulation: Regulation) -> F | None:

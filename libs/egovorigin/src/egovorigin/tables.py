@@ -34,6 +34,7 @@ class OriginTables:
     attachments: Table
     results: Table
     history: Table
+    attempts: Table
 
 
 def origin_tables(metadata: MetaData, *own: Column[Any] | Index) -> OriginTables:
@@ -44,6 +45,7 @@ def origin_tables(metadata: MetaData, *own: Column[Any] | Index) -> OriginTables
         attachments=_attachments(metadata),
         results=_results(metadata),
         history=_history(metadata),
+        attempts=_attempts(metadata),
     )
 
 
@@ -152,4 +154,14 @@ def _history(metadata: MetaData) -> Table:
         Column("used_s", Float),
         Column("detail", JSON),
         Index("history_case", "case_id", "id"),
+    )
+
+
+def _attempts(metadata: MetaData) -> Table:
+    return Table(
+        "attempts",
+        metadata,
+        Column("key", CODE, primary_key=True),  # keyed hash of person and address: the table names nobody
+        Column("count", Integer, nullable=False),
+        Column("until", UtcDateTime, nullable=False),  # before it the next attempt waits or counts
     )

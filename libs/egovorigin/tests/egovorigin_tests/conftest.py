@@ -35,6 +35,7 @@ from egovorigin.handlers import CASE_HANDLERS, bound, prepares
 from egovorigin.messages import AnyOrigin, case_of, from_gateway, refusal
 from egovorigin.origin import Origin, Turn
 from egovorigin.settings import OriginSettings
+from egovorigin.store.attempts import Attempts
 from egovorigin.store.cases import Cases, OriginCase
 from egovorigin.store.files import Files, Result
 from egovorigin.store.records import Record, Records
@@ -129,6 +130,7 @@ def create_app(
                 cases=Cases(tables.cases, tables.case_steps, Case, State),
                 files=Files(tables.attachments, tables.results),
                 records=Records(tables.history),
+                attempts=Attempts(tables.attempts),
             )
             await node.receive(f"inbox.{node.code}", bound(origin, HANDLERS), prepares=prepares(origin))
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egovkit.contracts import contracts_dir, read_once
+from egovlaw.catalogue import Setting
 from egovlaw.loader import load_catalogue
 from egovorigin.domain import files, forms
 from egovorigin.domain.document import read_document, stamp
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.keyring import Keyring
+from egovorigin.domain.logins import login_wait, password_problem
+from egovorigin.domain.members import provider_code, receiving_system
 from egovorigin.domain.states import is_newer, may_send_again
 from egovorigin.domain.steps import LocalFlow, deadline, item_of, limit_of, started, used
 
@@ -154,9 +158,14 @@ def test_the_limits_are_those_of_the_contract() -> None:
 
 
 @pytest.fixture(scope="module")
-def flow() -> LocalFlow:
-    regulation = read_once(load_catalogue, contracts_dir()).regulation("atyrau-housing-queue")
-    assert regulation is not None
+def regulation() -> Any:
+    found = read_once(load_catalogue, contracts_dir()).regulation("atyrau-housing-queue")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def flow(regulation: Any) -> LocalFlow:
     return LocalFlow(regulation.channels["portal"])
 
 
@@ -214,3 +223,62 @@ def test_a_document_that_is_no_object_has_no_content_to_show(document: bytes) ->
 
 def test_moments_are_written_as_in_envelopes() -> None:
     assert stamp(START) == "2026-01-15T04:00:00.000Z"
+
+
+# --- who receives, and who logs in ---
+
+
+@dataclass(frozen=True)
+class System:
+    code: str
+    kind: str = "provider"
+    regions: tuple[str, ...] = ("atyrau",)
+    services: tuple[str, ...] = ("*",)
+    is_active: bool = True
+
+    def serves(self, regulation: str) -> bool:
+        return "*" in self.services or regulation in self.services
+
+
+def test_the_receiver_is_the_provider_of_service_and_region() -> None:
+    systems = [
+        System("portal", kind="portal"),
+        System("far", regions=("semey",)),
+        System("suspended", is_active=False),
+        System("other", services=("kindergarten",)),
+        System("b-all"),
+        System("a-all"),
+        System("z-named", services=("housing",)),
+    ]
+    assert receiving_system(systems, "housing", "atyrau") == "z-named"
+    assert receiving_system(systems[:-1], "housing", "atyrau") == "a-all"
+    assert receiving_system(systems[:4], "housing", "atyrau") is None
+
+
+def test_the_providers_code_is_a_setting_or_the_regions(regulation: Any) -> None:
+    assert provider_code(regulation) == "atyrau"
+    named = replace(regulation, settings={"provider": Setting("atyrau-housing", "E7")})
+    assert provider_code(named) == "atyrau-housing"
+
+
+@pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 30), (6, 60), (7, 120), (10, 900), (10**6, 900)])
+def test_the_wait_grows_and_stays_bearable(failures: int, seconds: int) -> None:
+    assert login_wait(failures) == seconds
+
+
+def test_a_long_ordinary_password_is_good_in_any_alphabet() -> None:
+    assert password_problem("қарапайым сөйлем", "991231600012", "aigerim") is None
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("short", "too_short"),
+        ("x" * 257, "too_long"),
+        ("aaabbbaaabbb", "too_simple"),
+        ("991231600012-2026", "too_simple"),
+        ("aigerim-aigerim", "too_simple"),
+    ],
+)
+def test_what_everybody_would_try_first_is_no_password(password: str, code: str) -> None:
+    assert password_problem(password, "991231600012", "aigerim") == code

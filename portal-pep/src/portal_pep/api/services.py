@@ -11,10 +11,11 @@ from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 from egovorigin.api import Shown
 from egovorigin.domain import files, forms
+from egovorigin.domain.members import provider_code
 from egovorigin.domain.steps import limit_of
 from egovorigin.origin import KAZAKHSTAN
 from portal_pep.api.base import ThePortal
-from portal_pep.domain.provider import is_named, provider_code
+from portal_pep.domain.provider import is_named
 from portal_pep.domain.steps import PortalFlow, portal_flow
 from portal_pep.domain.texts import FREE_FIELDS
 from portal_pep.service.parts import Portal

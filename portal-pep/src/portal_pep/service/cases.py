@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovlaw.forms import application_fields
-from egovorigin.domain import files as file_rules
+from egovorigin.attaching import aad, put, seal
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import form_problems
 from egovorigin.domain.steps import Moment
@@ -123,28 +123,12 @@ async def attach(
     portal: Portal, account: Account, case_id: str, name: str, upload: tuple[str, bytes]
 ) -> tuple[Case, Attachment]:
     """Keeps a copy of a document with the application, sealed, until it is sent; one of the same name is replaced."""
-    media_type, content = upload
-    if file_rules.name_problem(name):
-        raise EgovError("attachment.name_invalid")
-    if (code := file_rules.content_problem(media_type, content)) is not None:
-        raise EgovError(
-            code,
-            name=name,
-            type=media_type[:100] or "-",
-            allowed=sorted(file_rules.MAGIC),
-            size=len(content),
-            limit=file_rules.MAX_FILE,
-        )
-    facts = await asyncio.to_thread(file_rules.describe, name, media_type, content)
-    sealed = await asyncio.to_thread(portal.sealer.seal, content, aad(case_id, facts.sha256))
+    facts, sealed = await seal(portal, case_id, name, upload)
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id, lock=True)
         state = _edited(case)
-        if (code := file_rules.case_problem(await files.attachments_of(conn, case_id), facts)) is not None:
-            limit = file_rules.MAX_FILES if code == "attachment.too_many" else file_rules.MAX_CASE
-            raise EgovError(code, name=name, limit=limit)
+        await put(conn, portal, case_id, facts, sealed)
         now = portal.clock.now()
-        await files.put_attachment(conn, case_id, facts, sealed, now)
         return await _edit(conn, case, now, state, event="attached"), facts
 
 
@@ -155,11 +139,6 @@ async def detach(portal: Portal, account: Account, case_id: str, name: str) -> C
         if not await files.remove_attachment(conn, case_id, name):
             raise EgovError("attachment.not_found")
         return await _edit(conn, case, portal.clock.now(), state, event="detached")
-
-
-def aad(case_id: str, sha256: str) -> bytes:
-    """What a sealed copy belongs to: it opens in no other case and under no other hash."""
-    return f"{case_id}/{sha256}".encode()
 
 
 def _edited(case: Case) -> CaseState:

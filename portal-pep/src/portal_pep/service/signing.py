@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import Regulation
+from egovorigin.domain.members import provider_code
 from egovorigin.domain.steps import Moment
 from egovorigin.origin import Keep
 from egovorigin.store.records import Record
 from egovorigin.trail import Taken, take
 from portal_pep.domain.document import ApplicationFacts, application_bytes
-from portal_pep.domain.provider import provider_code
 from portal_pep.domain.states import CaseEvent, CaseState, after
 from portal_pep.domain.steps import PORTAL, PortalFlow
 from portal_pep.service.cases import owned

@@ -16,15 +16,16 @@ from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovkit.signatures.documents import DocumentFacts
 from egovlaw.kinds import message_type
+from egovorigin.attaching import aad
 from egovorigin.domain.files import Attachment
+from egovorigin.domain.members import provider_code, receiving_system
 from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
 from egovorigin.origin import INGRESS, Keep
 from egovorigin.store.records import Record
 from egovorigin.trail import envelope_facts, note, step_facts, take, trail_of
-from portal_pep.domain.provider import provider_code, receiving_system
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.steps import PortalFlow
-from portal_pep.service.cases import aad, owned
+from portal_pep.service.cases import owned
 from portal_pep.service.ending import end_by_certificate
 from portal_pep.service.parts import Portal
 from portal_pep.service.signing import UNKNOWN, SignatureRefused, require_prepared, signed, signing_steps
