@@ -32,7 +32,7 @@ ROWS: Final = 45
 def outputs() -> Outputs:
     """CatalogueInvalid with every fault."""
     contracts = contracts_dir()
-    return load_outputs(contracts, read_once(load_catalogue, contracts))
+    return read_once(load_outputs, contracts, read_once(load_catalogue, contracts))
 
 
 def example_page(

@@ -11,6 +11,7 @@ import yaml
 
 # The file that makes a folder "the contracts": every installation has it, and no other folder of that name does.
 MARKER = "errors.yaml"
+FOR_OTHERS = ("vectors", "released")  # folders that no service reads, with most of the files
 
 YAML_LOADER: Final[Any] = getattr(
     yaml, "CSafeLoader", yaml.SafeLoader
@@ -18,7 +19,7 @@ YAML_LOADER: Final[Any] = getattr(
 
 T = TypeVar("T")
 _State = frozenset[tuple[str, int, int]]
-_read: dict[tuple[Callable[..., Any], Path], tuple[_State, Any]] = {}
+_read: dict[tuple[object, ...], tuple[_State, tuple[object, ...], Any]] = {}
 
 
 class ContractsNotFound(Exception):
@@ -49,22 +50,26 @@ def read_yaml(path: Path) -> Any:
     return yaml.load(path.read_text(encoding="utf-8"), YAML_LOADER)
 
 
-def read_once(read: Callable[[Path], T], contracts: Path) -> T:
-    """`read(contracts)`, which gives something immutable, or what it gave before for the same files.
+def read_once(read: Callable[..., T], contracts: Path, *given: object) -> T:
+    """`read(contracts, *given)`, which gives something immutable, or what it gave before for the same files and the
+    very same `given`: things that were read once themselves.
 
     Five services of one process read the same regulations, messages and problems: half a second of its start.
     """
     state = frozenset(_files(contracts))
-    known = _read.get((read, contracts))
+    key = (read, contracts, *map(id, given))
+    known = _read.get(key)
     if known is None or known[0] != state:
-        known = _read[read, contracts] = (state, read(contracts))
-    result: T = known[1]
+        known = _read[key] = (state, given, read(contracts, *given))  # `given` is kept, so that its id stays its own
+    result: T = known[2]
     return result
 
 
 def _files(folder: Path | str) -> Iterator[tuple[str, int, int]]:
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.name in FOR_OTHERS:
+                continue
             if entry.is_dir():
                 yield from _files(entry.path)
             else:
