@@ -49,6 +49,9 @@ bench: $(STAMP) ## measure what runs, on private servers (ratios of one run, nev
 	@$(BIN)/egov bench replay --json
 	@$(BIN)/egov bench deadlines --json
 	@$(BIN)/egov bench conformance --json
+	@$(BIN)/egov bench signatures --json
+	@$(BIN)/egov bench evidence --json
+	@$(BIN)/egov bench pages --json
 
 contracts: $(STAMP) ## write contracts/ and docs/reference/errors again from code and contracts, and lint them (npm)
 	@$(BIN)/egov contracts write

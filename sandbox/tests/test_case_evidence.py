@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from egovkit import merkle
+from egovkit.clock import HandClock
 from egovkit.journal import GENESIS, JournalEntry, JournalRow, KnownHead, chain
 from egovkit.journal_stamps import JournalStamp, root_of
+from egovkit.signatures.keys import SigningKey, der
+from egovkit.signatures.revocation import RevocationStatus
+from egovkit.testing.pki import TestPki
+from egovkit.testing.signing import OcspAnswer
 from sandbox.asice import manifest, packed
 from sandbox.case_evidence import ask_nuc
 from sandbox.case_files import CaseMaterial, Trusted, case_files
+from sandbox.case_index import indexes
 from sandbox.journal_verdict import MEANINGS, Verdict, Wanted, told, verify
 from sandbox.journals import JournalCopy
 
@@ -128,3 +139,102 @@ async def test_the_authoritys_earlier_keys_and_their_lists_are_fetched_too() -> 
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503))) as http:
         with pytest.raises(httpx.HTTPStatusError):
             await ask_nuc(http, "http://nuc.test", b"root")
+
+
+# --- what НУЦ answered about people's certificates
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "verify-evidence.md"
+[BLOCK] = [one for one in re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S) if " ocsp " in one]
+
+
+class Answered:
+    """A case with the answers that its two signers were judged by, and the files of its container."""
+
+    def __init__(self) -> None:
+        clock = HandClock(START)
+        self.pki, self.stranger = TestPki(clock), TestPki(clock)
+        self.responder = self.pki.responder()
+        self.people = [self.pki.person(iin) for iin in ("991231600012", "991231600022")]
+
+    def answer(self, person: int = 0, by: SigningKey | None = None, **changed: Any) -> bytes:
+        said = OcspAnswer(self.people[person].certificate, self.pki.issuing, START, **changed)
+        return said.signed(by or self.responder, b"n" * 32)
+
+    def files(self, *judged: Any) -> dict[str, bytes]:
+        found: list[JournalRow] = []
+        for n, verdicts in enumerate(judged, 1):
+            first, *others = verdicts if isinstance(verdicts, list) else [verdicts]
+            body = {"n": n, "judged": first, "co_signatures": [{"judged": one} for one in others]}
+            made = JournalEntry("admin", START, "case", body)
+            found.append(chain(made, WRITER, n, found[-1].hash if found else GENESIS))
+        trusted = Trusted(der(self.pki.root), (der(self.stranger.issuing), der(self.pki.issuing)), {"issuing": b"l"})
+        material = CaseMaterial("case", (), found, [], {}, (), trusted)
+        return {**case_files(material), **indexes(material, verify([JournalCopy("portal-pep", found)]))}
+
+    def checked(self, files: Mapping[str, bytes], at: Path) -> subprocess.CompletedProcess[str]:
+        """The guide's step, as it is written there."""
+        for name, content in files.items():
+            (at / "case" / name).parent.mkdir(parents=True, exist_ok=True)
+            (at / "case" / name).write_bytes(content)
+        names = "root=certificates/root.pem\nauthorities=certificates/authorities.pem\nset -eu -o pipefail\n"
+        command = ["bash", "-c", names + BLOCK]
+        return subprocess.run(command, cwd=at / "case", capture_output=True, text=True, check=False, timeout=60)
+
+
+def judged_by(answer: bytes | None) -> dict[str, Any]:
+    """A verdict as it is kept; None: by the list."""
+    return verdict_with(RevocationStatus("crl" if answer is None else "ocsp", START, START, answer=answer).as_data())
+
+
+def verdict_with(revocation: dict[str, Any]) -> dict[str, Any]:
+    signer = {"name": "СЫНАҚОВА ӘСЕЛ", "serial": "4f1c"}
+    return {"signer": signer, "verdict": "accepted", "revocation": revocation}
+
+
+@pytest.fixture(scope="module")
+def answered() -> Answered:
+    return Answered()
+
+
+def test_answers_are_packed_once_told_in_plain_words_and_hold_by_openssl(answered: Answered, tmp_path: Path) -> None:
+    good, revoked = answered.answer(), answered.answer(1, said="revoked", life=timedelta(days=1))
+    files = answered.files(judged_by(good), [judged_by(revoked), judged_by(good), judged_by(None)], None)
+    first, second = (format(one.certificate.serial_number, "x") for one in answered.people)
+    assert files[f"revocation/{first}-20260115T040000Z.ocsp"] == good
+    assert files["answers.txt"].decode().splitlines() == [
+        f"{first}-20260115T040000Z 0x{first} good",
+        f"{second}-20260115T040000Z 0x{second} revoked",
+    ]
+    said = files["INDEX.ru.txt"].decode()
+    assert f"2026-01-15 04:00:00  {first}: действует" in said and f"{second}: отозван" in said
+    done = answered.checked(files, tmp_path)
+    assert done.returncode == 0 and f"0x{first}: good" in done.stdout.lower(), done.stdout + done.stderr
+    assert f"0x{second}: revoked" in done.stdout.lower() and done.stdout.count("Jan 15 04:00:00 2026") >= 2
+
+
+def test_without_answers_or_after_the_purge_there_is_nothing_to_check(answered: Answered, tmp_path: Path) -> None:
+    files = answered.files(judged_by(None), None)
+    assert files["answers.txt"] == b"" and "OCSP" not in files["INDEX.en.txt"].decode()
+    assert answered.checked(files, tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("how", ["a byte", "a stranger's", "of who may not", "another status"])
+def test_a_wrong_answer_stops_the_guide(answered: Answered, tmp_path: Path, how: str) -> None:
+    answers = {
+        "a byte": answered.answer()[:-40] + bytes([answered.answer()[-40] ^ 1]) + answered.answer()[-39:],
+        "a stranger's": answered.answer(by=answered.stranger.responder()),
+        "of who may not": answered.answer(by=answered.people[1]),
+        "another status": answered.answer(),
+    }
+    files = answered.files(judged_by(answers[how]))
+    if how == "another status":
+        files["answers.txt"] = files["answers.txt"].replace(b"good", b"revoked")
+    done = answered.checked(files, tmp_path)
+    assert done.returncode == 1 and ("Verify" in done.stdout or how == "another status"), done.stdout
+
+
+@pytest.mark.parametrize("answer", ["not base64", "MAMKAQY=", ""])
+def test_what_is_no_answer_promises_nothing(answered: Answered, answer: str) -> None:
+    word = RevocationStatus("ocsp", START, START).as_data()
+    files = answered.files(verdict_with({**word, "answer": answer}))
+    assert files["answers.txt"] == b"" and "not an answer" in files["INDEX.en.txt"].decode()

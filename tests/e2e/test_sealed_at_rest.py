@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from sandbox.composition import CENTRE, PORTAL, PROVIDER
+from sandbox.composition import CENTRE, PORTAL, PROVIDER, RSHEP, SHEP
 from sandbox.replay.player import play_in
 from sandbox.replay.reading import load_all
 from sandbox.replay.scenario import Paper, Scenario
@@ -38,6 +38,15 @@ def lying_plain(folder: Path, papers: Iterable[Paper]) -> set[str]:
     wanted = set[bytes]().union(*map(forms, papers))
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {str(path.relative_to(folder)) for path in files if any(one in path.read_bytes() for one in wanted)}
+
+
+def telling(folder: Path, code: str, scenario: Scenario) -> set[str]:
+    """What of the applicant can be read in a service's database without its keys."""
+    citizen = scenario.given.citizen
+    files = [path.read_bytes() for path in folder.glob(f"{code}.sqlite3*")]
+    assert files
+    words = {'"iin":', '"form":', citizen.surname, citizen.name}
+    return {word for word in words if any(word.encode() in content for content in files)}
 
 
 def with_papers(channel: str) -> Scenario:
@@ -69,6 +78,8 @@ async def test_nothing_lies_plain_from_the_draft_to_the_result(unlogged: World, 
     [verdict] = await play_in(unlogged, [scenario])
     assert verdict.passed, verdict
     assert lying_plain(unlogged.home.path, scenario.attachments) == set()
+    assert telling(unlogged.home.path, SHEP, scenario) == telling(unlogged.home.path, RSHEP, scenario) == set()
+    assert telling(unlogged.home.path, PROVIDER, scenario), "a provider works with what the applicant wrote"
     kept = [path for path in (unlogged.home.path / "attachments").rglob("*") if path.is_file()]
     assert kept, "ШЭП keeps them, sealed"
     assert all((unlogged.home.path / f"{code}.sqlite3").exists() for code in (PORTAL, CENTRE, PROVIDER))

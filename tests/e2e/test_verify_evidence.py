@@ -23,11 +23,12 @@ import pytest
 from egovkit.clock import SystemClock
 from sandbox import asice
 from sandbox.case_evidence import NoEvidence, make, nuc_of
+from sandbox.composition import SHEP
 from sandbox.evidence import databases
 from sandbox.journal_verdict import BROKEN, EMPTY, SOUND
 from sandbox.replay.player import play_in
 from sandbox.replay.reading import load_all
-from sandbox.world import World
+from sandbox.world import Deployment, World
 
 pytestmark = pytest.mark.e2e
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "verify-evidence.md"
@@ -218,3 +219,20 @@ def test_rewritten_rows_with_their_heads_made_to_fit_are_betrayed_by_the_stamp(f
     assert done.returncode == BROKEN
     for words in ("the row was changed after it was written", "not the rows that were time-stamped", "does not hold"):
         assert words in done.stdout, done.stdout
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("world", ["production"], indirect=True)
+async def test_the_same_commands_read_a_deployment_on_postgresql(world: Deployment, tmp_path: Path) -> None:
+    scenario = next(one for one in load_all() if one.demo and one.channel == "portal")
+    [played] = await play_in(world, [scenario])
+    assert played.case is not None, played
+    where = ("--home", str(world.home.path), "--db", world.journals()[SHEP].url)
+    done = await asyncio.to_thread(egov, "journal", "verify", "--case", played.case, "--json", *where)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["bodies_unopened"], found["tokens_checked"]) == (SOUND, 0, True), done
+    container = tmp_path / "case.asice"
+    done = await asyncio.to_thread(egov, "evidence", played.case, "-o", str(container), *where)
+    assert done.returncode == SOUND, done.stderr
+    done = await asyncio.to_thread(verified, container, tmp_path / "at")
+    assert done.returncode == 0 and done.stdout.endswith("everything holds\n"), done.stdout + done.stderr

@@ -5,10 +5,12 @@
 
 import asyncio
 import base64
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
@@ -16,6 +18,7 @@ from egovkit.signatures.cms import MAX_CMS, sign_cms
 from egovkit.signatures.documents import DocumentFacts, DocumentSignatures
 from egovkit.signatures.keys import SigningKey, new_private_key
 from egovkit.testing.pki import TestPki
+from egovkit.testing.signing import resigned
 
 NOW = datetime(2026, 1, 15, 4, tzinfo=UTC)
 IIN = "991231600012"
@@ -263,3 +266,68 @@ async def test_many_are_checked_side_by_side() -> None:
 async def test_a_weak_key_is_no_key_of_ours() -> None:
     with pytest.raises(ValueError, match="not the certificate's"):
         SigningKey(new_private_key(), PERSON.certificate)
+
+
+# --- whom and what the signed attributes name beside the certificate's hash
+
+
+def _named_so(change: Callable[[Any], None]) -> bytes:
+    """Honestly signed, with an issuerSerial (RFC 5035, 5.4.1) that was changed."""
+    from asn1crypto import cms, tsp
+
+    def attributes(told: list[Any]) -> list[Any]:
+        own = next(one for one in told if one["type"].native == "signing_certificate_v2")
+        value = tsp.SigningCertificateV2.load(own["values"][0].dump())
+        change(value["certs"][0]["issuer_serial"])
+        fresh = tsp.SigningCertificateV2.load(value.dump(force=True))
+        others = [one for one in told if one is not own]
+        return [*others, cms.CMSAttribute({"type": "signing_certificate_v2", "values": [fresh]})]
+
+    return resigned(SIGNED, PERSON, attributes)
+
+
+def _of(issuer: Any) -> Callable[[Any], None]:
+    from asn1crypto import x509
+
+    def change(named: Any) -> None:
+        named["issuer"] = x509.GeneralNames([x509.GeneralName("directory_name", issuer)])
+
+    return change
+
+
+def _small(text: str) -> Any:
+    from asn1crypto import x509
+
+    return x509.DirectoryString("utf8_string", text.lower())
+
+
+def _other_number(named: Any) -> None:
+    named["serial_number"] = 1
+
+
+async def test_an_issuer_and_number_named_beside_the_hash_have_to_be_the_certificates() -> None:
+    from asn1crypto import x509
+
+    own = x509.Certificate.load(PERSON.certificate.public_bytes(Encoding.DER)).issuer
+    assert (await _facts(_named_so(_of(own)))).refusal is None
+    small = [
+        x509.RelativeDistinguishedName([{"type": kind, "value": _small(text)}]) for kind, text in own.native.items()
+    ]
+    same = x509.Name("", x509.RDNSequence(small))  # in other letters (RFC 5280, 7.1)
+    assert same.dump() != own.dump() and (await _facts(_named_so(_of(same)))).refusal is None
+    stranger = x509.Name.build({"common_name": "Somebody"})
+    for change in (_of(stranger), _other_number):
+        assert await _malformed(_named_so(change)) == "signing-certificate-v2 names another issuer"
+
+
+async def test_the_protected_algorithms_have_to_be_those_that_were_used() -> None:
+    from asn1crypto import cms
+
+    def protecting(digest: str) -> bytes:
+        said = {"digest_algorithm": {"algorithm": digest}, "signature_algorithm": {"algorithm": "sha256_ecdsa"}}
+        one = cms.CMSAttribute({"type": "cms_algorithm_protection", "values": [cms.CMSAlgorithmProtection(said)]})
+        others = "cms_algorithm_protection"
+        return resigned(SIGNED, PERSON, lambda told: [*(a for a in told if a["type"].native != others), one])
+
+    assert (await _facts(protecting("sha256"))).refusal is None
+    assert await _malformed(protecting("sha512")) == "CMSAlgorithmProtectionError"

@@ -35,11 +35,7 @@ class Authority:
     def __init__(self) -> None:
         self.clock = HandClock(NOW)
         self.pki = TestPki(self.clock)
-        key = new_private_key()
-        issued = self.pki.issuing_authority.issue(
-            system_name("ocsp"), key.public_key(), PROFILES["responder"], self.pki.span()
-        )
-        self.responder = SigningKey(key, issued, (self.pki.issuing,))
+        self.responder = self.pki.responder()
         self.asked: list[str] = []
         self.how: dict[str, Any] = {}
         self.answers: Callable[[httpx.Request], httpx.Response] = self.answer

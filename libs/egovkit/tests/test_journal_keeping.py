@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from egovkit.clock import HandClock
 from egovkit.db import Database, KitTables, migrate
 from egovkit.errors import EgovError
 from egovkit.journal import BODY, Journal, JournalEntry, read_heads, read_rows, verify_rows
-from egovkit.journal_bodies import Bodies, BodiesSealed, is_sealed, purge_envelopes
+from egovkit.journal_bodies import Bodies, BodiesSealed, is_sealed
 from egovkit.journal_keeping import JournalKeeper, StampMetrics
 from egovkit.journal_stamps import JournalStamp, check_stamp, read_hashes, read_stamps
 from egovkit.settings import ServiceSettings
@@ -125,6 +125,7 @@ async def test_an_outage_is_an_alarm_of_its_own_and_is_made_up_for_afterwards(ri
         return {line.split("{")[0].removeprefix("egov_journal_"): float(line.split()[-1]) for line in lines}
 
     rig.authority.up = False
+    assert rig.keeper.shown() is None
     await rig.write(10)
     await rig.keeper.stamp()
     assert await shown() == {
@@ -134,6 +135,8 @@ async def test_an_outage_is_an_alarm_of_its_own_and_is_made_up_for_afterwards(ri
     await rig.clock.advance(timedelta(seconds=901))
     await rig.keeper.stamp()
     assert (await shown())["stamps_late"] == 1 and (await shown())["unstamped_age_seconds"] == 901
+    told = {"rows": 10, "age_s": 901, "late": True, "failure": "stamp.unavailable: 503 "}
+    assert rig.keeper.shown() == told
     rig.authority.up = True
     await rig.keeper.stamp()
     assert await rig.spans() == [(WRITER, 1, 4), (WRITER, 5, 8), (WRITER, 9, 10)]
@@ -261,16 +264,3 @@ async def test_the_keeper_does_all_of_it_by_itself(rig: Rig) -> None:
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-async def test_a_gateways_envelopes_are_emptied_but_for_those_that_wait(rig: Rig) -> None:
-    now = datetime(2026, 1, 15, tzinfo=UTC)
-    async with rig.db.begin() as conn:
-        await conn.execute(text("CREATE TABLE envelopes (id TEXT, state TEXT, raw BLOB, settled_at DATETIME)"))
-        for id_, state, at in (("a", "forwarded", now), ("b", "waiting", now), ("c", "parked", None)):
-            values = {"id": id_, "state": state, "at": None if at is None else "2026-01-15 00:00:00.000000"}
-            await conn.execute(text("INSERT INTO envelopes VALUES (:id, :state, x'7b', :at)"), values)
-        assert await purge_envelopes(conn, now) == 0
-        assert await purge_envelopes(conn, now + timedelta(seconds=1)) == 1
-        found = (await conn.execute(text("SELECT id, length(raw) AS n FROM envelopes ORDER BY id"))).all()
-    assert [(row.id, row.n) for row in found] == [("a", 0), ("b", 1), ("c", 1)]

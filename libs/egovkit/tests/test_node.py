@@ -343,6 +343,9 @@ async def test_the_app_of_a_node_says_what_it_waits_for(world: World, service_pa
             await world.clock.advance(1)
             await node.db.ping()
         assert (await http.get("/health/ready")).status_code == 200
+        await node.journal_keeper.stamp()  # nobody there gives stamps
+        ready = await http.get("/health/ready")
+        assert (ready.status_code, ready.json()["stamps"]["late"]) == (200, False)
 
 
 async def test_a_database_in_memory_works_too(world: World, service_package: str, kit: KitTables) -> None:

@@ -25,9 +25,10 @@ from egovkit.clock import HandClock
 from egovkit.errors import EgovError
 from egovkit.pdf import PdfTemplate
 from egovkit.signatures import pdf as pdf_module
+from egovkit.signatures.authority import PROFILES
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.documents import DocumentSignatures
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.pdf import (
     MAX_PDF,
     Evidence,
@@ -37,7 +38,10 @@ from egovkit.signatures.pdf import (
     gather_evidence,
     prepare_page,
 )
+from egovkit.signatures.revocation import RevocationStatus
+from egovkit.signatures.stamps import StampService
 from egovkit.testing.pki import TestPki
+from egovkit.testing.signing import OcspAnswer, ocsp_failure
 
 pytestmark = pytest.mark.unit
 
@@ -65,10 +69,10 @@ class Office:
         made = Evidence(self.pki.root, [self.pki.issuing], [self.pki.crl(), self.pki.root_crl()])
         return replace(made, **changed)
 
-    async def signed(self) -> bytes:
+    async def signed(self, **evidence: Any) -> bytes:
         prepared = await prepare_page(self.page, self.clock.now(), reason="26000000001")
         cms = sign_cms(prepared.to_sign, self.official, self.clock.now())
-        return await finish_page(prepared, cms, self.stamper, self.evidence(), self.clock.now())
+        return await finish_page(prepared, cms, self.stamper, self.evidence(**evidence), self.clock.now())
 
     async def facts(self, pdf: bytes) -> pdf_module.PdfSignature:
         (one,) = (await check_pdf(pdf, self.pki.root, self.clock.now())).signatures
@@ -80,7 +84,8 @@ async def office(tmp_path: Path, clock: HandClock) -> Office:
     (tmp_path / "page.typ").write_text(TEMPLATE, encoding="utf-8")
     page = await PdfTemplate(tmp_path / "page.typ").render({"title": "Нәтиже №1"}, clock.now())
     pki = TestPki(clock)
-    official = pki.person(IIN, "ҮЛГІЛІ", "ДӘУРЕН", profile="employee_sign", bin_="999940000010")
+    usage = replace(PROFILES["employee_sign"], ocsp="http://nuc/ocsp")
+    official = pki.person(IIN, "ҮЛГІЛІ", "ДӘУРЕН", usage=usage, bin_="999940000010")
     return Office(clock, pki, official, pki.stamper(), page)
 
 
@@ -168,13 +173,77 @@ async def test_nuc_tells_all_the_evidence_a_page_needs(office: Office) -> None:
         return httpx.Response(404) if found is None else httpx.Response(200, content=found)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(nuc)) as http:
-        found = await gather_evidence(http, "http://nuc/", office.pki.root)
+        found = await gather_evidence(http, "http://nuc/", office.pki.root, None)
         assert found == Evidence(office.pki.root, (office.pki.issuing,), (files["/crl"], files["/crl/root"]))
         del files["/crl/root"]
-        assert (await gather_evidence(http, "http://nuc", office.pki.root)).crls == (files["/crl"],)
+        assert (await gather_evidence(http, "http://nuc", office.pki.root, None)).crls == (files["/crl"],)
         del files["/crl"]
         with pytest.raises(EgovError, match=r"service\.unavailable"):
-            await gather_evidence(http, "http://nuc", office.pki.root)
+            await gather_evidence(http, "http://nuc", office.pki.root, None)
+
+
+def answer(office: Office, responder: SigningKey, about: SigningKey, **changed: Any) -> bytes:
+    said = OcspAnswer(about.certificate, office.pki.issuing, office.clock.now(), **changed)
+    return said.signed(responder, b"n" * 32)
+
+
+async def test_the_answer_an_official_was_judged_by_goes_into_his_page(office: Office) -> None:
+    reply = answer(office, office.pki.responder(), office.official)
+    word = RevocationStatus("ocsp", office.clock.now(), office.clock.now(), answer=reply)
+    nuc = httpx.MockTransport(
+        lambda request: httpx.Response(
+            200, content=der(office.pki.issuing) if "issuing" in str(request.url) else office.pki.crl()
+        )
+    )
+    async with httpx.AsyncClient(transport=nuc) as http:
+        evidence = await gather_evidence(http, "http://nuc", office.pki.root, word)
+        assert evidence.ocsps == (reply,)
+        listed = replace(word, source="crl", answer=None)
+        assert (await gather_evidence(http, "http://nuc", office.pki.root, listed)).ocsps == ()
+    signed = await office.signed(ocsps=evidence.ocsps)
+    assert embedded_answers(signed) == [reply] and embedded_answers(await office.signed()) == []
+    found = await office.facts(signed)
+    assert (found.ades, found.level, found.refusal) == ("PASSED", "B-LTA", None)
+    await office.clock.advance(3000 * 86400)
+    lists = [office.pki.crl(timedelta(days=1)), office.pki.root_crl(timedelta(days=1))]
+    (later,) = (await check_pdf(signed, office.pki.root, office.clock.now(), lists)).signatures
+    assert (later.ades, later.stamped) == ("PASSED", True)
+
+
+def embedded_answers(pdf: bytes) -> list[bytes]:
+    """What stands in the file's /DSS."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    held = PdfFileReader(io.BytesIO(pdf)).root["/DSS"]
+    return [held["/OCSPs"][n].data for n in range(len(held["/OCSPs"]))] if "/OCSPs" in held else []
+
+
+async def test_answers_alone_make_a_page_last_and_bad_ones_do_not(office: Office) -> None:
+    """Without a list of the issuing authority answers have to tell everything; besides one, what is no good answer is
+    harmless, and one that says revoked is not."""
+    authority = office.pki.stamping(usage=replace(PROFILES["stamping"], ocsp="http://nuc/ocsp"))
+    office.stamper = StampService(httpx.AsyncClient(transport=httpx.MockTransport(authority.answer)), "http://nuc/tsp")
+    responder, other = office.pki.responder(), office.pki.person("991231600022")
+    of_stamps, alone = answer(office, responder, authority.key), [office.pki.root_crl()]
+    good = answer(office, responder, office.official)
+    assert (await office.facts(await office.signed(crls=alone, ocsps=(good, of_stamps)))).ades == "PASSED"
+    bad = {
+        "revoked": answer(office, responder, office.official, said="revoked"),
+        "of another": answer(office, responder, other),
+        "by a stranger": answer(office, TestPki(office.clock).responder(), office.official),
+        "by who may not": answer(office, other, office.official),
+        "stale": answer(office, responder, office.official, life=timedelta(minutes=-10)),
+        "garbage": b"0\x03\x0a\x01\x00",
+        "an error": ocsp_failure("try_later"),
+        "absent": of_stamps,
+    }
+    for how, reply in bad.items():
+        with pytest.raises(EgovError) as caught:
+            await office.signed(crls=alone, ocsps=(reply, of_stamps))
+        assert caught.value.code == "pdf.not_sealed", how
+    with pytest.raises(EgovError, match=r"pdf\.not_sealed"):
+        await office.signed(ocsps=(bad["revoked"],))
+    assert (await office.facts(await office.signed(ocsps=(bad["of another"],)))).ades == "PASSED"
 
 
 # --- what we refuse to read -----------------------------------------------------------------------------------
@@ -320,7 +389,7 @@ def pdfsig(pdf: bytes, tmp_path: Path) -> str:
 
 @pytest.mark.skipif(shutil.which("pdfsig") is None and ALLOW_SKIP, reason="pdfsig (poppler-utils) is not here")
 async def test_pdfsig_accepts_what_we_make_and_refuses_what_was_changed(office: Office, tmp_path: Path) -> None:
-    signed = await office.signed()
+    signed = await office.signed(ocsps=(answer(office, office.pki.responder(), office.official),))
     said = pdfsig(signed, tmp_path)
     for line in ("Signature Type: ETSI.CAdES.detached", "Signature is Valid.", "ҮЛГІЛІ ДӘУРЕН", "SHA-256"):
         assert line in said

@@ -147,12 +147,15 @@ def material_of(case: str, copies: Sequence[JournalCopy], passed: Sequence[Passe
 
 async def envelopes(places: Mapping[str, Place], case: str) -> list[Passed]:
     """The case's envelopes as the gateways have them, with every receipt that anybody kept, in order of arrival."""
+    from egovgateway.sealing import opened
+
     found: dict[str, Passed] = {}
     kept: dict[str, list[str]] = {}
     for place in places.values():
+        bodies = place.bodies()
         for row in await _rows(place, case):
             kept.setdefault(row.id, []).extend(tokens(row.receipts))
-            raw = row.raw.encode() if isinstance(row.raw, str) else bytes(row.raw)
+            raw = opened(row._mapping, bodies) if row.raw else b""  # inboxes keep none
             old = found.get(row.id)
             received = _moment(row.received)
             better = old is None or (raw and not old.raw)
@@ -186,7 +189,7 @@ async def _of_case(conn: AsyncConnection, names: set[str], case: str) -> list[Ro
 
     found: list[Row[tuple[object, ...]]] = []
     if {"envelopes", "turned_away"} <= names:
-        columns = "id, type, raw, signature, receipts, received_at AS received"
+        columns = "source, id, sha256, type, raw, signature, receipts, received_at AS received"
         query = text(f"SELECT {columns} FROM envelopes WHERE case_id = :case")  # noqa: S608 # a constant
         found += (await conn.execute(query, {"case": case})).all()
     if "inbox" in names:

@@ -5,7 +5,8 @@
     rows/<row>.row, .body.json, .proof   a journal's row as it is hashed; its body; the way to the stamped root
     signatures/<name>.signed, .sig       a signature with the bytes it is over, in openssl's form
     stamps/<batch>.root, .tst            a Merkle root over a journal's batch, and the time stamp over it
-    certificates/, revocation/           who signed, whose certificate that is, and what was revoked
+    certificates/, revocation/           who signed, whose certificate that is, and what was revoked: the lists of now,
+                                         and the answers (OCSP) that people's signatures were judged by when they came
 
 The tables (*.txt) name what belongs together, one line each. docs/howto/verify-evidence.md reads them.
 """
@@ -17,6 +18,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from egovkit import merkle
 from egovkit.envelope import Envelope
@@ -97,7 +99,8 @@ def case_files(material: CaseMaterial) -> dict[str, bytes]:
         _add_envelope(made, f"{number:02}-{short(passed.type)}", passed)
     _add_stamps(made)
     _add_certificates(made)
-    tables = ("signatures", "rows", "receipts", "envelopes", "documents", "stamps")
+    _add_answers(made)
+    tables = ("signatures", "rows", "receipts", "envelopes", "documents", "stamps", "answers")
     listed = {f"{name}.txt": "".join(f"{line}\n" for line in made.tables.get(name, [])).encode() for name in tables}
     return {**listed, **dict(sorted(made.files.items()))}
 
@@ -189,6 +192,46 @@ def _add_certificates(made: _Files) -> None:
             made.line("signers", one.thumbprint, one.code)
     made.files["revocation/lists.pem"] = b"".join(crl_pem(one) for one in trusted.lists.values())
     made.files["certificates/signers.txt"] = "".join(f"{x}\n" for x in made.tables.get("signers", [])).encode()
+
+
+def _add_answers(made: _Files) -> None:
+    """Each once, with the authority it speaks for; what a row holds and is no answer promises nothing."""
+    from egovkit.signatures.certificates import load_certificate
+    from egovkit.signatures.ocsp import OcspUnusable, read_answer
+
+    for answer in answers_in(made.material.rows):
+        try:
+            said = read_answer(answer)
+        except OcspUnusable:
+            continue
+        issuer = next((one for one in made.material.trusted.authorities if said.of(load_certificate(one))), None)
+        if issuer is None:
+            continue
+        name = f"{said.serial}-{said.this_update:%Y%m%dT%H%M%SZ}"
+        made.files[f"revocation/{name}.ocsp"] = answer
+        made.files[f"revocation/{name}.issuer.pem"] = pem(issuer)
+        made.line("answers", name, f"0x{said.serial}", "revoked" if said.revoked else "good")
+
+
+def verdicts_in(row: JournalRow) -> list[Mapping[str, Any]]:
+    """On the signatures that were judged when the row was written, as they were kept (`DocumentFacts.as_data`)."""
+    facts = {} if row.body is None else row.facts
+    found = [facts.get("judged"), *(one.get("judged") for one in facts.get("co_signatures", ()))]
+    return [one for one in found if one]
+
+
+def answers_in(rows: Sequence[JournalRow]) -> list[bytes]:
+    """What systems were told of certificates when they judged signatures, DER, in the order of the rows."""
+    words = [verdict.get("revocation") or {} for row in rows for verdict in verdicts_in(row)]
+    return list(dict.fromkeys(_decoded(word["answer"]) for word in words if word.get("answer") is not None))
+
+
+def _decoded(text: str) -> bytes:
+    """As it stands where it is no base64: then it is no answer either."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return text.encode()
 
 
 def pem(der: bytes) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from egovkit.journal import JournalRow
-from sandbox.case_files import CaseMaterial, row_name, short
+from sandbox.case_files import CaseMaterial, answers_in, row_name, short
 from sandbox.journal_verdict import Verdict
 
 __all__ = ["indexes"]
@@ -26,6 +26,9 @@ class Words:
     envelopes: str
     rows: str
     stamped: str
+    answers: str
+    good: str
+    revoked: str
     sound: str
     broken: str
     folders: str
@@ -43,11 +46,15 @@ WORDS: Mapping[str, Words] = {
         envelopes="хабарлама",
         rows="журнал жазбасы",
         stamped="уақыт белгісімен бекітілген",
+        answers="Адамдардың қолтаңбалары түскен кезде ҰКО олардың сертификаттары туралы былай деп жауап берген "
+        "(OCSP, UTC)",
+        good="жарамды",
+        revoked="қайтарып алынған",
         sound="Жинау кезінде журнал жазбалары тексерілді: бұзылған жері жоқ.",
         broken="НАЗАР АУДАРЫҢЫЗ: жинау кезінде журнал жазбаларында {count} бұзылған жер табылды.",
         folders="envelopes - хабарламалар; documents - адам қол қойған құжаттар; rows - журнал жазбалары; "
         "signatures - қолтаңбалар; stamps - уақыт белгілері; certificates және revocation - сертификаттар мен "
-        "қайтарып алу тізімдері.",
+        "қайтарып алу тізімдері, ҰКО жауаптары.",
         check="Тексеру жолы: {how_to}. Сенімнің негізі - certificates/root.pem; оны ҰКО жариялаған түбірлік "
         "сертификатпен салыстырыңыз.",
     ),
@@ -60,10 +67,14 @@ WORDS: Mapping[str, Words] = {
         envelopes="сообщений",
         rows="записей журналов",
         stamped="закреплено меткой времени",
+        answers="Когда поступили подписи людей, НУЦ ответил об их сертификатах (OCSP, UTC)",
+        good="действует",
+        revoked="отозван",
         sound="При сборке записи журналов проверены: нарушений нет.",
         broken="ВНИМАНИЕ: при сборке в записях журналов найдено нарушений: {count}.",
         folders="envelopes - сообщения; documents - документы, подписанные человеком; rows - записи журналов; "
-        "signatures - подписи; stamps - метки времени; certificates и revocation - сертификаты и списки отозванных.",
+        "signatures - подписи; stamps - метки времени; certificates и revocation - сертификаты, списки "
+        "отозванных и ответы НУЦ.",
         check="Как проверить: {how_to}. Опора доверия - certificates/root.pem; сравните его с корневым сертификатом, "
         "опубликованным НУЦ.",
     ),
@@ -76,10 +87,14 @@ WORDS: Mapping[str, Words] = {
         envelopes="messages",
         rows="journal rows",
         stamped="fixed by a time stamp",
+        answers="When people's signatures came, НУЦ answered about their certificates (OCSP, UTC)",
+        good="good",
+        revoked="revoked",
         sound="The journal rows were checked when this was made: nothing is broken.",
         broken="ATTENTION: when this was made, {count} breaks were found in the journal rows.",
         folders="envelopes - messages; documents - what a person signed; rows - rows of the journals; signatures; "
-        "stamps - time stamps; certificates and revocation - whose the signatures are, and what was revoked.",
+        "stamps - time stamps; certificates and revocation - whose the signatures are, and what was "
+        "revoked, by lists and answers.",
         check="How to verify: {how_to}. Trust rests on certificates/root.pem: compare it with the root certificate "
         "that НУЦ publishes.",
     ),
@@ -100,8 +115,20 @@ def _index(words: Words, material: CaseMaterial, verdict: Verdict) -> str:
     lines.append(words.broken.format(count=count) if count else words.sound)
     lines += ["", f"{words.happened}:", ""]
     lines += [f"  {_line(words, row)}" for row in material.rows]
+    if told := [_answer(words, one) for one in answers_in(material.rows)]:
+        lines += ["", f"{words.answers}:", "", *told]
     lines += ["", words.folders, "", words.check.format(how_to=HOW_TO), ""]
     return "\n".join(lines)
+
+
+def _answer(words: Words, answer: bytes) -> str:
+    from egovkit.signatures.ocsp import OcspUnusable, read_answer
+
+    try:
+        said = read_answer(answer)
+    except OcspUnusable as unusable:
+        return f"  {unusable}"
+    return f"  {said.this_update:%Y-%m-%d %H:%M:%S}  {said.serial}: {words.revoked if said.revoked else words.good}"
 
 
 def _line(words: Words, row: JournalRow) -> str:

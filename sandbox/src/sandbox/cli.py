@@ -295,6 +295,14 @@ def bench_signatures(count: Annotated[int, typer.Option(min=1)] = 200, as_json: 
     print_json(run_signatures(count)) if as_json else typer.echo(run_signatures(count))
 
 
+@bench_app.command("pages")
+def bench_pages(count: Annotated[int, typer.Option(min=1)] = 20, as_json: JsonOption = False) -> None:
+    """What one PDF costs: drawn, signed to B-LTA with НУЦ's twin, checked."""
+    from sandbox.bench_pages import run_pages
+
+    print_json(run_pages(count)) if as_json else typer.echo(run_pages(count))
+
+
 @bench_app.command("gateway")
 def bench_gateway(
     as_json: JsonOption = False,

@@ -189,12 +189,14 @@ async def _kept(world: Deployment) -> Kept:
     """What ШЭП has of every envelope it met: what it did with it, and the envelope."""
     from sqlalchemy import text
 
+    from egovgateway.sealing import OPENED_BY, opened
     from egovkit.db import Database
 
-    database = Database(world.database_url(SHEP), pool_size=1)
+    database, bodies = Database(world.database_url(SHEP), pool_size=1), world.journals()[SHEP].bodies()
     try:
         async with database.read() as conn:
-            rows = await conn.execute(text("SELECT state, raw FROM envelopes ORDER BY received_at, id"))
-            return [(row.state, json.loads(bytes(row.raw))) for row in rows]
+            query = f"SELECT state, {', '.join(OPENED_BY)} FROM envelopes ORDER BY received_at, id"  # noqa: S608 # constants
+            rows = (await conn.execute(text(query))).mappings()
+            return [(row["state"], json.loads(opened(row, bodies))) for row in rows]
     finally:
         await database.close()

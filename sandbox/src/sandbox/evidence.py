@@ -13,10 +13,9 @@ import asyncpg  # type: ignore[import-untyped] # it ships no types
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
-from sandbox import journals
 from sandbox.composition import SERVICES, Home
 from sandbox.journal_verdict import ALL, BROKEN, EMPTY, TokenCheck, Verdict, Wanted, report, told, verify
-from sandbox.journals import JournalCopy
+from sandbox.journals import JournalCopy, read_all
 from sandbox.places import Place
 
 if TYPE_CHECKING:
@@ -61,10 +60,12 @@ def token_check(home: Path, at: datetime) -> TokenCheck | None:
         try:
             for carried in stamp_certificates(stamp.token):
                 learn(trust, carried)
-            refusal = check_token(stamp.token, bytes.fromhex(stamp.root), trust, at).refusal
+            facts = check_token(stamp.token, bytes.fromhex(stamp.root), trust, at)
         except EgovError as error:
             return error.code
-        return None if refusal == "certificate.revocation_unknown" else refusal
+        if facts.moment != stamp.moment:
+            return f"it was given at {facts.moment:%Y-%m-%d %H:%M:%S} UTC"
+        return None if facts.refusal == "certificate.revocation_unknown" else facts.refusal
 
     return check
 
@@ -90,7 +91,8 @@ def run_verify(home: Path, server: str | None, wanted: Wanted = ALL, *, as_json:
             status.update(f"{done} of {total} rows checked")
 
         try:
-            copies = asyncio.run(journals.read_all(databases(home, server)))
+            places = databases(home, server)
+            copies = asyncio.run(read_all(places, told=lambda code: status.update(f"reading the journal of {code}")))
             verdict = verify(copies, wanted, token_check(home, SystemClock().now()), progress)
         except NOT_READ as error:
             quiet.print(f"not read: {type(error).__name__}: {error}", style="red", soft_wrap=True)
@@ -143,10 +145,11 @@ async def _purge(home: Home, code: str, place: Place, before: datetime) -> int:
     """As the service's own keeper does it, in a chain of the operator's own: `<code>/operator`."""
     from sqlalchemy import MetaData, inspect
 
+    from egovgateway.sealing import purge_envelopes
     from egovkit.clock import SystemClock
     from egovkit.db import Database, stamped_journal_tables
     from egovkit.journal import Journal
-    from egovkit.journal_bodies import purge_bodies, purge_envelopes
+    from egovkit.journal_bodies import purge_bodies
     from egovkit.journal_keeping import purged_entry
     from sandbox.bootstrap import load_key
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from egovkit.journal import SIGNATURE_TYP, JournalRow, KnownHead, SignatureCheck, signature_check
 
 if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from egovkit.journal_bodies import Bodies
     from egovkit.journal_stamps import JournalStamp
     from sandbox.places import Place
 
@@ -82,9 +84,16 @@ def trail_heads(raw: bytes, witness: str) -> list[KnownHead]:
         return []
 
 
-async def read_all(places: Mapping[str, Place], case_id: str | None = None) -> list[JournalCopy]:
-    """Every service's journal (or one case's rows of it) with what its database witnesses."""
-    return [await read_copy(code, place, case_id) for code, place in places.items()]
+async def read_all(
+    places: Mapping[str, Place], case_id: str | None = None, *, told: Callable[[str], None] = lambda code: None
+) -> list[JournalCopy]:
+    """Every service's journal (or one case's rows of it) with what its database witnesses; `told` hears of each before
+    it is read."""
+    found: list[JournalCopy] = []
+    for code, place in places.items():
+        told(code)
+        found.append(await read_copy(code, place, case_id))
+    return found
 
 
 async def read_copy(code: str, place: Place, case_id: str | None = None) -> JournalCopy:
@@ -109,7 +118,7 @@ async def read_copy(code: str, place: Place, case_id: str | None = None) -> Jour
                 code,
                 await read_rows(conn, tables, case_id=case_id, bodies=place.bodies()),
                 await read_heads(conn, tables),
-                await witnessed(conn, code, names),
+                await witnessed(conn, code, names, place.bodies()),
                 await register(conn, names),
                 await read_stamps(conn, tables.stamps) if tables.stamps.name in names else (),
             )
@@ -127,8 +136,9 @@ async def register(conn: AsyncConnection, names: set[str]) -> list[Certificate]:
     return [Certificate(row.code, row.thumbprint, bytes(row.certificate)) for row in found]
 
 
-async def witnessed(conn: AsyncConnection, code: str, names: set[str]) -> list[KnownHead]:
-    """Heads of other writers in this database: receipts in inboxes, receipts and trails in gateways."""
+async def witnessed(conn: AsyncConnection, code: str, names: set[str], bodies: Bodies | None) -> list[KnownHead]:
+    """Heads of other writers in this database: receipts in inboxes, receipts and trails in gateways, these last in
+    envelopes, which `bodies` opens."""
     from sqlalchemy import text
 
     found: list[KnownHead | None] = []
@@ -138,11 +148,23 @@ async def witnessed(conn: AsyncConnection, code: str, names: set[str]) -> list[K
             found += [receipt_head(token, witness) for token in tokens(row.receipts)]
     if "envelopes" in names:
         # What was refused proves nothing: whoever was refused may have claimed anything.
-        taken = text("SELECT id, raw, receipts FROM envelopes WHERE state <> 'refused'")
-        for row in await conn.execute(taken):
-            found += [receipt_head(token, f"{code}, receipt of {row.id}") for token in tokens(row.receipts)]
-            found += trail_heads(bytes(row.raw), f"{code}, trail of {row.id}")
+        taken = text("SELECT source, id, sha256, raw, receipts FROM envelopes WHERE state <> 'refused'")
+        for one in (await conn.execute(taken)).mappings():
+            found += [receipt_head(token, f"{code}, receipt of {one['id']}") for token in tokens(one["receipts"])]
+            found += trail_heads(_envelope(one, bodies), f"{code}, trail of {one['id']}")
     return [head for head in found if head is not None]
+
+
+def _envelope(row: RowMapping, bodies: Bodies | None) -> bytes:
+    """Its bytes; nothing where they do not open: then there is one witness less."""
+    from egovgateway.sealing import opened
+    from egovkit.errors import EgovError
+    from egovkit.journal_bodies import BodiesSealed
+
+    try:
+        return opened(row, bodies)
+    except (BodiesSealed, EgovError):
+        return b""
 
 
 def tokens(receipts: str | None) -> list[str]:

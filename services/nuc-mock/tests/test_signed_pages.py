@@ -15,6 +15,7 @@ from egovkit.pdf import PdfTemplate
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.ocsp import OcspClient, read_answer
 from egovkit.signatures.pdf import check_pdf, finish_page, gather_evidence, prepare_page, revocation_lists
 from egovkit.signatures.stamps import StampService
 
@@ -31,14 +32,20 @@ async def test_a_page_stands_by_what_nuc_stamps_and_publishes(twin: Any, clock: 
     prepared = await prepare_page(page, clock.now(), reason="26000000001")
     cms = sign_cms(prepared.to_sign, official, clock.now())
     trust, began = await twin.trust(), clock.now()
-    assert (await DocumentSignatures(trust).verify(prepared.to_sign, cms, began, None)).refusal is None
+    base = str(twin.http.base_url)
+    signatures = DocumentSignatures(trust, OcspClient(twin.http, clock, base))
+    facts = await signatures.verify(prepared.to_sign, cms, began, None)
+    assert facts.refusal is None and facts.revocation is not None and facts.revocation.source == "ocsp", facts.ocsp
     root = x509.load_der_x509_certificate((await twin.http.get("/ca/root.cer")).content)
-    evidence = await gather_evidence(twin.http, str(twin.http.base_url), root)
-    stamper = StampService(twin.http, f"{twin.http.base_url}/tsp")
+    evidence = await gather_evidence(twin.http, base, root, facts.revocation)
+    said = read_answer(*evidence.ocsps)
+    assert int(said.serial, 16) == int(issued["serial"], 16)
+    assert (said.revoked, said.of(evidence.authorities[0])) == (False, True)
+    stamper = StampService(twin.http, f"{base}/tsp")
     signed = await finish_page(prepared, cms, stamper, evidence, clock.now())
     await clock.advance(timedelta(days=30).total_seconds())
     assert (await twin.revoke(issued["serial"], "superseded")).status_code == 200
-    lists = await revocation_lists(twin.http, str(twin.http.base_url))
+    lists = await revocation_lists(twin.http, base)
     (found,) = (await check_pdf(signed, root, clock.now(), lists)).signatures
     assert (found.ades, found.level, found.stamped, found.refusal) == ("PASSED", "B-LTA", True, None)
     assert abs(found.existed_at - began) < timedelta(seconds=2)

@@ -16,6 +16,7 @@ from egovgateway.domain import Judge
 from egovgateway.notices import Notices
 from egovgateway.pipeline import Gateway, GatewayParts, no_checkpoint
 from egovgateway.publisher import Publisher
+from egovgateway.sealing import purge_envelopes, seal_plain_envelopes
 from egovgateway.settings import GatewaySettings
 from egovgateway.store import GatewayStore
 from egovgateway.tables import GatewayTables, WebhookTables
@@ -27,7 +28,6 @@ from egovgateway.webhooks.store import WebhookStore
 from egovkit.bus import BatchHandler
 from egovkit.bus.topology import Topology
 from egovkit.envelope import Envelope
-from egovkit.journal_bodies import purge_envelopes
 from egovkit.membership import Member
 from egovkit.node import Node
 from egovkit.openapi import Documented
@@ -58,7 +58,7 @@ class Kind:
 
 def build_gateway(node: Node, kind: Kind, checkpoint: Callable[[str], None] = no_checkpoint) -> Gateway:
     """Wire a gateway from a node (not yet started) and its kind."""
-    store = GatewayStore(kind.tables)
+    store = GatewayStore(kind.tables, node.bodies)
     checker = Checker(node.membership, node.trust, node.messages, trunk=kind.trunk, home=node.code)
     notices = Notices(node.code, node.key, node.clock, node.ids, node.problems, node.messages)
     publisher = Publisher(node.db, node.bus, store, node.clock, checkpoint)
@@ -102,7 +102,7 @@ def build_door(node: Node, gateway: Gateway, kind: Kind, more: DoorParts) -> Doo
     settings = more.settings
     addresses = Addresses(sandbox=settings.sandbox, private=settings.webhook_private)
     parts = CourierParts(
-        store=WebhookStore(kind.tables, kind.webhooks),
+        store=WebhookStore(kind.tables, kind.webhooks, node.bodies),
         membership=node.membership,
         ids=node.ids,
         caller=Caller(gateway.parts, addresses, more.partners, settings.webhook_ca),
@@ -138,6 +138,7 @@ async def running(
     `others` take from queues that bring something else than envelopes to be judged.
     """
     gateway, courier = door.gateway, door.webhooks.courier
+    node.journal_keeper.seals.append(seal_plain_envelopes)
     node.journal_keeper.purges.append(purge_envelopes)
     publisher = gateway.parts.publisher
     publisher.every_round(gateway.judge_parked)

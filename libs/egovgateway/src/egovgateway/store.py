@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, RowMapping, Table, and_, func, or_, select, tuple_, update
+import structlog
+from sqlalchemy import RowMapping, Table, and_, func, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovgateway.domain import Arrival, CaseRow, EnvelopeState, Question
+from egovgateway.sealing import OPENED_BY, sealed, split, wire_of
 from egovgateway.tables import GatewayTables
 from egovkit.db import upsert
 from egovkit.envelope import WireEnvelope
+from egovkit.errors import EgovError
+from egovkit.journal_bodies import Bodies
 
 Key = tuple[str, str]
+LOG = structlog.get_logger("egovgateway.store")
 SETTLED = ("state", "queue", "receipts", "problem", "due_at", "settled_at")
 UNPARKED = (*SETTLED, "step", "clause", "limit_s", "used_s", "late")  # what is judged anew when its turn has come
 
@@ -47,10 +52,12 @@ class OutgoingRow:
 
 
 class GatewayStore:
-    """Reads and writes of one gateway's database."""
+    """Reads and writes of one gateway's database. Envelopes are sealed on their way in and opened on their way out."""
 
-    def __init__(self, tables: GatewayTables) -> None:
-        self._t = tables
+    def __init__(self, tables: GatewayTables, bodies: Bodies) -> None:
+        self._t, self._bodies = tables, bodies
+        e = tables.envelopes.c
+        self._whole = (*(e[name] for name in OPENED_BY), e.signature, e.receipts)  # for `wire_of`
 
     async def known(self, conn: AsyncConnection, keys: Sequence[Key]) -> dict[Key, KnownEnvelope]:
         """One set read for a whole batch."""
@@ -61,7 +68,7 @@ class GatewayStore:
             tuple_(t.c.source, t.c.id).in_(keys)
         )
         return {
-            (row.source, row.id): KnownEnvelope(row.sha256, EnvelopeState(row.state), _split(row.receipts), row.problem)
+            (row.source, row.id): KnownEnvelope(row.sha256, EnvelopeState(row.state), split(row.receipts), row.problem)
             for row in await conn.execute(query)
         }
 
@@ -114,7 +121,7 @@ class GatewayStore:
         """New envelope rows. Raises Conflict when (source, id) has just been taken by another process."""
         if rows:
             try:
-                await conn.execute(self._t.envelopes.insert(), list(rows))
+                await conn.execute(self._t.envelopes.insert(), [sealed(row, self._bodies) for row in rows])
             except IntegrityError as error:
                 raise Conflict("the envelope was taken by another process") from error
 
@@ -154,23 +161,23 @@ class GatewayStore:
         """Accepted rows whose publisher has not reported: claimed for this process until `lease_until`."""
         t = self._t.envelopes
         query = (
-            select(t.c.source, t.c.id, t.c.queue, t.c.raw, t.c.signature, t.c.receipts, t.c.attempts)
+            select(*self._whole, t.c.queue, t.c.attempts)
             .where(t.c.state == EnvelopeState.ACCEPTED, t.c.due_at <= now)
             .order_by(t.c.due_at, t.c.received_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        rows = [
-            OutgoingRow((r.source, r.id), r.queue, WireEnvelope(r.raw, r.signature, _split(r.receipts)), r.attempts)
-            for r in await conn.execute(query)
-        ]
+        rows = (await conn.execute(query)).mappings().all()
         if rows:
             await conn.execute(
                 update(t)
-                .where(tuple_(t.c.source, t.c.id).in_([row.key for row in rows]))
+                .where(tuple_(t.c.source, t.c.id).in_([(row["source"], row["id"]) for row in rows]))
                 .values(due_at=lease_until, attempts=t.c.attempts + 1)
             )
-        return rows
+        return [
+            OutgoingRow((row["source"], row["id"]), row["queue"], wire, row["attempts"])
+            for row, wire in self._readable(rows)
+        ]
 
     async def release_all(self, conn: AsyncConnection, now: datetime) -> None:
         """At start: what an earlier process left accepted is due at once. A second copy does no harm."""
@@ -206,12 +213,12 @@ class GatewayStore:
             .exists()
         )
         query = (
-            select(t.c.raw, t.c.signature, t.c.receipts, t.c.door, t.c.received_at)
+            select(*self._whole, t.c.door, t.c.received_at)
             .where(t.c.state == EnvelopeState.PARKED, or_(t.c.due_at <= now, came))
             .order_by(t.c.case_id, t.c.source, t.c.caseseq)
             .limit(limit)
         )
-        return [_resumed(row) for row in await conn.execute(query)]
+        return [_resumed(row, wire) for row, wire in self._readable((await conn.execute(query)).mappings())]
 
     async def successors(self, conn: AsyncConnection, case_ids: Sequence[str]) -> list[Arrival]:
         """All parked envelopes of these cases, in order."""
@@ -219,22 +226,22 @@ class GatewayStore:
         if not case_ids:
             return []
         query = (
-            select(t.c.raw, t.c.signature, t.c.receipts, t.c.door, t.c.received_at)
+            select(*self._whole, t.c.door, t.c.received_at)
             .where(t.c.state == EnvelopeState.PARKED, t.c.case_id.in_(case_ids))
             .order_by(t.c.case_id, t.c.source, t.c.caseseq)
         )
-        return [_resumed(row) for row in await conn.execute(query)]
+        return [_resumed(row, wire) for row, wire in self._readable((await conn.execute(query)).mappings())]
 
     async def inbox(self, conn: AsyncConnection, recipient: str, limit: int) -> list[tuple[str, WireEnvelope]]:
         """What waits for a participant that fetches by HTTP, oldest first; acknowledging brings the next."""
         t = self._t.envelopes
         query = (
-            select(t.c.id, t.c.raw, t.c.signature, t.c.receipts)
+            select(*self._whole)
             .where(t.c.recipient == recipient, t.c.state == EnvelopeState.WAITING)
             .order_by(t.c.settled_at, t.c.case_id, t.c.caseseq)
             .limit(limit)
         )
-        return [(r.id, WireEnvelope(r.raw, r.signature, _split(r.receipts))) for r in await conn.execute(query)]
+        return [(row["id"], wire) for row, wire in self._readable((await conn.execute(query)).mappings())]
 
     async def acknowledge(self, conn: AsyncConnection, recipient: str, ids: Sequence[str], now: datetime) -> int:
         """The participant has taken these; returns how many were waiting."""
@@ -261,6 +268,14 @@ class GatewayStore:
             .values(state=EnvelopeState.ACCEPTED, queue=queue, due_at=now, settled_at=None)
         )
 
+    def _readable(self, rows: Iterable[RowMapping]) -> Iterator[tuple[RowMapping, WireEnvelope]]:
+        """Rows with their envelopes. One that was spoiled where it lies goes nowhere, and stops no other."""
+        for row in rows:
+            try:
+                yield row, wire_of(row, self._bodies)
+            except EgovError as error:
+                LOG.error("an envelope at rest does not open", source=row["source"], id=row["id"], reason=error.code)
+
 
 @cache
 def _write_case(t: Table, dialect: str) -> Any:
@@ -274,13 +289,8 @@ def _write_case(t: Table, dialect: str) -> Any:
     return stmt.returning(t.c.case_id)
 
 
-def _split(receipts: str) -> tuple[str, ...]:
-    return tuple(receipts.split(",")) if receipts else ()
-
-
-def _resumed(row: Row[Any]) -> Arrival:
-    wire = WireEnvelope(row.raw, row.signature, _split(row.receipts))
-    return Arrival(wire, row.door, row.received_at, resumed=True)
+def _resumed(row: RowMapping, wire: WireEnvelope) -> Arrival:
+    return Arrival(wire, row["door"], row["received_at"], resumed=True)
 
 
 def _case(row: RowMapping) -> CaseRow:

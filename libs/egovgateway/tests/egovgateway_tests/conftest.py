@@ -42,6 +42,7 @@ from egovkit.messages import MessageRegister
 from egovkit.problems import Problems
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey
+from egovkit.testing.journal import BODIES
 from egovkit.testing.pki import TestPki
 
 DOOR, TRUNK, PATIENCE = "door", "trunk", timedelta(minutes=5)
@@ -175,7 +176,7 @@ async def rig(clock: HandClock, ids: Ids, pki: TestPki) -> AsyncIterator[Rig]:
             membership.members = rig.newest
 
     def make(writer: str = "gate/1", checkpoint: Callable[[str], None] = lambda _: None) -> Gateway:
-        store = GatewayStore(tables)
+        store = GatewayStore(tables, BODIES)
         parts = GatewayParts(
             code="gate",
             db=db,

@@ -18,6 +18,7 @@ from egovgateway.webhooks.store import ACTIVE, Claim, DeliveryState, WebhookStor
 from egovkit.clock import HandClock
 from egovkit.db import Database
 from egovkit.ids import Ids
+from egovkit.testing.journal import BODIES
 
 if TYPE_CHECKING:
     from egovkit.testing.servers import PrivatePostgres
@@ -45,7 +46,7 @@ async def shared(postgres: PrivatePostgres, clock: HandClock, ids: Ids) -> Async
     url = postgres.database("egov_webhook_claims")
     dbs = [Database(url) for _ in range(PROCESSES)]
     now = clock.now()
-    store = WebhookStore(gateway, tables)
+    store = WebhookStore(gateway, tables, BODIES)
     async with dbs[0].begin() as conn:
         await conn.run_sync(metadata.drop_all)
         await conn.run_sync(metadata.create_all)

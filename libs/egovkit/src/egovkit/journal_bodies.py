@@ -14,19 +14,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import LargeBinary, bindparam, column, select, table, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db.tables import JournalTables
-from egovkit.db.types import UtcDateTime
 from egovkit.errors import EgovError
 from egovkit.settings import read_secret
-from egovkit.signatures.sealing import Sealer
+from egovkit.signatures.sealing import VERSION, Sealer
 
-__all__ = ["Bodies", "BodiesSealed", "is_sealed", "purge_bodies", "purge_envelopes", "seal_plain"]
+__all__ = ["Bodies", "BodiesSealed", "holds_seal", "is_sealed", "purge_bodies", "seal_plain"]
 
-# What a purge has to know of a gateway's table (`egovgateway.tables`).
-ENVELOPES = table("envelopes", column("raw", LargeBinary), column("state"), column("settled_at", UtcDateTime))
 AT_A_TIME = 500  # rows sealed in one transaction: some milliseconds
 
 
@@ -49,22 +46,34 @@ class Bodies:
 
     def seal(self, body: str, writer: str, position: int) -> str:
         """As it stands in the database."""
-        plain = body.encode()
-        return base64.b64encode(self._sealers[0].seal(plain, _place(writer, position, plain))).decode("ascii")
+        place = _place(writer, position, hashlib.sha256(body.encode()).hexdigest())
+        return base64.b64encode(self.seal_bytes(body.encode(), place)).decode("ascii")
 
     def open(self, sealed: str, writer: str, position: int, body_sha256: str) -> str:
         """The body. EgovError("seal.broken") when it was altered or moved, or the key is another."""
-        aad = _aad(writer, position, body_sha256)
         try:
             content = base64.b64decode(sealed, validate=True)
         except (binascii.Error, ValueError):
             raise EgovError("seal.broken") from None
+        return self.open_bytes(content, _place(writer, position, body_sha256)).decode()
+
+    def seal_bytes(self, plain: bytes, place: str) -> bytes:
+        """What else a service keeps of what was sent; `place` says of which table and row it is."""
+        return self._sealers[0].seal(plain, place.encode())
+
+    def open_bytes(self, sealed: bytes, place: str) -> bytes:
+        """EgovError("seal.broken") when it was altered, is of another place, or the key is another."""
         for sealer in self._sealers[:-1]:
             try:
-                return sealer.open(content, aad).decode()
+                return sealer.open(sealed, place.encode())
             except EgovError:
                 continue
-        return self._sealers[-1].open(content, aad).decode()
+        return self._sealers[-1].open(sealed, place.encode())
+
+
+def holds_seal(stored: bytes) -> bool:
+    """Whether these bytes are a seal: no JSON begins so."""
+    return stored[:1] == VERSION
 
 
 def is_sealed(stored: str) -> bool:
@@ -92,17 +101,5 @@ async def purge_bodies(conn: AsyncConnection, tables: JournalTables, before: dat
     return (await conn.execute(old)).rowcount
 
 
-async def purge_envelopes(conn: AsyncConnection, before: datetime) -> int:
-    """Empties the exact bytes of envelopes that a gateway was done with before then; signature, digest and receipts
-    stay. How many. `conn` is to a gateway's database."""
-    old = update(ENVELOPES).where(ENVELOPES.c.settled_at < before, ENVELOPES.c.raw != b"")
-    old = old.where(ENVELOPES.c.state != "waiting").values(raw=b"")  # whom it waits for may still come
-    return (await conn.execute(old)).rowcount
-
-
-def _place(writer: str, position: int, plain: bytes) -> bytes:
-    return _aad(writer, position, hashlib.sha256(plain).hexdigest())
-
-
-def _aad(writer: str, position: int, body_sha256: str) -> bytes:
-    return f"{writer}\n{position}\n{body_sha256}".encode()
+def _place(writer: str, position: int, body_sha256: str) -> str:
+    return f"{writer}\n{position}\n{body_sha256}"

@@ -1,9 +1,9 @@
 """What goes on beside a journal: its rows are stamped, bodies of before the seals are sealed, old ones are purged.
 
 The alarm is its own: a service whose stamps are late works and is ready, because nobody's request needs a stamp. It is
-`egov_journal_stamps_late` 1 in /metrics and "journal.stamps_late" in the log, once; when all is stamped again,
-"journal.stamps_caught_up". Late is what waits longer than `stamp_late_s` and was tried in vain: hours that the
-sandbox's clock was moved by are no outage.
+`egov_journal_stamps_late` 1 in /metrics, `stamps` of /health/ready with the reason, and "journal.stamps_late" in the
+log, once; when all is stamped again, "journal.stamps_caught_up". Late is what waits longer than `stamp_late_s` and was
+tried in vain: hours that the sandbox's clock was moved by are no outage.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from prometheus_client import CollectorRegistry, Gauge
@@ -19,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.clock import Clock
 from egovkit.db.engine import Database
+from egovkit.db.tables import JournalTables
 from egovkit.journal import Journal, JournalEntry
 from egovkit.journal_bodies import Bodies, purge_bodies, seal_plain
 from egovkit.journal_stamps import Stamper
@@ -32,8 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["JournalKeeper", "StampMetrics", "Standing"]
 
 UPKEEP_EVERY_S = 3600.0
+LOOKS = (
+    2  # in vain, an hour apart, and no process of before the seals writes beside this one: a look reads whole tables
+)
 
 Purge = Callable[[AsyncConnection, datetime], Awaitable[int]]
+Seal = Callable[[AsyncConnection, Bodies], Awaitable[int]]
 _log = get_logger("egovkit.journal")
 
 
@@ -73,7 +79,8 @@ class StampMetrics:
 
 
 class JournalKeeper:
-    """See the module. `purges` are called with the journal's own: what else of a service is to go with its bodies."""
+    """See the module. `seals` and `purges` are called with the journal's own: what else of a service is to be sealed
+    with its bodies, some at a time, and is to go with them."""
 
     def __init__(
         self,
@@ -95,19 +102,22 @@ class JournalKeeper:
             return stamps.StampService(http, url)
 
         self.stamper = Stamper(db, journal.tables, clock, trust, service)
+        self.seals: list[Seal] = [partial(_seal_journal, journal.tables)]
         self.purges: list[Purge] = []
         self._late = False
+        self._seen: Standing | None = None
         self._batches = self._failures = 0
 
     async def run(self) -> None:
         """For ever, until cancelled. A database or an authority that is away now is there at another round."""
-        upkeep_at = self._clock.monotonic()
+        upkeep_at, found_nothing = self._clock.monotonic(), 0
         while True:
             await self._clock.sleep(self._settings.stamp_every_s)
             try:
                 await self.stamp()
                 if self._clock.monotonic() >= upkeep_at:
-                    await self.seal_old()
+                    if found_nothing < LOOKS:
+                        found_nothing = 0 if await self.seal_old() else found_nothing + 1
                     await self.purge(self._clock.now() - timedelta(days=self._settings.journal_bodies_kept_d))
                     upkeep_at = self._clock.monotonic() + UPKEEP_EVERY_S
             except Exception as error:
@@ -131,14 +141,23 @@ class JournalKeeper:
         age = max(((self._clock.now() - one.since).total_seconds() for one in left), default=0.0)
         failure = self.stamper.failure
         late = failure is not None and age > self._settings.stamp_late_s
-        return Standing(rows, max(age, 0.0), late, self._batches, self._failures, failure)
+        self._seen = Standing(rows, max(age, 0.0), late, self._batches, self._failures, failure)
+        return self._seen
+
+    def shown(self) -> dict[str, Any] | None:
+        """For /health/ready: as it was at the last look; None before the first."""
+        seen = self._seen
+        return None if seen is None else {name: getattr(seen, name) for name in ("rows", "age_s", "late", "failure")}
 
     async def seal_old(self) -> int:
-        """Seals the bodies that were written before there were seals, some at a time; how many."""
+        """Seals what was written before there were seals, some at a time; how many."""
+        return sum([await self._seal_all(seal) for seal in self.seals])
+
+    async def _seal_all(self, seal: Seal) -> int:
         sealed = 0
         while True:
             async with self._db.begin() as conn:
-                some = await seal_plain(conn, self._journal.tables, self._bodies)
+                some = await seal(conn, self._bodies)
             sealed += some
             if not some:
                 return sealed
@@ -152,6 +171,10 @@ class JournalKeeper:
             if purged:
                 await self._journal.append(conn, [purged_entry(self._clock.now(), before, purged)])
         return purged
+
+
+async def _seal_journal(tables: JournalTables, conn: AsyncConnection, bodies: Bodies) -> int:
+    return await seal_plain(conn, tables, bodies)
 
 
 def purged_entry(now: datetime, before: datetime, count: int) -> JournalEntry:

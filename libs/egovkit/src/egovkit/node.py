@@ -58,6 +58,7 @@ from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
 from egovkit.inbox import Handler, Inbox, Prepare
 from egovkit.journal import Journal
+from egovkit.journal_bodies import Bodies
 from egovkit.journal_keeping import JournalKeeper, StampMetrics
 from egovkit.key_watch import KeyMetrics, KeyWatch, log_refusal
 from egovkit.log import get_logger
@@ -175,6 +176,11 @@ class Node:
     @property
     def journal(self) -> Journal:
         return present(self._started.journal, "journal tables")
+
+    @property
+    def bodies(self) -> Bodies:
+        """What seals the journal's bodies, for what else the service keeps of what was sent."""
+        return present(self.journal.bodies, "journal tables")
 
     @property
     def journal_keeper(self) -> JournalKeeper:
@@ -435,7 +441,7 @@ class Node:
             lifespan=lifespan,
             checks={**self.checks, **(checks or {})},
             path_check=path_check,
-            details={"keys": self._keys_shown},
+            details={"keys": self._keys_shown, "stamps": self._stamps_shown},
             body_limits=body_limits,
             ids=self.ids,
             title=title,
@@ -451,6 +457,10 @@ class Node:
 
     def _keys_shown(self) -> list[dict[str, Any]]:
         return [] if self._parts is None else self._parts.key_watch.shown()
+
+    def _stamps_shown(self) -> dict[str, Any] | None:
+        keeper = None if self._parts is None else self._parts.keeper
+        return None if keeper is None else keeper.shown()
 
     async def _refresh_key_metrics(self) -> None:
         if self._parts is not None:

@@ -10,10 +10,12 @@ from typing import Self
 from sqlalchemy import MetaData, select
 
 from egovgateway.domain import EnvelopeState
+from egovgateway.sealing import OPENED_BY, opened, wire_of
 from egovgateway.tables import gateway_tables
 from egovkit.db import Database
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.journal import JournalRow, row_of
+from egovkit.journal_bodies import Bodies
 from sandbox.places import Place
 
 
@@ -33,6 +35,8 @@ class Evidence:
         self._databases = [Database(place.url, pool_size=1) for place in places.values()]
         self._bodies = [place.bodies() for place in places.values()]
         self._tables = gateway_tables(MetaData())
+        e = self._tables.envelopes.c
+        self._whole = (*(e[name] for name in OPENED_BY), e.signature, e.receipts)
         self._seen: set[tuple[str, str]] = set()
 
     async def __aenter__(self) -> Self:
@@ -57,23 +61,24 @@ class Evidence:
     async def sent(self, case: str, source: str) -> list[Envelope]:
         """What this system sent in the case and a gateway took."""
         t = self._tables.envelopes
-        wanted = select(t.c.id, t.c.raw).where(
+        wanted = select(*self._whole).where(
             t.c.case_id == case, t.c.source == source, t.c.state != EnvelopeState.REFUSED
         )
         found: dict[str, Envelope] = {}
-        for database in self._databases:
+        for database, bodies in zip(self._databases, self._bodies, strict=True):
             async with database.read() as conn:
-                found |= {row.id: Envelope.parse(row.raw) for row in await conn.execute(wanted)}
+                rows = (await conn.execute(wanted)).mappings()
+                found |= {row["id"]: Envelope.parse(opened(row, bodies)) for row in rows}
         return sorted(found.values(), key=lambda one: (one.time, one.caseseq))
 
     async def letters(self, recipients: Collection[str]) -> list[Letter]:
         """What has come for these participants since the last time."""
         found: list[Letter] = []
-        for database in self._databases:
-            found += await self._new(database, recipients)
+        for database, bodies in zip(self._databases, self._bodies, strict=True):
+            found += await self._new(database, bodies, recipients)
         return found
 
-    async def _new(self, database: Database, recipients: Collection[str]) -> list[Letter]:
+    async def _new(self, database: Database, bodies: Bodies | None, recipients: Collection[str]) -> list[Letter]:
         """Read letters stay where they are, so only the keys are looked through every time."""
         t = self._tables.envelopes
         waiting = (t.c.state == EnvelopeState.WAITING, t.c.recipient.in_(recipients))
@@ -82,12 +87,9 @@ class Evidence:
             fresh = keys - self._seen
             if not fresh:
                 return []
-            columns = (t.c.source, t.c.id, t.c.recipient, t.c.raw, t.c.signature, t.c.receipts)
-            wanted = select(*columns).where(*waiting, t.c.id.in_([key for _, key in fresh]))
-            rows = list(await conn.execute(wanted.order_by(t.c.settled_at, t.c.case_id, t.c.caseseq)))
+            wanted = select(*self._whole, t.c.recipient).where(*waiting, t.c.id.in_([key for _, key in fresh]))
+            ordered = wanted.order_by(t.c.settled_at, t.c.case_id, t.c.caseseq)
+            rows = (await conn.execute(ordered)).mappings().all()
         self._seen |= fresh
-        return [
-            Letter(row.recipient, Envelope.parse(row.raw),
-                   WireEnvelope(row.raw, row.signature, tuple(filter(None, row.receipts.split(",")))))
-            for row in rows if (row.source, row.id) in fresh
-        ]  # fmt: skip
+        read = [(row["recipient"], wire_of(row, bodies)) for row in rows if (row["source"], row["id"]) in fresh]
+        return [Letter(recipient, Envelope.parse(wire.raw), wire) for recipient, wire in read]

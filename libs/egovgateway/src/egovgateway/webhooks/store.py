@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, delete, exists, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovgateway.domain import EnvelopeState
+from egovgateway.sealing import wire_of
 from egovgateway.tables import GatewayTables, WebhookTables
 from egovkit.db import insert_ignore, upsert
 from egovkit.envelope import WireEnvelope
+from egovkit.journal_bodies import Bodies
 
 ACTIVE, PAUSED = "active", "paused"
 
@@ -47,8 +49,8 @@ class Claim:
 class WebhookStore:
     """Reads and writes beside the rows of envelopes, whose state says what still waits in an inbox."""
 
-    def __init__(self, gateway: GatewayTables, tables: WebhookTables) -> None:
-        self._envelopes = gateway.envelopes
+    def __init__(self, gateway: GatewayTables, tables: WebhookTables, bodies: Bodies) -> None:
+        self._envelopes, self._bodies = gateway.envelopes, bodies
         self._hooks, self._deliveries, self._attempts = tables.hooks, tables.deliveries, tables.attempts
 
     # --- whom to call
@@ -113,7 +115,7 @@ class WebhookStore:
         """The oldest delivery that may be attempted: the caller's alone until `until`. Its attempt is on record."""
         d, e, h = self._deliveries.c, self._envelopes.c, self._hooks.c
         query = (
-            select(self._deliveries, h.url, e.raw, e.signature, e.receipts)
+            select(self._deliveries, h.url, e.sha256, e.raw, e.signature, e.receipts)
             .join(self._envelopes, and_(e.source == d.source, e.id == d.envelope_id))
             .join(self._hooks, h.member == d.member)
             .where(d.member == member, h.state == ACTIVE, self._ready(now))
@@ -127,8 +129,7 @@ class WebhookStore:
         number = row["attempts"] + 1
         await self._change(conn, row["id"], attempts=number, claimed_until=until)
         await conn.execute(self._attempts.insert().values(delivery_id=row["id"], number=number, at=now))
-        receipts = tuple(row["receipts"].split(",")) if row["receipts"] else ()
-        wire = WireEnvelope(row["raw"], row["signature"], receipts)
+        wire = wire_of({**row, "id": row["envelope_id"]}, self._bodies)
         return Claim(row["id"], member, row["url"], row["envelope_id"], wire, number, number - row["round_from"])
 
     async def record(

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from egovkit.errors import EgovError
@@ -150,21 +151,20 @@ def _signed_data(cms: bytes) -> asn1_cms.SignedData:
 def _reading(data: bytes, signed_data: asn1_cms.SignedData) -> Reading:
     """The steps, each of which may refuse: 1 one signer, 2 a digest we trust, 3 signed attributes, each once, that
     name the signer's certificate, 4 that certificate is inside, with a key we can use; then the two comparisons."""
-    from pyhanko.sign.validation.generic_cms import extract_self_reported_ts, validate_sig_integrity
+    from pyhanko.sign.validation.generic_cms import extract_self_reported_ts
 
     if len(signed_data["signer_infos"]) != 1:
         raise _malformed("exactly one signer is expected; several people sign in files of their own")
     signer = signed_data["signer_infos"][0]
     digest = _digest_of(signer)
-    signer_certificate = _certificate_of(signed_data, signer, _attributes(signer))
+    attributes = _attributes(signer)
+    signer_certificate = _certificate_of(signed_data, signer, attributes)
     certificate = _loaded(signer_certificate.dump())
     if public_key_of(certificate) is None:
         raise _malformed("a key of a kind we don't know")
-    actual = hashlib.new(digest, data).digest()
-    digest_ok, signature_ok = validate_sig_integrity(signer, signer_certificate, "data", actual)
     return Reading(
-        digest_ok=digest_ok,
-        signature_ok=signature_ok,
+        digest_ok=attributes["message_digest"].native == hashlib.new(digest, data).digest(),
+        signature_ok=_signature_holds(signer, signer_certificate, digest),
         signing_time=extract_self_reported_ts(signer),
         digest=digest,
         certificate=certificate,
@@ -221,10 +221,45 @@ def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any, attributes: d
     # read anew: asn1crypto must not take the signed attributes for changed
     named = tsp.SigningCertificateV2.load(attributes["signing_certificate_v2"].dump())["certs"][0]
     digest = str(named["hash_algorithm"]["algorithm"].native)
-    # its issuerSerial, where there is one, pyHanko compares with the rest
     if digest not in DIGESTS or hashlib.new(digest, found.dump()).digest() != named["cert_hash"].native:
         raise _malformed("signing-certificate-v2 names another certificate")
+    if not _is_issued_so(found, named["issuer_serial"]):
+        raise _malformed("signing-certificate-v2 names another issuer")
     return found
+
+
+def _is_issued_so(certificate: Any, named: Any) -> bool:
+    """Whether its issuer and number are those named, if any are. pyHanko compares a name in its own wrapping byte for
+    byte with one without, and then word by word, which costs more than the rest: bytes first."""
+    from asn1crypto.core import Void
+    from pyhanko.sign.general import match_issuer_serial
+
+    if isinstance(named, Void):
+        return True
+    names = named["issuer"]
+    if len(names) == 1 and names[0].name == "directory_name":
+        same_issuer = names[0].chosen.untag().dump() == certificate.issuer.dump()
+        if same_issuer and named["serial_number"].native == certificate.serial_number:
+            return True
+    return bool(match_issuer_serial(named, certificate))
+
+
+def _signature_holds(signer: Any, certificate: Any, digest: str) -> bool:
+    """Whether the signature is the certificate's over the signed attributes: pyHanko's `validate_sig_integrity` without
+    what `_attributes` and `_certificate_of` have checked."""
+    from pyhanko.sign.validation.generic_cms import validate_algorithm_protection
+    from pyhanko_certvalidator.sig_validate import DefaultSignatureValidator, SignatureValidationContext
+
+    attributes, algorithm = signer["signed_attrs"].untag(), signer["signature_algorithm"]  # signed as a SET OF
+    validate_algorithm_protection(attributes, signer["digest_algorithm"], algorithm, None)  # RFC 6211
+    context = SignatureValidationContext(contextual_md_algorithm=digest, prehashed=False)
+    try:
+        DefaultSignatureValidator().validate_signature(
+            signer["signature"].native, attributes.dump(), certificate.public_key, algorithm, context=context
+        )
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _inside(signed_data: asn1_cms.SignedData) -> Iterator[Any]:

@@ -1,7 +1,8 @@
 """Asking НУЦ about one certificate (OCSP: RFC 6960, nonces by RFC 9654).
 
 Only the deployment's own authority is ever asked, at `{nuc_url}/ocsp`: the address inside a certificate says that its
-authority answers at all, and is never called. An answer is kept until its nextUpdate, and says how old it is.
+authority answers at all, and is never called. An answer is kept until its nextUpdate, and says how old it is; whoever
+judges by it has it as evidence (`RevocationStatus.answer`), which `read_answer` reads again years later.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import httpx
 from cryptography import x509
@@ -26,7 +28,7 @@ from egovkit.signatures.der import BadDer, require_der
 from egovkit.signatures.keys import Certificate, public_key_of, thumbprint
 from egovkit.signatures.revocation import RevocationStatus
 
-__all__ = ["MAX_REPLY", "OcspClient", "OcspUnusable", "names_responder"]
+__all__ = ["MAX_REPLY", "OcspClient", "OcspSaid", "OcspUnusable", "names_responder", "read_answer"]
 
 QUERY_TYPE, REPLY_TYPE = "application/ocsp-request", "application/ocsp-response"  # RFC 6960, A.1
 MAX_REPLY = 16 * 1024  # an answer with its responder's certificate takes 1.5 KB
@@ -39,6 +41,21 @@ _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 class OcspUnusable(Exception):
     """There is no answer to rely on; the text is the reason, a few plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class OcspSaid:
+    """What a kept answer says, as its bytes have it; nothing about whom to believe. `serial` is the certificate's,
+    lower-case hexadecimal."""
+
+    serial: str
+    revoked: bool
+    this_update: datetime
+    issuer_key_sha256: bytes
+
+    def of(self, issuer: Certificate) -> bool:
+        """Whether it is about a certificate of this authority."""
+        return self.issuer_key_sha256 == _key_hash(issuer)
 
 
 class OcspClient:
@@ -104,6 +121,22 @@ class OcspClient:
         return bytes(got)
 
 
+def read_answer(answer: bytes) -> OcspSaid:
+    """What an answer, DER, says. OcspUnusable for what is not an answer about exactly one certificate."""
+    try:
+        require_der(answer, longest=MAX_REPLY)
+        found = ocsp.load_der_ocsp_response(answer)
+        [one] = found.responses
+        return OcspSaid(
+            serial=format(one.serial_number, "x"),
+            revoked=one.certificate_status is ocsp.OCSPCertStatus.REVOKED,
+            this_update=one.this_update_utc,
+            issuer_key_sha256=one.issuer_key_hash,
+        )
+    except ValueError as error:
+        raise OcspUnusable(f"not an answer: {error}") from None
+
+
 def names_responder(certificate: Certificate) -> bool:
     """Whether its authority offers OCSP for it (RFC 5280, 4.2.2.1)."""
     try:
@@ -127,7 +160,7 @@ def _read(reply: bytes, certificate: Certificate, issuer: Certificate, nonce: by
         if not _repeats(answer, nonce):
             raise OcspUnusable("not to this question (nonce)")
         responder = _responder(answer, issuer)
-        return _status(answer, said[0], responder)
+        return replace(_status(answer, said[0], responder), answer=reply)
     except (ValueError, x509.DuplicateExtension) as error:
         reason = str(error) if isinstance(error, BadDer) else type(error).__name__
         raise OcspUnusable(f"not an answer: {reason}") from None

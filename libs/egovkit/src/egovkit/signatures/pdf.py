@@ -2,7 +2,7 @@
 
     prepare_page   the page with an empty signature field, and the exact bytes to sign: all of it but the hole
     finish_page    puts the official's CMS into the hole, adds a time stamp over his signature (B-T), certificates and
-                   revocation lists (B-LT), and a time stamp over everything (B-LTA)
+                   what НУЦ says of revocation (B-LT), and a time stamp over everything (B-LTA)
     check_pdf      what signatures a PDF has and whether anything was changed after them, as facts
 
 No service holds a person's key, so signing is interrupted: the CMS over `to_sign` is made by the same tools as that
@@ -33,6 +33,8 @@ import httpx
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import Certificate, load_certificate
 from egovkit.signatures.keys import der
+from egovkit.signatures.ocsp import OcspUnusable, read_answer
+from egovkit.signatures.revocation import RevocationStatus
 
 if TYPE_CHECKING:
     from asn1crypto import tsp
@@ -129,14 +131,19 @@ class PdfFacts:
     signatures: tuple[PdfSignature, ...]
 
 
-async def gather_evidence(http: httpx.AsyncClient, nuc_url: str, root: Certificate) -> Evidence:
-    """Asks НУЦ for its issuing authority and what it says of revocation now. EgovError service.unavailable."""
+async def gather_evidence(
+    http: httpx.AsyncClient, nuc_url: str, root: Certificate, judged_by: RevocationStatus | None
+) -> Evidence:
+    """Asks НУЦ for its issuing authority and its lists of now, which the stamps' certificates need. `judged_by`: the
+    word that the official's certificate was judged by (`DocumentFacts.revocation`); an OCSP answer goes into the page
+    as it came. EgovError service.unavailable."""
     issuing = await _ask(http, f"{nuc_url.rstrip('/')}/ca/issuing.cer")
     lists = await revocation_lists(http, nuc_url)
     if issuing is None or not lists:
         raise EgovError("service.unavailable", waiting_for="nuc-mock")
     try:
-        return Evidence(root, (load_certificate(issuing),), lists)
+        answer = None if judged_by is None else judged_by.answer
+        return Evidence(root, (load_certificate(issuing),), lists, () if answer is None else (answer,))
     except ValueError:
         raise EgovError("service.unavailable", waiting_for="nuc-mock") from None
 
@@ -263,7 +270,7 @@ async def _finish(page: PreparedPage, cms: bytes, stamper: TimeStamper, evidence
             in_place=True,
             dss_settings=TimestampDSSContentSettings(include_vri=False, update_before_ts=True),
         )
-    except (PdfError, PathError, ValidationError, SigningError, SignatureValidationError) as error:
+    except (PdfError, PathError, ValidationError, SigningError, SignatureValidationError, OcspUnusable) as error:
         raise EgovError("pdf.not_sealed", reason=str(error)[:200]) from None
     except TimestampRequestError as error:  # a refusal's status and text, or another's nonce
         raise EgovError("stamp.refused", reason=str(error)[:200]) from None
@@ -296,7 +303,7 @@ def _context(evidence: Evidence, at: datetime) -> ValidationContext:
         other_certs=[loaded(one) for one in evidence.authorities],
         moment=at,
         crls=list(evidence.crls),
-        ocsps=list(evidence.ocsps),
+        ocsps=[one for one in evidence.ocsps if read_answer(one)],
         revocation_mode="require",
         allow_fetching=False,
         retroactive_revinfo=True,

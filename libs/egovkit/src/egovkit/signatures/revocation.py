@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ class RevocationStatus:
     revoked_at   since when it is revoked or on hold; None while it is good
     reason       the authority's reason, as RFC 5280 writes it ("keyCompromise", "certificateHold"); None unsaid
     responder    `x5t#S256` of who signed an OCSP answer; None for a list
+    answer       the OCSP answer itself, DER, as evidence; None for a list, which everybody can still ask for
     """
 
     source: Literal["ocsp", "crl"]
@@ -28,6 +30,7 @@ class RevocationStatus:
     produced_at: datetime | None = None
     reason: str | None = None
     responder: str | None = None
+    answer: bytes | None = field(default=None, repr=False)
 
     def speaks(self, at: datetime) -> bool:
         """Whether it may be relied on at `at`."""
@@ -42,7 +45,7 @@ class RevocationStatus:
         return max(at - self.this_update, timedelta(0))
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON; moments in ISO 8601."""
+        """For JSON; moments in ISO 8601, the answer in base64."""
         moments = {
             "this_update": self.this_update,
             "next_update": self.next_update,
@@ -50,7 +53,8 @@ class RevocationStatus:
             "revoked_at": self.revoked_at,
         }
         told = {name: None if one is None else one.isoformat() for name, one in moments.items()}
-        return {"source": self.source, **told, "reason": self.reason, "responder": self.responder}
+        answer = None if self.answer is None else base64.b64encode(self.answer).decode()
+        return {"source": self.source, **told, "reason": self.reason, "responder": self.responder, "answer": answer}
 
 
 def newest(*words: RevocationStatus | None) -> RevocationStatus | None:

@@ -93,6 +93,14 @@ class TestPki:
         )
         return StampAuthority(SigningKey(private, certificate, (self.issuing,)), self.clock)
 
+    def responder(self) -> SigningKey:
+        """A key with a certificate for OCSP answers (RFC 6960, 4.2.2.2)."""
+        private = new_private_key()
+        certificate = self.issuing_authority.issue(
+            system_name("ocsp"), private.public_key(), PROFILES["responder"], self.span(YEARS)
+        )
+        return SigningKey(private, certificate, (self.issuing,))
+
     def person(
         self,
         iin: str,
