@@ -53,8 +53,10 @@ async def test_the_result_is_the_providers_bytes_with_what_the_portal_found_abou
     result = (await citizen.get(f"/v1/cases/{provider.case}/result")).json()
     assert result["kind"] == "result" and base64.b64decode(result["document"]) == provider.notice
     assert result["content"]["text_kk"] == "Есепке қойылды" and result["reasons"] is None
-    assert result["check"]["intact"] is True and result["check"]["certificate"] == provider.official.thumbprint
-    assert result["check"]["bin"] == "999940000040"
+    judged = result["judged"]
+    assert judged["verdict"] == "accepted" and judged["signer"]["certificate"] == provider.official.thumbprint
+    assert judged["signer"]["bin"] == "999940000040" and [one["number"] for one in judged["checks"]] == [*range(4, 12)]
+    assert judged["document"] == result["sha256"] and judged["revocation"]["source"] in ("ocsp", "crl")
 
 
 async def test_the_providers_refusal_ends_the_case_with_process_7(citizen: Any, sent: Any) -> None:

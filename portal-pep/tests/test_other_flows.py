@@ -123,7 +123,7 @@ async def test_a_negative_result_is_shown_as_a_reasoned_refusal_in_both_language
     assert (await citizen.notices())[-1] == "refused"
     result = (await citizen.get(f"/v1/cases/{envelope.subject}/result")).json()
     assert (result["kind"], result["outcome"], result["reasons"]) == ("refusal", "negative", reasons)
-    assert result["signature"] and result["check"]["intact"]
+    assert result["signature"] and result["judged"]["verdict"] == "accepted"
     printed = await citizen.get(f"/v1/cases/{envelope.subject}/result.pdf")
     text = re.sub(r"\s", "", "".join(one.extract_text() for one in PdfReader(io.BytesIO(printed.content)).pages))
     for words in ("Мотивированныйответоботказе", "дәлелдіжауап", "Отказано.", "Бастартылды.", "Доходвышечерты"):

@@ -47,7 +47,7 @@ def facts(**changed: Any) -> ResultFacts:
         "reasons": (),
         "submitted_at": None,
         "issued_at": datetime(2026, 1, 12, 14, 3, tzinfo=HERE),
-        "check": {"subject": "ҮЛГІЛІ ДӘУРЕН", "serial": "4f1c", "certificate": "thumb"},
+        "signer": {"name": "ҮЛГІЛІ ДӘУРЕН", "serial": "4f1c", "certificate": "thumb"},
         "signed_at": datetime(2026, 1, 12, 14, 2, 1, tzinfo=HERE),
     }
     return ResultFacts(**{**made, **changed})
@@ -70,15 +70,15 @@ def test_a_signed_result_tells_who_signed_and_that_the_pdf_is_not_signed() -> No
 def test_an_unsigned_refusal_has_its_reasons_its_basis_and_its_official() -> None:
     letter = {"basis_ru": "процесс 7", "clause": "6 11)", "official": {"name": "ҮЛГІЛІ ДӘУРЕН", "office": "Бөлім"}}
     reasons = [{"code": "documents.incomplete", "text": "Нет копии"}]
-    page = shown(check=None, signed_at=None, content=letter, reasons=reasons)
+    page = shown(signer=None, signed_at=None, content=letter, reasons=reasons)
     assert page.signed is None and page.text is None and page.official == "ҮЛГІЛІ ДӘУРЕН, Бөлім"
     assert page.reasons == ["Нет копии"] and page.basis == {"kk": "6 11): процесс 7", "ru": "6 11): процесс 7"}
 
 
 @pytest.mark.parametrize("content", [None, {}, {"text_kk": 5, "values": [1], "authorised": "x", "official": 1}])
-@pytest.mark.parametrize("check", [None, {"subject": None}])
-def test_a_document_of_another_shape_still_has_its_page(check: Any, content: Any) -> None:
-    page = shown(content=content, number=None, check=check, signed_at=None)
+@pytest.mark.parametrize("signer", [None, {}, {"name": None}])
+def test_a_document_of_another_shape_still_has_its_page(signer: Any, content: Any) -> None:
+    page = shown(content=content, number=None, signer=signer, signed_at=None)
     assert page.values == {} and page.official is None and page.service == {"kk": "Қызмет", "ru": "Услуга"}
 
 

@@ -17,6 +17,7 @@ from egovkit.journal import read_rows
 from egovkit.messages import MessageRegister
 from egovkit.signatures.authority import Span
 from egovkit.testing.journal import BODIES
+from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.flow import OrderAccepted, TrailStep, judge_order
 from egovorigin.testing import PDF
 from portal_pep.tables import kit
@@ -73,6 +74,30 @@ async def test_a_sent_application_is_an_envelope_that_the_law_and_the_contract_a
     steps = [TrailStep(one["step"], one["outcome"], world.clock.now()) for one in envelope.data["trail"]]
     assert trail_of(envelope) == [("P1", "done"), ("C1", "ok"), ("P3", "done"), ("C2", "ok")]
     assert isinstance(judge_order(channel, None, envelope.type, envelope.step, steps), OrderAccepted)
+
+
+async def test_what_was_known_of_the_signature_is_kept_and_never_found_out_again(world: Any, citizen: Any) -> None:
+    case = await citizen.open()
+    assert (await citizen.page(case))["judged"] is None
+    document = await citizen.prepared(case)
+    await citizen.submit(case, citizen.sign(document))
+    told = (await citizen.page(case))["judged"]
+    assert told["verdict"] == "accepted" and told["document"] == hashlib.sha256(document).hexdigest()
+    assert told["signer"]["certificate"] == citizen.key.thumbprint and told["revocation"]["source"] == "crl"
+    assert [(one["number"], one["code"]) for one in told["checks"]] == [(number, None) for number in range(4, 12)]
+    (sent,) = [one for one in await journal(world, case) if one["kind"] == "envelope"]
+    await world.revoke(citizen.key, since=world.clock.now() - timedelta(days=1))
+    assert (await citizen.page(case))["judged"] == told
+    assert verdict_of(sent["judged"]) == SignatureVerdict.model_validate(told)
+
+
+async def test_a_signature_that_changes_nothing_stands_with_its_facts_in_the_journal(world: Any, citizen: Any) -> None:
+    case = await citizen.open()
+    await citizen.prepared(case)
+    assert (await citizen.submit(case, citizen.sign(b"other bytes"))).status_code == 422
+    (refusal,) = [one for one in await journal(world, case) if one["kind"] == "refusal"]
+    assert refusal["judged"]["verdict"] == refusal["code"] == "signature.of_other_data"
+    assert (await citizen.page(case))["judged"] is None
 
 
 async def test_the_envelope_expires_when_the_limit_of_signing_and_sending_ends(world: Any, citizen: Any) -> None:

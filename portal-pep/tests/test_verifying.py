@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -117,19 +118,24 @@ async def test_codes_tell_who_signed_what_and_whether_it_stands(world: Any, sent
     assert (signer["then"]["good"], signer["now"]["good"], signer["stamped"]) == (True, True, False)
 
 
-async def test_a_certificate_revoked_later_is_told_and_does_not_undo_the_result(world: Any, sent: Any) -> None:
-    """The very signature the portal received: it was good then."""
+async def test_a_certificate_revoked_later_is_told_and_does_not_undo_the_result(
+    world: Any, citizen: Any, sent: Any
+) -> None:
+    """The very signature the portal received: it was good as far as anybody knew then, and that is what was kept."""
     provider = await issued(sent)
     at = world.clock.now()
     async with world.app.state.portal.db.read() as conn:
         stored = await files.result_of(conn, provider.case)
     assert stored is not None and stored.signature is not None
-    signature = stored.signature
+    signature, result = stored.signature, f"/v1/cases/{provider.case}/result"
+    told = (await citizen.get(result)).json()["judged"]
     await world.clock.advance(60)
-    await world.revoke(provider.official)
+    await world.revoke(provider.official, since=at - timedelta(hours=1))  # as the key's owner may say afterwards
     texts = encode(pack(Carried(provider.notice, signature, NUMBER), at), NUMBER, at)
     (signer,) = (await ask(world, "codes", codes=texts)).json()["signers"]
-    assert signer["then"]["good"] and signer["now"]["problem"] == "certificate.revoked"
+    assert signer["then"] == {"at": told["judged_at"], "good": True, "problem": None}
+    assert signer["now"]["problem"] == "certificate.revoked"
+    assert (await citizen.get(result)).json()["judged"] == told and told["verdict"] == "accepted"
     anew = codes(world, provider.notice, provider.official)
     assert await refused(world, "codes", codes=anew) == (403, "certificate.revoked")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import pytest
 
 from egovkit import merkle
 from egovkit.clock import HandClock
+from egovkit.envelope import Envelope
 from egovkit.journal import GENESIS, JournalEntry, JournalRow, KnownHead, chain
 from egovkit.journal_stamps import JournalStamp, root_of
 from egovkit.signatures.keys import SigningKey, der
@@ -23,10 +25,15 @@ from egovkit.testing.pki import TestPki
 from egovkit.testing.signing import OcspAnswer
 from sandbox.asice import manifest, packed
 from sandbox.case_evidence import ask_nuc
-from sandbox.case_files import CaseMaterial, Trusted, case_files
+from sandbox.case_files import CaseMaterial, Passed, Trusted, case_files
 from sandbox.case_index import indexes
 from sandbox.journal_verdict import MEANINGS, Verdict, Wanted, told, verify
 from sandbox.journals import JournalCopy
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
 
 START = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
 WRITER = "portal-pep/1"
@@ -113,6 +120,60 @@ def test_the_proof_in_the_files_leads_from_the_row_to_the_root() -> None:
         assert merkle.leads_to(bytes.fromhex(row.hash), tuple(way)).hex() == batch.root  # type: ignore[arg-type]
     assert files["rows.txt"].decode().count("portal-pep_1-000001-000006") == 3
     assert not any("000002" in name for name in files), "another case's rows stay at home"
+
+
+def test_the_index_has_a_line_for_every_signature_that_was_judged() -> None:
+    """The applicant's and a co-signer's of one row; a row without its body says nothing of any."""
+    kept = {
+        "signer": {"name": "СЫНАҚОВА ӘСЕЛ", "serial": "4f1c"},
+        "verdict": "accepted",
+        "revocation": {"source": "ocsp", "this_update": "2026-01-15T04:00:00+00:00"},
+    }
+    other = {
+        "signer": {"name": "СЫНАҚОВ БАУЫРЖАН", "serial": "5a"},
+        "verdict": "certificate.revoked",
+        "revocation": None,
+    }
+    body = {"action": "signed", "judged": kept, "co_signatures": [{"role": "spouse", "judged": other}]}
+    row = chain(JournalEntry("admin", START, "odd", body), WRITER, 1, GENESIS)
+    purged = replace(row, position=2, body=None)
+    case = CaseMaterial("odd", (), [row, purged], (), {}, (), Trusted(b"r", (), {}))
+    said = indexes(case, verdict([row], Wanted(case="odd")))
+    english = [line.strip() for line in said["INDEX.en.txt"].decode().splitlines()]
+    at = english.index("2026-01-15 04:00:00  portal-pep_1-000001  signed")
+    assert english[at + 1 : at + 3] == [
+        "signature judged: СЫНАҚОВА ӘСЕЛ, accepted, certificate 4f1c, revocation: ocsp, 2026-01-15T04:00:00+00:00",
+        "signature judged: СЫНАҚОВ БАУЫРЖАН, certificate.revoked, certificate 5a, revocation: no word",
+    ]
+    assert said["INDEX.ru.txt"].decode().count("проверена подпись") == 2
+    assert said["INDEX.kk.txt"].decode().count("қолтаңба тексерілді") == 2
+
+
+def test_every_signature_of_an_application_lies_beside_its_document() -> None:
+    applicants, spouses, document = b"applicant's", b"spouse's", b"{}"
+    signed = {"document": b64(document), "signature": b64(applicants)}
+    other = {"role": "spouse", "iin": "991231600022", "signature": b64(spouses)}
+    envelope = Envelope(
+        id="0198f000-0000-7000-8000-000000000001",
+        source="portal-pep",
+        type="kz.egov.case.submitted.v1",
+        subject="0198f000-0000-7000-8000-000000000002",
+        time=START,
+        dataschema="urn:egov:schema:case.submitted.v1",
+        recipient="provider-arm",
+        regulation="semey-minor-property-certificate",
+        channel="portal",
+        step="P5",
+        region="semey",
+        caseseq=1,
+        data={**signed, "co_signatures": [other]},
+    )
+    passed = Passed(envelope.id, envelope.type, START, envelope.encode(), "no.signature", ())
+    files = case_files(CaseMaterial(envelope.subject, [passed], (), (), {}, (), Trusted(b"r", (), {})))
+    assert files["documents.txt"].decode().split() == ["01-case.submitted", "01-case.submitted-spouse"]
+    assert files["documents/01-case.submitted.p7s"] == applicants
+    assert files["documents/01-case.submitted-spouse.p7s"] == spouses
+    assert files["documents/01-case.submitted-spouse.bin"] == document
 
 
 def test_the_container_begins_with_its_type_and_lists_every_file() -> None:

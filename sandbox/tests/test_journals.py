@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import MetaData, text
 
+from egovgateway.sealing import sealed
 from egovkit.db import Database, journal_tables
 from egovkit.journal import GENESIS, Journal, JournalEntry, JournalRow, KnownHead, chain
+from egovkit.testing.journal import BODIES
 from sandbox.journal_verdict import verify
-from sandbox.journals import JournalCopy, read_copy, receipt_head, tokens, trail_heads
+from sandbox.journals import JournalCopy, envelope_in, read_copy, receipt_head, tokens, trail_heads
 from sandbox.places import Place
 
 START = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
@@ -174,3 +176,11 @@ async def test_a_database_that_is_not_there_is_an_empty_journal_and_is_not_made(
     copy = await read_copy("gateway-shep", Place(f"sqlite+aiosqlite:///{tmp_path}/none.sqlite3"))
     assert copy.rows == ()
     assert not os.listdir(tmp_path)
+
+
+def test_an_envelope_that_cannot_be_opened_witnesses_nothing_and_stops_nothing() -> None:
+    row = {"source": "portal-pep", "id": "x", "sha256": "ab", "raw": b'{"data":{}}'}
+    kept = sealed(row, BODIES)
+    assert envelope_in(kept, BODIES) == envelope_in(row, None) == b'{"data":{}}'
+    for unreadable in (envelope_in({**kept, "id": "y"}, BODIES), envelope_in(kept, None)):
+        assert unreadable == b""

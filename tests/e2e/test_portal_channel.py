@@ -61,6 +61,32 @@ async def test_the_citizen_holds_the_result_the_official_signed(world: Deploymen
     assert "event: completed\n" in stream.text
 
 
+async def test_both_spouses_sign_and_the_provider_has_both_signatures(world: Deployment) -> None:
+    """Semey, minors' property, annex 3: each in his own account, over the same bytes; sent when both have signed."""
+    applicant, spouse = await settled(world), await settled(world)
+    case = await applicant.choose("semey-minor-property-certificate")
+    await applicant.call("PUT", f"/v1/cases/{case}/co-signers/spouse", json={"iin": spouse.iin})
+    sent = await applicant.submit(case, await applicant.prepare(case))
+    assert (sent["status"], sent["envelope"]) == ("co_signing", None)
+    [asked] = (await spouse.call("GET", "/v1/co-signatures"))["items"]
+    shown = await spouse.call("GET", f"/v1/co-signatures/{asked['case']}")
+    own = {"signature": await spouse.sign(base64.b64decode(shown["document"]))}
+    foreign = {"signature": await applicant.sign(base64.b64decode(shown["document"]))}
+    refused = await spouse.send("POST", f"/v1/co-signatures/{case}/sign", json=foreign)
+    problem(refused, "certificate.of_another_person")
+    signed = await spouse.call("POST", f"/v1/co-signatures/{case}/sign", json=own)
+    assert (signed["state"], signed["status"], signed["judged"]["revocation"]["source"]) == (
+        "signed", "submitted", "ocsp",
+    )  # fmt: skip
+    await applicant.until(case, "registered")
+    official = await world.official(region="semey")
+    await official.take(case)
+    seen = await official.call("GET", f"/v1/cases/{case}")
+    [other] = seen["co_signers"]
+    assert seen["verified"] and other["verified"] and other["iin"] == spouse.iin
+    assert other["signature"] == own["signature"] and other["judged"]["document"] == seen["judged"]["document"]
+
+
 async def test_the_reasons_of_a_refusal_reach_the_citizen_word_for_word(world: Deployment) -> None:
     citizen = await settled(world)
     case = await citizen.apply(REFUSED.regulation, REFUSED.form, REFUSED.attachments)

@@ -112,8 +112,11 @@ def test_the_page_verifies_a_case(files: Files, tmp_path: Path) -> None:
     assert done.returncode == 0 and done.stdout.endswith("everything holds\n"), done.stdout + done.stderr
     assert files.case in done.stdout and "case.submitted" in done.stdout and "not stamped yet" not in done.stdout
     with zipfile.ZipFile(files.before) as archive:
-        names = archive.namelist()
-    for kind in ("envelopes/", "documents/", "rows/", "stamps/", "signatures/envelope-", "signatures/receipt-"):
+        names, said = archive.namelist(), archive.read("INDEX.ru.txt").decode()
+    assert said.count("проверена подпись") >= 4  # of application and result, by the portal and by the provider
+    assert ": good" in done.stdout and "(OCSP, UTC)" in said
+    kinds = ("envelopes/", "documents/", "rows/", "stamps/", "signatures/envelope-", "signatures/receipt-")
+    for kind in kinds:
         assert any(name.startswith(kind) for name in names), kind
 
 

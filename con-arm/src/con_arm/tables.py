@@ -124,6 +124,7 @@ hand_overs = Table(
     Column("prepared_at", UtcDateTime, nullable=False),
     Column("signature", LargeBinary),
     Column("handed_over_at", UtcDateTime),
+    Column("judged", JSON(none_as_null=True)),  # what was known of that signature when it was judged
 )
 
 receipts = Table(

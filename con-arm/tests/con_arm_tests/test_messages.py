@@ -45,8 +45,9 @@ async def test_the_result_is_the_providers_bytes_with_what_was_found_about_the_s
     await provider.say("case.completed", 2)
     result = (await operator.get(f"/v1/cases/{provider.case}/result")).json()
     assert result["kind"] == "result" and base64.b64decode(result["document"]) == NOTICE
-    assert result["content"]["text_kk"] == "Есепке қойылды" and result["check"]["intact"] is True
-    assert result["check"]["certificate"] == provider.official.thumbprint
+    assert result["content"]["text_kk"] == "Есепке қойылды" and result["judged"]["verdict"] == "accepted"
+    assert result["judged"]["signer"]["certificate"] == provider.official.thumbprint
+    assert result["judged"]["document"] == result["sha256"] and len(result["judged"]["checks"]) == 8
 
 
 async def test_the_providers_refusal_ends_the_case_and_may_be_printed(operator: Any, sent: Any) -> None:

@@ -14,6 +14,7 @@ from egovkit.contracts import read_once
 from egovkit.errors import EgovError
 from egovkit.messages import MessageRegister
 from egovkit.signatures.authority import Span
+from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.flow import CaseProgress, OrderAccepted, TrailStep, judge_order
 from egovorigin.testing import PDF
 
@@ -64,6 +65,22 @@ async def test_a_sent_application_is_an_envelope_that_the_law_and_the_contract_a
     judged = judge_order(channel, CaseProgress("P3"), envelope.type, envelope.step, trail)
     assert isinstance(judged, OrderAccepted)
     assert world.store.kept == {scan["sha256"]: (case, "provider-arm", PDF)}
+
+
+async def test_what_was_known_of_the_operators_signature_is_kept_and_never_found_out_again(
+    world: Any, operator: Any
+) -> None:
+    case = await operator.checked(world.iin())
+    document = await operator.prepared(case)
+    await operator.submit(case, operator.sign(document))
+    told = (await operator.page(case))["judged"]
+    assert told["verdict"] == "accepted" and told["document"] == hashlib.sha256(document).hexdigest()
+    assert told["signer"]["certificate"] == operator.key.thumbprint and told["signer"]["bin"]
+    (sent,) = [one for one in await world.journal(case) if one["kind"] == "envelope" and "judged" in one]
+    await world.revoke(operator.key)
+    page = await operator.page(case)
+    assert page["judged"] == told and page["hand_over_judged"] is None
+    assert verdict_of(sent["judged"]) == SignatureVerdict.model_validate(told)
 
 
 async def test_signing_is_measured_from_the_registers_answer_and_sending_from_the_signature(

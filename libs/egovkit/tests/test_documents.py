@@ -1,5 +1,6 @@
 """The one way to verify a person's signature: what is remembered, what is asked, who else signs, what bombs do."""
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Callable
@@ -16,11 +17,12 @@ from egovkit.signatures.authority import PROFILES, Span, Usage, system_name
 from egovkit.signatures.cms import MAX_CMS, sign_cms, stamp_cms
 from egovkit.signatures.der import BadDer, require_der
 from egovkit.signatures.documents import OF_A_SIGNATURE, DocumentSignatures
-from egovkit.signatures.keys import SigningKey, der, new_private_key, read_key_file
+from egovkit.signatures.keys import SigningKey, der, new_private_key, read_key_file, thumbprint
 from egovkit.signatures.ocsp import REST_S, OcspClient, OcspUnusable
 from egovkit.signatures.stamps import check_token
 from egovkit.testing.pki import TestPki
 from egovkit.testing.signing import LittleStamps, OcspAnswer
+from egovkit.verdict import verdict_of
 
 NOW = datetime(2026, 1, 15, 4, tzinfo=UTC)
 IIN, SPOUSE, STRANGER = "991231600012", "991231600022", "991231600032"
@@ -176,9 +178,28 @@ async def test_the_checks_are_numbered_and_the_facts_fit_into_json(nuc: Authorit
     assert [one.number for one in facts.checks] == list(range(4, 12))
     told = json.loads(json.dumps(facts.as_data()))
     assert told["verdict"] == "certificate.of_another_person" and told["checks"][-1]["code"] == told["verdict"]
-    assert IIN not in json.dumps(told)
+    assert IIN not in json.dumps(told) and SPOUSE not in json.dumps(told)
     with pytest.raises(AttributeError):
         facts.ocsp = "changed"  # type: ignore[misc]
+
+
+async def test_the_facts_are_what_apis_show_word_for_word(nuc: Authority) -> None:
+    """By OCSP with a stamp, and by the list without one: `SignatureVerdict` knows every field and adds none."""
+    stamped = await nuc.signatures.verify(DATA, await stamp_cms(nuc.signed(), nuc.stamps()), NOW, IIN)
+    broken = await DocumentSignatures(nuc.trust).verify(b"x", nuc.signed(), NOW, IIN)
+    for facts in (stamped, broken):
+        told = json.loads(json.dumps(facts.as_data()))
+        shown = verdict_of(told)
+        assert shown is not None
+        again = json.loads(shown.model_dump_json().replace('Z"', '+00:00"'))
+        assert again == told
+    told = stamped.as_data()
+    assert told["document"] == hashlib.sha256(DATA).hexdigest() and told["stamp"]["moment"] == NOW.isoformat()
+    assert told["signer"]["certificate"] == nuc.person.thumbprint and told["signer"]["bin"] is None
+    assert told["root"] == thumbprint(nuc.pki.root) == told["chain"][-1]
+    assert told["revocation"]["source"] == "ocsp" and told["revocation"]["this_update"] == NOW.isoformat()
+    assert [one["code"] for one in broken.as_data()["checks"]][:2] == [None, "signature.of_other_data"]
+    assert verdict_of(None) is None
 
 
 async def test_a_stamp_proves_the_moment_for_a_revocation_that_came_later(nuc: Authority) -> None:

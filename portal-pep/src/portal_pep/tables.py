@@ -58,6 +58,22 @@ origin = origin_tables(
     Index("cases_by_number", "number"),  # whoever verifies a document knows no account
 )
 
+co_signatures = Table(
+    "co_signatures",  # of those whom the applicant named to sign with him
+    metadata,
+    Column("case_id", ID, nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("iin", String(12), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("asked_at", UtcDateTime),  # when the applicant had signed; NULL: not yet
+    Column("answered_at", UtcDateTime),
+    Column("signature", LargeBinary),
+    Column("judged", JSON(none_as_null=True)),  # what was known of it when it was judged
+    Column("reason", Text),  # of who declined
+    PrimaryKeyConstraint("case_id", "role", name="co_signatures_pk"),
+    Index("co_signatures_iin", "iin", "case_id"),
+)
+
 notifications = Table(
     "notifications",
     metadata,

@@ -21,7 +21,7 @@ from sandbox.case_index import indexes
 from sandbox.composition import NUC, Home
 from sandbox.evidence import NOT_READ, UNREADABLE, databases, token_check
 from sandbox.journal_verdict import Verdict, Wanted, verify
-from sandbox.journals import JournalCopy, read_all, tokens
+from sandbox.journals import JournalCopy, envelope_in, read_all, tokens
 from sandbox.places import Place
 
 if TYPE_CHECKING:
@@ -147,15 +147,13 @@ def material_of(case: str, copies: Sequence[JournalCopy], passed: Sequence[Passe
 
 async def envelopes(places: Mapping[str, Place], case: str) -> list[Passed]:
     """The case's envelopes as the gateways have them, with every receipt that anybody kept, in order of arrival."""
-    from egovgateway.sealing import opened
-
     found: dict[str, Passed] = {}
     kept: dict[str, list[str]] = {}
     for place in places.values():
         bodies = place.bodies()
         for row in await _rows(place, case):
             kept.setdefault(row.id, []).extend(tokens(row.receipts))
-            raw = opened(row._mapping, bodies) if row.raw else b""  # inboxes keep none
+            raw = envelope_in(row._mapping, bodies) if row.raw else b""  # inboxes keep none
             old = found.get(row.id)
             received = _moment(row.received)
             better = old is None or (raw and not old.raw)

@@ -156,6 +156,12 @@ def _add_document(made: _Files, name: str, raw: bytes) -> None:
         document, signature = (base64.b64decode(data[part], validate=True) for part in ("document", "signature"))
     except (EgovError, KeyError, ValueError, TypeError):
         return
+    _keep_signed(made, name, document, signature)
+    for one in data.get("co_signatures", ()):  # the gateways have checked its form
+        _keep_signed(made, f"{name}-{one['role']}", document, base64.b64decode(one["signature"]))
+
+
+def _keep_signed(made: _Files, name: str, document: bytes, signature: bytes) -> None:
     made.files[f"documents/{name}.bin"] = document
     made.files[f"documents/{name}.p7s"] = signature
     made.line("documents", name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from typing import Any
 
 from egovkit.journal import JournalRow
-from sandbox.case_files import CaseMaterial, answers_in, row_name, short
+from sandbox.case_files import CaseMaterial, answers_in, row_name, short, verdicts_in
 from sandbox.journal_verdict import Verdict
 
 __all__ = ["indexes"]
@@ -23,6 +24,8 @@ class Words:
     about: str
     happened: str
     removed: str
+    judged: str  # a signature that was judged in this row
+    unknown: str  # no word on revocation
     envelopes: str
     rows: str
     stamped: str
@@ -43,6 +46,8 @@ WORDS: Mapping[str, Words] = {
         "келген адам тексере алады.",
         happened="Не болды (UTC бойынша; Астана уақыты 5 сағат ілгері)",
         removed="мазмұны сақтау мерзімі өткен соң жойылған, дәлелі сақталды",
+        judged="қолтаңба тексерілді: {name}, {verdict}, сертификат {serial}, қайтарып алу: {revocation}",
+        unknown="мәлімет жоқ",
         envelopes="хабарлама",
         rows="журнал жазбасы",
         stamped="уақыт белгісімен бекітілген",
@@ -64,6 +69,8 @@ WORDS: Mapping[str, Words] = {
         "заявления на государственную услугу. Проверить его может каждый: нужны только openssl, unzip и sha256sum.",
         happened="Что произошло (UTC; в Астане на 5 часов больше)",
         removed="содержание удалено по истечении срока хранения, доказательство сохранено",
+        judged="проверена подпись: {name}, {verdict}, сертификат {serial}, отзыв: {revocation}",
+        unknown="сведений нет",
         envelopes="сообщений",
         rows="записей журналов",
         stamped="закреплено меткой времени",
@@ -84,6 +91,8 @@ WORDS: Mapping[str, Words] = {
         "for a public service. Anybody can verify it: openssl, unzip and sha256sum are enough.",
         happened="What happened (UTC; Astana is 5 hours ahead)",
         removed="content removed when its time was over, proof kept",
+        judged="signature judged: {name}, {verdict}, certificate {serial}, revocation: {revocation}",
+        unknown="no word",
         envelopes="messages",
         rows="journal rows",
         stamped="fixed by a time stamp",
@@ -114,7 +123,8 @@ def _index(words: Words, material: CaseMaterial, verdict: Verdict) -> str:
     )
     lines.append(words.broken.format(count=count) if count else words.sound)
     lines += ["", f"{words.happened}:", ""]
-    lines += [f"  {_line(words, row)}" for row in material.rows]
+    for row in material.rows:
+        lines += [f"  {_line(words, row)}", *(f"      {_judged(words, one)}" for one in verdicts_in(row))]
     if told := [_answer(words, one) for one in answers_in(material.rows)]:
         lines += ["", f"{words.answers}:", "", *told]
     lines += ["", words.folders, "", words.check.format(how_to=HOW_TO), ""]
@@ -129,6 +139,12 @@ def _answer(words: Words, answer: bytes) -> str:
     except OcspUnusable as unusable:
         return f"  {unusable}"
     return f"  {said.this_update:%Y-%m-%d %H:%M:%S}  {said.serial}: {words.revoked if said.revoked else words.good}"
+
+
+def _judged(words: Words, judged: Mapping[str, Any]) -> str:
+    signer, word = judged["signer"], judged["revocation"]
+    said = words.unknown if word is None else f"{word['source']}, {word['this_update']}"
+    return words.judged.format(name=signer["name"], verdict=judged["verdict"], serial=signer["serial"], revocation=said)
 
 
 def _line(words: Words, row: JournalRow) -> str:

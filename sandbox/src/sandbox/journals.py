@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from egovkit.journal import SIGNATURE_TYP, JournalRow, KnownHead, SignatureCheck, signature_check
 
 if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from egovgateway.sealing import Stored
     from egovkit.journal_bodies import Bodies
     from egovkit.journal_stamps import JournalStamp
     from sandbox.places import Place
@@ -151,12 +151,13 @@ async def witnessed(conn: AsyncConnection, code: str, names: set[str], bodies: B
         taken = text("SELECT source, id, sha256, raw, receipts FROM envelopes WHERE state <> 'refused'")
         for one in (await conn.execute(taken)).mappings():
             found += [receipt_head(token, f"{code}, receipt of {one['id']}") for token in tokens(one["receipts"])]
-            found += trail_heads(_envelope(one, bodies), f"{code}, trail of {one['id']}")
+            found += trail_heads(envelope_in(one, bodies), f"{code}, trail of {one['id']}")
     return [head for head in found if head is not None]
 
 
-def _envelope(row: RowMapping, bodies: Bodies | None) -> bytes:
-    """Its bytes; nothing where they do not open: then there is one witness less."""
+def envelope_in(row: Stored, bodies: Bodies | None) -> bytes:
+    """The bytes of a gateway's row; nothing where they were purged, spoiled, or no key is there for them: whatever else
+    proves them is read without them."""
     from egovgateway.sealing import opened
     from egovkit.errors import EgovError
     from egovkit.journal_bodies import BodiesSealed

@@ -80,6 +80,8 @@ async def test_the_hand_over_ends_the_case_and_its_record_is_kept(arm: Arm) -> N
     await deliver(arm, told)
     body = await shown(official, case)
     assert (body["state"], body["version"], body["changed_by"]) == ("handed_over", 5, None)
+    judged = body["handed_over"].pop("judged")
+    assert judged["verdict"] == "accepted" and judged["signer"]["bin"] == arm.centre_bin
     assert body["handed_over"] == {
         "at": "2026-01-15T04:00:30Z",
         "capacity": "applicant",

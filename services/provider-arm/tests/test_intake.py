@@ -15,6 +15,7 @@ from egovkit.envelope import Envelope
 from egovkit.journal import read_heads, read_rows, verify_rows
 from egovkit.signatures.cms import sign_cms
 from egovkit.testing.journal import BODIES
+from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.identifiers import synthetic_iin
 from provider_arm.handlers import HANDLERS
 from provider_arm.store import cases
@@ -71,6 +72,38 @@ async def test_registration_is_a_step_of_our_own_journal_with_the_acts_limit(arm
     assert (facts["state_before"], facts["state_after"]) == ("submitted", "registered")
     assert (facts["limit_s"], facts["used_s"]) == (60.0, 20.0)
     assert row.signature is not None
+
+
+async def test_what_was_known_of_a_signature_is_kept_journalled_and_never_found_out_again(arm: Arm) -> None:
+    key = arm.pki.person(arm.applicant)
+    envelope = arm.submission(arm.application(key=key), key)
+    await arm.deliver(arm.wire(envelope))
+    official = await arm.appoint("executor")
+    told = (await official.get(f"/v1/cases/{envelope.subject}")).json()["judged"]
+    assert told["verdict"] == "accepted" and told["signer"]["certificate"] == key.thumbprint
+    assert [(one["number"], one["code"]) for one in told["checks"]] == [(number, None) for number in range(4, 12)]
+    arm.pki.revoke(key.certificate, arm.clock.now() - timedelta(days=1))
+    await arm.app.state.node.trust_source.refresh(force=True)
+    assert (await official.get(f"/v1/cases/{envelope.subject}")).json()["judged"] == told
+    async with arm.ws.db.read() as conn:
+        [row] = await read_rows(conn, kit.journal, bodies=BODIES, case_id=envelope.subject)
+    assert verdict_of(row.facts["judged"]) == SignatureVerdict.model_validate(told)
+
+
+async def test_a_signature_that_is_not_believed_is_shown_with_the_check_that_failed(arm: Arm) -> None:
+    bad = arm.pki.person(arm.applicant)
+    arm.pki.revoke(bad.certificate)
+    await arm.app.state.node.trust_source.refresh(force=True)
+    refused = arm.submission(arm.application(key=bad), bad)
+    unreadable = replace(refused, id=arm.ids.new(), subject=arm.ids.new())
+    unreadable = replace(unreadable, data={**unreadable.data, "signature": "MAA="})
+    assert await refused_at_registration(arm, refused) == ["certificate.revoked"]
+    await arm.deliver(arm.wire(unreadable))
+    official = await arm.appoint("executor")
+    judged = (await official.get(f"/v1/cases/{refused.subject}")).json()["judged"]
+    failed = [(one["number"], one["code"]) for one in judged["checks"] if one["code"]]
+    assert judged["verdict"] == "certificate.revoked" and failed == [(9, "certificate.revoked")]
+    assert (await official.get(f"/v1/cases/{unreadable.subject}")).json()["judged"] is None
 
 
 async def test_the_journal_holds_after_a_day_of_work(arm: Arm) -> None:

@@ -188,6 +188,8 @@ async def test_a_certificate_that_fails_after_signing_ends_the_case_with_process
     assert refused.json()["clause"] == "6 8)"
     shown = await official.own(case)
     assert (shown["state"], shown["number"]) == ("signature_refused", None)
+    failed = [one["code"] for one in shown["judged"]["checks"] if one["code"]]
+    assert shown["judged"]["verdict"] == code == failed[0]
     assert "ЭЦП" in shown["message"]["ru"] and "ЭЦҚ" in shown["message"]["kk"]
     assert await judged(arm, 1) == [("steps.reported", "signature_refused")]
     [told] = await arm.outgoing(1)

@@ -20,6 +20,7 @@ from con_arm.store.cases import Case, Wanted
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
+from egovkit.verdict import SignatureVerdict, verdict_of
 from egovorigin.api import (
     PAGE,
     Cursor,
@@ -131,7 +132,7 @@ class History(Shown):
 
 class ResultShown(Shown):
     """`kind` is what it is to the consumer: a negative result is a refusal, signed; a refusal letter carries neither
-    signature nor outcome. `check` is what was found about the signature when the result came."""
+    signature nor outcome. `judged` is what was found about the signature when the result came."""
 
     kind: str
     outcome: str | None
@@ -144,7 +145,7 @@ class ResultShown(Shown):
     reasons: list[dict[str, Any]] | None
     issued_at: datetime
     received_at: datetime
-    check: dict[str, Any] | None
+    judged: SignatureVerdict | None
 
 
 @router.post("", status_code=201, response_model=CaseShown)
@@ -311,5 +312,5 @@ async def result(centre: TheCentre, identity: AtCounter, case_id: str) -> Result
         reasons=found.reasons,
         issued_at=found.issued_at,
         received_at=found.received_at,
-        check=found.check,
+        judged=verdict_of(found.judged),
     )

@@ -13,6 +13,7 @@ from con_arm.domain.steps import refusal_is_handed_over
 from con_arm.service.couriers import CourierSeen
 from con_arm.service.reading import CasePage, QuerySeen, StepSeen
 from con_arm.store.cases import Case
+from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
 from egovorigin.api import Shown, Text
@@ -159,6 +160,8 @@ class CaseShown(CaseLine):
     accepted_at: datetime | None
     envelope: str | None
     receipt: str | None
+    judged: SignatureVerdict | None  # what was found about the operator's signature when it was judged
+    hand_over_judged: SignatureVerdict | None  # the same of his signature over the record of the hand-over
     problem: dict[str, Any] | None
     progress: list[ProgressShown]
     limits: list[LimitUsed]  # the acts' limits, as far as their use was seen or told
@@ -197,6 +200,8 @@ def case_shown(page: CasePage) -> CaseShown:
         accepted_at=case.accepted_at,
         envelope=case.envelope_id,
         receipt=case.receipt,
+        judged=verdict_of(case.judged),
+        hand_over_judged=verdict_of(None if page.hand_over is None else page.hand_over.judged),
         problem=case.problem,
         progress=[_progress(step) for step in page.steps],
         limits=list(page.limits),

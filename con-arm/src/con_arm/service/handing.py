@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -94,20 +94,21 @@ async def hand_over(centre: Centre, operator: Operator, case_id: str, signature:
         draft = await files.hand_over_of(conn, case_id)
     if draft is None:
         raise EgovError("hand_over.not_prepared")
-    await check_signature(centre, operator, case, flow.hand_over, (draft.document, signature, draft.certificate))
+    signed = (draft.document, signature, draft.certificate)
+    judged = await check_signature(centre, operator, case, flow.hand_over, signed)
     async with centre.db.begin() as conn:
         current = await visible(conn, operator, case_id, lock=True)
         if await files.hand_over_of(conn, case_id) != draft:
             raise EgovError("case.changed_meanwhile")
-        sent = await _send(conn, centre, current, draft, signature)
+        sent = await _send(conn, centre, current, replace(draft, signature=signature, judged=judged))
         await keep(conn, sent)
     return sent
 
 
-async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Sent:
+async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver) -> Sent:
     _, flow = centre.regulation(case.regulation, case.regulation_version)
     state, now = _require_waiting(case, flow), centre.clock.now()
-    envelope = await _enclose(conn, centre, case, draft, signature)
+    envelope = await _enclose(conn, centre, case, draft)
     body = {
         **step_facts(centre, case, flow, flow.hand_over),
         "state_before": case.state.value,
@@ -115,11 +116,11 @@ async def _send(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOv
         "by": draft.operator_id,
         **_measured(centre, flow, draft, now),
         "outcome": "done",
+        "judged": draft.judged,
         **envelope_facts(envelope),
     }
     await note(conn, centre, "envelope", case, body)
-    signed = {name: getattr(draft, name) for name in HandOver.__slots__}
-    await files.put_hand_over(conn, HandOver(**{**signed, "signature": signature, "handed_over_at": now}))
+    await files.put_hand_over(conn, replace(draft, handed_over_at=now))
     changed = await store.change_case(
         conn, case, now, state=state, step=flow.hand_over.label, envelope_id=envelope.id, problem=None
     )
@@ -139,7 +140,7 @@ def _measured(centre: Centre, flow: CentreFlow, draft: HandOver, now: datetime) 
     return {"limit_s": spent.limit_s, "used_s": spent.used_s}
 
 
-async def _enclose(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver, signature: bytes) -> Envelope:
+async def _enclose(conn: AsyncConnection, centre: Centre, case: Case, draft: HandOver) -> Envelope:
     _, flow = centre.regulation(case.regulation, case.regulation_version)
     told = Draft(
         type=message_type("case.handed_over"),
@@ -154,7 +155,7 @@ async def _enclose(conn: AsyncConnection, centre: Centre, case: Case, draft: Han
             "handed_over_at": stamp(centre.clock.now()),
             "received_by": {"capacity": draft.capacity, "iin": draft.iin},
             "document": base64.b64encode(draft.document).decode(),
-            "signature": base64.b64encode(signature).decode(),
+            "signature": base64.b64encode(draft.signature or b"").decode(),
             "version": case.owner_version,
             "trail": [],
         },

@@ -18,7 +18,7 @@ from con_arm.service.parts import Centre
 from con_arm.service.queries import seen_state
 from con_arm.store import queries
 from con_arm.store.cases import Case, Wanted, cases
-from con_arm.store.files import files
+from con_arm.store.files import HandOver, files
 from con_arm.store.queries import Query, Read
 from con_arm.store.records import records
 from egovkit.errors import EgovError
@@ -62,6 +62,7 @@ class CasePage:
     limits: Sequence[LimitUsed]
     has_result: bool
     courier: CourierSeen | None
+    hand_over: HandOver | None
 
 
 async def page(centre: Centre, operator: Operator, case_id: str) -> CasePage:
@@ -75,14 +76,15 @@ async def page_in(conn: AsyncConnection, centre: Centre, operator: Operator, cas
     attached = await files.attachments_of(conn, case_id)
     asked = await queries.queries_of(conn, case_id)
     happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
-    result = await files.result_of(conn, case_id)
+    result, handed = await files.result_of(conn, case_id), await files.hand_over_of(conn, case_id)
     if case.facts:
         await _looked(conn, centre, operator, case, "facts")
     regulation, flow = centre.regulation(case.regulation, case.regulation_version)
     seen = [_query_seen(centre, one) for one in asked]
     courier = await seen_of(conn, centre, case)
     limits = limits_used(flow.channel, [*(_spent(one.record) for one in happened), *_asked(flow, seen)])
-    return CasePage(case, regulation, attached, seen, _steps(flow, happened), limits, result is not None, courier)
+    steps, has_result = _steps(flow, happened), result is not None
+    return CasePage(case, regulation, attached, seen, steps, limits, has_result, courier, handed)
 
 
 async def answers(centre: Centre, operator: Operator, case_id: str) -> list[QuerySeen]:

@@ -55,10 +55,12 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What goes to whom: the data of case.submitted but for its trail."""
+    """What goes to whom: the data of case.submitted but for its trail; and the signature with what is known of it."""
 
     recipient: str
     data: Mapping[str, Any]
+    signature: bytes
+    judged: dict[str, Any]
 
 
 async def prepare(
@@ -91,6 +93,7 @@ async def prepare(
             document=document,
             prepared_at=now,
             signature=None,
+            judged=None,
             problem=None,
         )
         await record(conn, changed, now, "prepared", case.state.value, detail={"certificate": facts.thumbprint})
@@ -134,7 +137,7 @@ async def submit(centre: Centre, operator: Operator, case_id: str, signature: by
         await require_valid_attorney(conn, centre, case)
     regulation, flow = centre.law_of(case)
     document = case.document or b""
-    await check_signature(centre, operator, case, flow.send, (document, signature, case.certificate or ""))
+    judged = await check_signature(centre, operator, case, flow.send, (document, signature, case.certificate or ""))
     recipient = receiving_system(centre.membership.members.members, case.regulation, case.region)
     if recipient is None:
         raise EgovError("provider.not_found", regulation=case.regulation, region=case.region)
@@ -150,32 +153,31 @@ async def submit(centre: Centre, operator: Operator, case_id: str, signature: by
         current = await visible(conn, operator, case_id, lock=True)
         if current.document != document or current.state is not CaseState.PREPARED:
             raise EgovError("case.changed_meanwhile")
-        sent = await _send(conn, centre, current, signature, Parcel(recipient, data))
+        sent = await _send(conn, centre, current, Parcel(recipient, data, signature, judged))
         await keep(conn, sent)
     return sent
 
 
 async def check_signature(
     centre: Centre, operator: Operator, case: Case, item: FlowItem, signed: tuple[bytes, bytes, str]
-) -> None:
-    """`signed`: document, signature and the certificate chosen for it. One that does not hold is journalled, refused,
-    and changes nothing: the same bytes may be signed again."""
+) -> dict[str, Any]:
+    """What is known of a signature that holds, to be kept. `signed`: document, signature and the certificate chosen for
+    it. One that does not hold is journalled, refused, and changes nothing: the same bytes may be signed again."""
     document, signature, chosen = signed
-    refused: EgovError | None = None
+    judged: dict[str, Any] | None = None
     try:
         facts = await centre.signatures.verify(document, signature, centre.clock.now(), operator.iin)
-        code = facts.refusal
-        if code is None and facts.signer.thumbprint != chosen:
-            code = "signature.other_certificate"
-        if code is not None:
-            refused = EgovError(code, thumbprint=facts.signer.thumbprint)
     except EgovError as error:
         refused = error
-    if refused is None:
-        return
+    else:
+        code, judged = facts.refusal, facts.as_data()
+        if code is None and facts.signer.thumbprint == chosen:
+            return judged
+        refused = EgovError(code or "signature.other_certificate", thumbprint=facts.signer.thumbprint)
     if refused.code not in TRANSIENT:
         _, flow = centre.regulation(case.regulation, case.regulation_version)
         body = {**step_facts(centre, case, flow, item), "by": operator.id, "outcome": "refusal", "code": refused.code}
+        body["judged"] = judged
         async with centre.db.begin() as conn:
             await note(conn, centre, "refusal", case, {**body, "limit_s": None, "used_s": None})
     raise refused
@@ -192,7 +194,7 @@ async def _store_scans(centre: Centre, case: Case, recipient: str, attached: Seq
         await centre.attachments.put(case.id, recipient, facts, content)
 
 
-async def _send(conn: AsyncConnection, centre: Centre, case: Case, signature: bytes, parcel: Parcel) -> Sent:
+async def _send(conn: AsyncConnection, centre: Centre, case: Case, parcel: Parcel) -> Sent:
     _, flow = centre.regulation(case.regulation, case.regulation_version)
     now, by = centre.clock.now(), {"by": case.signed_by, "certificate": case.certificate}
     moments: dict[Moment, datetime] = {
@@ -211,6 +213,7 @@ async def _send(conn: AsyncConnection, centre: Centre, case: Case, signature: by
         "used_s": spent.used_s,
         "outcome": "done",
         **({} if flow.attach_and_sign else by),  # signed in this very step
+        "judged": parcel.judged,
         **envelope_facts(envelope),
     }
     await note(conn, centre, "envelope", case, body)
@@ -219,7 +222,8 @@ async def _send(conn: AsyncConnection, centre: Centre, case: Case, signature: by
         case,
         now,
         state=CaseState.SUBMITTED,
-        signature=signature,
+        signature=parcel.signature,
+        judged=parcel.judged,
         submitted_at=now,
         recipient=parcel.recipient,
         envelope_id=envelope.id,

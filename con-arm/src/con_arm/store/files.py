@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,6 +27,7 @@ class HandOver:
     prepared_at: datetime
     signature: bytes | None = None
     handed_over_at: datetime | None = None
+    judged: dict[str, Any] | None = None
 
 
 class CentreFiles(Files):

@@ -1,8 +1,9 @@
 """Envelopes at rest: sealed under the key of the gateway's journal, emptied when their time is over.
 
 The column `raw` holds the seal's bytes. Each belongs to its row, by source, id and digest, and opens nowhere else. A
-seal's first byte is no beginning of JSON, so rows of before the seals are known by theirs and are sealed by and by: old
-and new processes of one gateway run side by side. Signature, digest and receipts stay in the open, and after the purge.
+seal's first byte is no beginning of JSON: rows of before the seals are known by theirs, go their way, and are sealed by
+and by. A process of before the seals knows none, so all of a gateway's are stopped before the first new one starts.
+Signature, digest and receipts stay in the open, also after the purge.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from egovkit.envelope import WireEnvelope
 from egovkit.journal_bodies import AT_A_TIME, Bodies, BodiesSealed, holds_seal
 from egovkit.signatures.sealing import VERSION
 
-__all__ = ["OPENED_BY", "opened", "purge_envelopes", "seal_plain_envelopes", "sealed", "split", "wire_of"]
+__all__ = ["OPENED_BY", "Stored", "opened", "purge_envelopes", "seal_plain_envelopes", "sealed", "split", "wire_of"]
 
 # What has to be known here of `egovgateway.tables`, which is made anew for every database.
 ENVELOPES = table(
@@ -62,9 +63,8 @@ async def seal_plain_envelopes(conn: AsyncConnection, bodies: Bodies) -> int:
     """Seals some of what was written before there were seals; how many there were."""
     c = ENVELOPES.c
     plain = func.substr(c.raw, 1, 1, type_=LargeBinary).not_in([b"", VERSION])
-    found = (
-        (await conn.execute(select(*(c[name] for name in OPENED_BY)).where(plain).limit(AT_A_TIME))).mappings().all()
-    )
+    query = select(*(c[name] for name in OPENED_BY)).where(plain).limit(AT_A_TIME)
+    found = (await conn.execute(query)).mappings().all()
     if found:
         change = update(ENVELOPES).where(c.source == bindparam("of"), c.id == bindparam("at"), c.raw != b"")
         values = [{"of": row["source"], "at": row["id"], "to": sealed(row, bodies)["raw"]} for row in found]

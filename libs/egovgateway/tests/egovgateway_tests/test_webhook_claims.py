@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, Table, select, update
 
 from egovgateway.domain import EnvelopeState
 from egovgateway.tables import WebhookTables, gateway_tables, webhook_tables
@@ -35,6 +35,7 @@ class Shared:
     dbs: list[Database]
     store: WebhookStore
     tables: WebhookTables
+    envelopes: Table
     clock: HandClock
     deliveries: dict[str, tuple[str, int]]  # its case and its place in it
 
@@ -54,7 +55,7 @@ async def shared(postgres: PrivatePostgres, clock: HandClock, ids: Ids) -> Async
         await store.put_hook(conn, {**hook, "updated_at": now, "updated_by": "poll"})
         for n in range(CASES * EACH):
             await conn.execute(gateway.envelopes.insert().values(waiting(ids, clock, f"case-{n % CASES}", n // CASES)))
-    found = Shared(dbs, store, tables, clock, {})
+    found = Shared(dbs, store, tables, gateway.envelopes, clock, {})
     await asyncio.gather(*(enrol(found, ids, db) for db in dbs))
     async with dbs[0].read() as conn:
         for row in await conn.execute(select(tables.deliveries)):
@@ -122,3 +123,18 @@ async def test_a_claim_is_one_processs_own_until_its_lease_ends_and_then_no_long
         assert not await shared.store.settle(conn, late, state=DeliveryState.EXHAUSTED)
     async with shared.dbs[1].begin() as conn:
         assert await shared.store.settle(conn, again, state=DeliveryState.DELIVERED)
+
+
+async def test_an_envelope_that_was_spoiled_at_rest_is_given_up_and_the_next_one_delivered(shared: Shared) -> None:
+    e, d = shared.envelopes, shared.tables.deliveries
+    in_turn = (d.c.next_at, d.c.waiting_since, d.c.caseseq, d.c.id)
+    async with shared.dbs[0].begin() as conn:
+        spoiled = BODIES.seal_bytes(b"{}", "another place")
+        first = (await conn.execute(select(d).order_by(*in_turn).limit(1))).one()
+        await conn.execute(update(e).where(e.c.id == first.envelope_id).values(raw=spoiled))
+    assert await claim(shared, shared.dbs[0]) is None
+    found = await claim(shared, shared.dbs[1])
+    assert found is not None and found.id != first.id
+    async with shared.dbs[0].read() as conn:
+        row = (await conn.execute(select(d.c.state, d.c.attempts).where(d.c.id == first.id))).one()
+    assert tuple(row) == (DeliveryState.EXHAUSTED, 0)

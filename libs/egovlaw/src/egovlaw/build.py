@@ -279,6 +279,7 @@ def _field(raw: Raw, labels: Labels) -> FormField:
         required=raw.get("required", False),
         options_kk=tuple(Kazakh(text, kazakh["status"]) for text in kazakh["texts"]),
         per=raw.get("per"),
+        co_signer=raw.get("co_signer"),
         decisions=_decisions(raw),
     )
 

@@ -237,7 +237,8 @@ class Kazakh:
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """`options_kk` has one text for each of `options_ru`. `per`: asked once for each of them."""
+    """`options_kk` has one text for each of `options_ru`. `per`: asked once for each of them. `co_signer`: who else may
+    sign the application electronically, in this role, instead of a scanned sheet here."""
 
     name: str
     label_ru: str
@@ -247,6 +248,7 @@ class FormField:
     required: bool = False
     options_kk: tuple[Kazakh, ...] = ()
     per: Literal["case", "child", "spouse"] | None = None
+    co_signer: Literal["spouse"] | None = None
     decisions: tuple[str, ...] = ()
 
 

@@ -23,6 +23,7 @@ class FieldShown:
     type: str
     required: bool
     per: str | None
+    co_signer: str | None
     options: tuple[Words, ...]
 
 
@@ -41,6 +42,26 @@ def applications_shown(regulation: Regulation) -> list[ApplicationShown]:
     return [_application(form) for form in regulation.forms if form.kind == "application"]
 
 
+@dataclass(frozen=True, slots=True)
+class CoSigner:
+    """Who else may sign an application electronically: in which role, the act's words for it, and their clause."""
+
+    role: str
+    label: Words
+    clause: str
+
+
+def co_signers(regulation: Regulation) -> tuple[CoSigner, ...]:
+    """One of each role that the act's applications name; of several applications the first one's words."""
+    found: dict[str, CoSigner] = {}
+    for form in (form for form in regulation.forms if form.kind == "application"):
+        for field in form.fields:
+            if field.co_signer is not None:
+                signer = CoSigner(field.co_signer, _words(field.label_ru, field.label_kk), form.clause)
+                found.setdefault(field.co_signer, signer)
+    return tuple(found.values())
+
+
 def application_fields(regulation: Regulation) -> frozenset[str]:
     """The names an application may use; empty where the act prints none: any."""
     applications = (form for form in regulation.forms if form.kind == "application")
@@ -56,7 +77,13 @@ def _application(form: Form) -> ApplicationShown:
 def _field(field: FormField) -> FieldShown:
     options = tuple(_words(ru, kk) for ru, kk in zip(field.options_ru, field.options_kk, strict=True))
     return FieldShown(
-        field.name, _words(field.label_ru, field.label_kk), field.type, field.required, field.per, options
+        field.name,
+        _words(field.label_ru, field.label_kk),
+        field.type,
+        field.required,
+        field.per,
+        field.co_signer,
+        options,
     )
 
 

@@ -138,6 +138,8 @@ async def _journal(origin: AnyOrigin, turn: AnyTurn, now: OriginCase, *, applied
         "outcome": "applied" if applied else "remembered",
         **envelope_facts(received.envelope, received.wire.sha256),
     }
+    if isinstance(received.prepared, DocumentFacts):
+        body["judged"] = received.prepared.as_data()
     await note(turn.conn, origin, "envelope", turn.case, body)
     record = Record(
         case_id=turn.case.id,
@@ -188,23 +190,13 @@ async def keep_refusal(conn: AsyncConnection, origin: AnyOrigin, received: Recei
             reasons=data["reasons"],
             issued_at=moment(data["refused_at"]),
             received_at=received.at,
-            check=None,
+            judged=None,
         ),
     )
 
 
 async def keep_result(conn: AsyncConnection, origin: AnyOrigin, received: Received, facts: DocumentFacts) -> None:
     data = received.data
-    check = {
-        "intact": facts.intact,
-        "checked_at": received.at.isoformat(),
-        "signed_at": facts.signing_time.isoformat() if facts.signing_time else None,
-        "certificate": facts.signer.thumbprint,
-        "subject": facts.signer.subject_cn,
-        "bin": facts.signer.bin,
-        "serial": facts.signer.serial,
-        "not_after": facts.signer.not_after.isoformat(),
-    }
     outcome, document = data.get("outcome", POSITIVE), base64.b64decode(data["document"])
     content = read_document(document)
     await origin.files.put_result(
@@ -217,7 +209,7 @@ async def keep_result(conn: AsyncConnection, origin: AnyOrigin, received: Receiv
             reasons=None if outcome == POSITIVE else reasons_in(content),
             issued_at=moment(data["completed_at"]),
             received_at=received.at,
-            check=check,
+            judged=facts.as_data(),
             outcome=outcome,
             variant=data.get("variant"),
             valid_until=day_of(content, "valid_until"),

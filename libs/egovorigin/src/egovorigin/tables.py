@@ -67,6 +67,7 @@ def _cases(metadata: MetaData, own: tuple[Column[Any] | Index, ...]) -> Table:
         Column("document", LargeBinary),  # the exact bytes to sign, then signed
         Column("prepared_at", UtcDateTime),
         Column("signature", LargeBinary),
+        Column("judged", JSON(none_as_null=True)),  # what was known of the signature when it was judged
         Column("submitted_at", UtcDateTime),
         Column("recipient", CODE),  # the provider's system: whose word on this case counts
         Column("envelope_id", ID),  # of the last one sent about the case itself
@@ -128,7 +129,7 @@ def _results(metadata: MetaData) -> Table:
         Column("reasons", JSON),
         Column("issued_at", UtcDateTime, nullable=False),
         Column("received_at", UtcDateTime, nullable=False),
-        Column("check", JSON),  # what the check of the signature found at receipt
+        Column("judged", JSON(none_as_null=True)),  # what was known of the signature when it came
         Column("outcome", String(12)),  # of a result: positive, negative
         Column("variant", String(40)),  # which of the act's forms, where it has several
         Column("valid_until", Date),  # the last day, where the act limits it

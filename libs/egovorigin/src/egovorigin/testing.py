@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -348,9 +349,9 @@ class World:
         await subscription.cancel()
         return reasons
 
-    async def revoke(self, key: SigningKey) -> None:
+    async def revoke(self, key: SigningKey, since: datetime | None = None) -> None:
         """НУЦ revokes, and the origin has heard of it."""
-        self.pki.revoke(key.certificate)
+        self.pki.revoke(key.certificate, since)
         await self.app.state.node.trust_source.refresh(force=True)
 
 

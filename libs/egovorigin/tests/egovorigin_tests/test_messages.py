@@ -47,8 +47,11 @@ async def test_the_result_is_the_providers_bytes_with_what_was_found_about_the_s
     await provider.say("case.completed", 2)
     result = await world.result(provider.case)
     assert result is not None and (result.kind, result.document, result.reasons) == ("result", NOTICE, None)
-    assert result.check is not None and result.check["intact"] is True and result.check["bin"] == "999940000040"
-    assert result.check["certificate"] == provider.official.thumbprint
+    assert result.judged is not None and result.judged["verdict"] == "accepted" and len(result.judged["checks"]) == 8
+    signer = result.judged["signer"]
+    assert (signer["certificate"], signer["bin"]) == (provider.official.thumbprint, "999940000040")
+    [row] = [one for one in await world.journal(provider.case) if one.get("judged")]
+    assert row["judged"] == result.judged and row["outcome"] == "applied"
 
 
 async def test_the_reasoned_answer_of_refusal_is_a_signed_refusal_with_the_reasons_its_document_gives(

@@ -4,6 +4,7 @@ from egovkit.routes import Routes
 from portal_pep.api import (
     accounts,
     cases,
+    co_signatures,
     data_reads,
     events,
     notifications,
@@ -20,6 +21,7 @@ routers: tuple[Routes, ...] = (
     cases.router,
     events.router,
     signing.router,
+    co_signatures.router,
     notifications.router,
     surveys.router,
     queue_positions.router,

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Header, Path, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,7 @@ from egovkit.edge import language_of
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
+from egovkit.verdict import SignatureVerdict, verdict_of
 from egovorigin.api import (
     PAGE,
     Cursor,
@@ -97,7 +98,7 @@ class History(Shown):
 
 class ResultShown(Shown):
     """`kind` is what it is to the applicant: a negative result is a refusal, signed; a refusal letter carries neither
-    signature nor outcome. `check` is what the portal found about the signature when the result came."""
+    signature nor outcome. `judged` is what the portal found about the signature when the result came."""
 
     kind: str
     outcome: str | None
@@ -110,7 +111,7 @@ class ResultShown(Shown):
     reasons: list[dict[str, Any]] | None
     issued_at: datetime
     received_at: datetime
-    check: dict[str, Any] | None
+    judged: SignatureVerdict | None
 
 
 class ReadShown(Shown):
@@ -196,6 +197,34 @@ async def save_form(
     return case_shown(await reading.page(portal, identity.account, case_id))
 
 
+Role = Annotated[str, Path(pattern=r"^[a-z_]{1,20}$", description="as the form's field names it: spouse")]
+
+
+class ToName(Strict):
+    iin: Annotated[str, Field(max_length=20)]
+
+
+@router.put("/{case_id}/co-signers/{role}")
+@refuses(
+    "case.changed_meanwhile", "case.not_found", "case.regulation_changed", "case.wrong_state", "co_signer.is_applicant",
+    "co_signer.not_in_form", "result.not_ready",
+)  # fmt: skip
+async def name_co_signer(
+    *, portal: ThePortal, identity: Confirmed, case_id: str, role: Role, body: ToName
+) -> CaseShown:
+    """Names who signs with the applicant, where the act's form asks for it. Signatures that were given are void."""
+    await cases.name_co_signer(portal, identity.account, case_id, role, body.iin)
+    return case_shown(await reading.page(portal, identity.account, case_id))
+
+
+@router.delete("/{case_id}/co-signers/{role}")
+@refuses("case.changed_meanwhile", "case.not_found", "case.wrong_state", "co_signer.not_named", "result.not_ready")
+async def forget_co_signer(*, portal: ThePortal, identity: Confirmed, case_id: str, role: Role) -> CaseShown:
+    """Goes without him: a scanned sheet may be attached instead. Signatures that were given are void."""
+    await cases.forget_co_signer(portal, identity.account, case_id, role)
+    return case_shown(await reading.page(portal, identity.account, case_id))
+
+
 _FILE_BODY = {
     "requestBody": {
         "required": True,
@@ -256,7 +285,7 @@ async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> Result
         reasons=found.reasons,
         issued_at=found.issued_at,
         received_at=found.received_at,
-        check=found.check,
+        judged=verdict_of(found.judged),
     )
 
 

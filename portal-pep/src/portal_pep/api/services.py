@@ -14,18 +14,13 @@ from egovorigin.domain import files, forms
 from egovorigin.domain.members import provider_code
 from egovorigin.domain.steps import limit_of
 from egovorigin.origin import KAZAKHSTAN
-from portal_pep.api.base import ThePortal
+from portal_pep.api.base import ThePortal, Title
 from portal_pep.domain.provider import is_named
 from portal_pep.domain.steps import PortalFlow, portal_flow
 from portal_pep.domain.texts import FREE_FIELDS
 from portal_pep.service.parts import Portal
 
 router = Routes(prefix="/v1/services", tags=["services"])
-
-
-class Title(Shown):
-    kk: str
-    ru: str
 
 
 class ActShown(Shown):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
 from egovorigin.api import Shown, Text
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.states import POSITIVE
 from egovorigin.store.records import StoredRecord
+from portal_pep.api.base import Title
 from portal_pep.domain import texts
+from portal_pep.domain.co_signing import CoSignature, declared
 from portal_pep.domain.states import EDITABLE, ENDED, CaseEvent, CaseState, after
 from portal_pep.domain.texts import STATE_TEXTS, TURN_TEXTS
 from portal_pep.domain.waiting import Awaited
@@ -86,6 +89,20 @@ class CaseLine(Shown):
     changed_at: datetime
 
 
+class CoSignerShown(Shown):
+    """Whom the applicant named to sign with him. `state`: named, waiting, signed or declined (`reason`: why)."""
+
+    role: str
+    label: Title
+    clause: str
+    iin: str
+    state: str
+    asked_at: datetime | None
+    answered_at: datetime | None
+    reason: str | None
+    judged: SignatureVerdict | None
+
+
 class CaseShown(CaseLine):
     """The request page; the act asks for ИИН, number, kind of service, status and term."""
 
@@ -99,6 +116,8 @@ class CaseShown(CaseLine):
     editable: bool
     may_prepare: bool
     has_result: bool
+    judged: SignatureVerdict | None  # what was found about the applicant's signature when it was judged
+    co_signers: list[CoSignerShown]
     problem: dict[str, Any] | None
     form: dict[str, Any]
     form_version: int
@@ -207,6 +226,8 @@ def case_shown(page: CasePage) -> CaseShown:
         editable=case.state in EDITABLE,
         may_prepare=after(case.state, CaseEvent.PREPARED) is not None,
         has_result=page.has_result,
+        judged=verdict_of(case.judged),
+        co_signers=[_co_signer(page.regulation, one) for one in page.co_signers],
         problem=case.problem,
         form=case.form,
         form_version=case.form_version,
@@ -216,17 +237,21 @@ def case_shown(page: CasePage) -> CaseShown:
     )
 
 
+def service_name(case: Case, regulation: Regulation | None) -> ServiceName:
+    return ServiceName(
+        regulation=case.regulation,
+        version=case.regulation_version,
+        title_kk=regulation.title_kk if regulation else case.regulation,
+        title_ru=regulation.title_ru if regulation else case.regulation,
+        region=case.region,
+    )
+
+
 def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
     return {
         "id": case.id,
         "number": case.number,
-        "service": ServiceName(
-            regulation=case.regulation,
-            version=case.regulation_version,
-            title_kk=regulation.title_kk if regulation else case.regulation,
-            title_ru=regulation.title_ru if regulation else case.regulation,
-            region=case.region,
-        ),
+        "service": service_name(case, regulation),
         "status": StatusShown(
             code=case.state.value,
             text=state_text(case),
@@ -237,6 +262,29 @@ def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
         "created_at": case.created_at,
         "changed_at": case.changed_at,
     }
+
+
+def co_signer_words(regulation: Regulation, role: str) -> tuple[Title, str]:
+    """The act's words for his signature, and their clause; the role itself once the act has none any more."""
+    found = declared(regulation, role)
+    if found is None:
+        return Title(kk=role, ru=role), "-"
+    return Title(kk=found.label.kk, ru=found.label.ru), found.clause
+
+
+def _co_signer(regulation: Regulation, one: CoSignature) -> CoSignerShown:
+    label, clause = co_signer_words(regulation, one.role)
+    return CoSignerShown(
+        role=one.role,
+        label=label,
+        clause=clause,
+        iin=one.iin,
+        state=one.state.value,
+        asked_at=one.asked_at,
+        answered_at=one.answered_at,
+        reason=one.reason,
+        judged=verdict_of(one.judged),
+    )
 
 
 def _attachment(one: Attachment) -> AttachmentShown:

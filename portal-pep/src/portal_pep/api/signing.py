@@ -19,7 +19,7 @@ from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovorigin.api import Key, Shown, Strict, decoded, encoded, model_answer
 from portal_pep.api.base import Confirmed, ThePortal, once, problem_answer
 from portal_pep.service.signing import Prepared, SignatureRefused, prepare
-from portal_pep.service.submitting import Submitted, submit
+from portal_pep.service.submitting import Awaiting, Outcome, submit
 
 router = Routes(prefix="/v1/cases", tags=["signing"])
 
@@ -50,10 +50,13 @@ class ToSubmit(Strict):
 
 
 class SubmittedShown(Shown):
+    """`envelope` and `submitted_at` are null while those have yet to sign whom the applicant named: the application is
+    sent when the last of them has signed."""
+
     case: str
     status: str
-    envelope: str
-    submitted_at: datetime
+    envelope: str | None
+    submitted_at: datetime | None
     expires: datetime | None
 
 
@@ -88,14 +91,15 @@ async def prepare_case(
 async def submit_case(
     *, request: Request, portal: ThePortal, identity: Confirmed, case_id: str, body: ToSubmit, key: Key = None
 ) -> Response:
-    """Takes the signature over the prepared bytes and sends the application. 202: the answer comes by the bus; the
+    """Takes the signature over the prepared bytes and sends the application, or asks those to sign whom the applicant
+    named. 202: the answer comes by the bus; the
     request page and the notifications tell it."""
     signature = decoded("signature", body.signature)
 
     async def work(attempt: Attempt) -> Answer:
         answers: list[Answer] = []
 
-        async def keep(conn: AsyncConnection, outcome: Submitted | SignatureRefused) -> None:
+        async def keep(conn: AsyncConnection, outcome: Outcome) -> None:
             answers.append(await attempt.keep(conn, _submitted(request, outcome)))
 
         await submit(portal, identity.account, case_id, signature, keep)
@@ -120,9 +124,13 @@ def _prepared(request: Request, outcome: Prepared | SignatureRefused) -> Answer:
     return model_answer(200, shown)
 
 
-def _submitted(request: Request, outcome: Submitted | SignatureRefused) -> Answer:
+def _submitted(request: Request, outcome: Outcome) -> Answer:
     if isinstance(outcome, SignatureRefused):
         return _refused(request, outcome)
+    if isinstance(outcome, Awaiting):
+        case = outcome.case
+        waits = SubmittedShown(case=case.id, status=case.state.value, envelope=None, submitted_at=None, expires=None)
+        return model_answer(202, waits)
     case, envelope = outcome.case, outcome.envelope
     shown = SubmittedShown(
         case=case.id,

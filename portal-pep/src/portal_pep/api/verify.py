@@ -17,12 +17,11 @@ from egovkit.signatures.certificates import OF_A_PERSON, CertificateFacts
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.signatures.pdf import MAX_PDF
 from egovorigin.api import Shown, Strict, Text, address_of
-from portal_pep.api.base import ThePortal
-from portal_pep.api.services import Title
+from portal_pep.api.base import ThePortal, Title
 from portal_pep.api.verify_page import FILES, SECURITY, page_html
 from portal_pep.domain.verifying import TOLD, Standing
 from portal_pep.service import verifying
-from portal_pep.service.verifying import Issued, Signer, Verified
+from portal_pep.service.verifying import Issued, Signer, Then, Verified
 
 router = Routes(prefix="/v1/verify", tags=["verification"])
 page = Routes(include_in_schema=False)
@@ -174,7 +173,7 @@ def _issued(one: Issued) -> IssuedShown:
 
 
 def _signer(one: Signer) -> SignerShown:
-    facts = one.then
+    facts = one.now
     return SignerShown(
         name=facts.subject_cn,
         organisation=facts.bin,
@@ -190,5 +189,5 @@ def _signer(one: Signer) -> SignerShown:
     )
 
 
-def _then(facts: CertificateFacts) -> CertificateThen:
+def _then(facts: CertificateFacts | Then) -> CertificateThen:
     return CertificateThen(at=facts.at, good=facts.refusal is None, problem=facts.refusal)

@@ -22,9 +22,11 @@ class ApplicationFacts:
     iin: str
     certificate: str  # thumbprint of the certificate the applicant chose
     prepared_at: datetime
+    co_signers: Mapping[str, str]  # ИИН by role, of those who sign with him
 
 
 def application_bytes(facts: ApplicationFacts, form: Mapping[str, Any], attachments: Sequence[Attachment]) -> bytes:
+    named = [{"role": role, "iin": iin} for role, iin in sorted(facts.co_signers.items())]
     return document_bytes(
         {
             "kind": "application",
@@ -35,6 +37,7 @@ def application_bytes(facts: ApplicationFacts, form: Mapping[str, Any], attachme
             "region": facts.region,
             "channel": facts.channel,
             "applicant": {"iin": facts.iin},
+            **({"co_signers": named} if named else {}),
             "form": dict(form),
             "attachments": [one.as_data() for one in attachments],
             "certificate": facts.certificate,

@@ -41,14 +41,14 @@ class ResultFacts:
     reasons: Sequence[Mapping[str, Any]]
     submitted_at: datetime | None
     issued_at: datetime
-    check: Mapping[str, Any] | None  # of the signature, as it was at receipt
+    signer: Mapping[str, Any] | None  # whose certificate, as it was at receipt
     signed_at: datetime | None
     valid_until: date | None = None
 
 
 def facts_of(facts: ResultFacts, *, code: str, codes: Sequence[str] = ()) -> PageFacts:
     """`code` and `codes` as SVG."""
-    content, signed = facts.content or {}, facts.check is not None
+    content, signed = facts.content or {}, facts.signer is not None
     values = content.get("values")
     name, office = _person(content.get("authorised" if signed else "official"))
     return PageFacts(
@@ -87,13 +87,13 @@ def _basis(content: Mapping[str, Any]) -> Both | None:
 
 
 def _signature(facts: ResultFacts, office: str) -> list[tuple[str, str]]:
-    check, at = facts.check or {}, facts.signed_at
+    signer, at = facts.signer or {}, facts.signed_at
     return [
-        ("signed_by", _words(check, "subject")),  # the certificate's word, not the document's
+        ("signed_by", _words(signer, "name")),  # the certificate's word, not the document's
         ("office", office),
         ("signed_at", f"{at:%d.%m.%Y %H:%M:%S} (UTC{at.isoformat()[-6:]})" if at else ""),
-        ("serial", _words(check, "serial")),
-        ("thumbprint", _words(check, "certificate")),
+        ("serial", _words(signer, "serial")),
+        ("thumbprint", _words(signer, "certificate")),
     ]
 
 

@@ -13,6 +13,7 @@ from egovorigin.domain.states import Course
 class CaseState(StrEnum):
     DRAFT = "draft"  # the service is chosen; the form and the copies are being filled in
     PREPARED = "prepared"  # the certificate is good; the document to sign is fixed, byte by byte
+    CO_SIGNING = "co_signing"  # signed by the applicant; those he named to sign with him have yet to
     SIGNATURE_REFUSED = "signature_refused"  # ended: the certificate could not be confirmed
     SUBMITTED = "submitted"  # signed and handed to the outbox; ШЭП has not answered yet
     ACCEPTED = "accepted"  # ШЭП took responsibility; the provider has not registered it yet
@@ -30,6 +31,7 @@ class CaseEvent(StrEnum):
     EDITED = "edited"
     PREPARED = "prepared"
     CERTIFICATE_REFUSED = "certificate_refused"
+    APPLICANT_SIGNED = "applicant_signed"
     SUBMITTED = "submitted"
 
 
@@ -56,6 +58,12 @@ TRANSITIONS: Final[Mapping[tuple[CaseState, StrEnum], CaseState]] = MappingProxy
         (S.PREPARED, E.PREPARED): S.PREPARED,
         (S.PREPARED, E.CERTIFICATE_REFUSED): S.SIGNATURE_REFUSED,
         (S.PREPARED, E.SUBMITTED): S.SUBMITTED,
+        (S.PREPARED, E.APPLICANT_SIGNED): S.CO_SIGNING,
+        # Other bytes have to be signed by all anew.
+        (S.CO_SIGNING, E.EDITED): S.DRAFT,
+        (S.CO_SIGNING, E.PREPARED): S.PREPARED,
+        (S.CO_SIGNING, E.CERTIFICATE_REFUSED): S.SIGNATURE_REFUSED,
+        (S.CO_SIGNING, E.SUBMITTED): S.SUBMITTED,
         (S.GATEWAY_REFUSED, E.EDITED): S.GATEWAY_REFUSED,
         (S.GATEWAY_REFUSED, E.PREPARED): S.PREPARED,
         (S.GATEWAY_REFUSED, E.CERTIFICATE_REFUSED): S.SIGNATURE_REFUSED,

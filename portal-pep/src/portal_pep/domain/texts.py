@@ -30,6 +30,10 @@ class NoticeKind(StrEnum):
     RESUMED = "resumed"
     REFUSED = "refused"
     COMPLETED = "completed"
+    CO_SIGNATURE_ASKED = "co_signature_asked"
+    CO_SIGNATURE_VOID = "co_signature_void"
+    CO_SIGNED = "co_signed"
+    CO_SIGNATURE_DECLINED = "co_signature_declined"
 
 
 S, N = CaseState, NoticeKind
@@ -38,6 +42,11 @@ STATE_TEXTS: Final[Mapping[CaseState, Text]] = MappingProxyType(
     {
         S.DRAFT: Text("Сұрату толтырылуда", "Запрос заполняется", "The application is being filled in"),
         S.PREPARED: Text("Сұрату қол қоюға дайын", "Запрос готов к подписанию", "Ready to be signed"),
+        S.CO_SIGNING: Text(
+            "Сіз қол қойдыңыз, екінші қол қоюшының қолтаңбасы күтілуде",
+            "Вы подписали запрос, ожидается подпись второго подписывающего",
+            "You have signed; the other signer has yet to",
+        ),
         S.SIGNATURE_REFUSED: Text(
             "Бас тартылды: ЭЦҚ түпнұсқалығы расталмады",
             "Отказано: подлинность ЭЦП не подтверждена",
@@ -61,6 +70,11 @@ STATE_TEXTS: Final[Mapping[CaseState, Text]] = MappingProxyType(
 TURN_TEXTS: Final[Mapping[Turn, Text]] = MappingProxyType(
     {
         Turn.APPLICANT: Text("Сіздің әрекетіңіз күтілуде", "Ожидается ваше действие", "It is your turn"),
+        Turn.CO_SIGNER: Text(
+            "Екінші қол қоюшының қолтаңбасы күтілуде",
+            "Ожидается подпись второго подписывающего",
+            "The other signer is awaited",
+        ),
         Turn.GATEWAY: Text("Шлюздің жауабы күтілуде", "Ожидается ответ шлюза", "The gateway's answer is awaited"),
         Turn.PROVIDER: Text(
             "Көрсетілетін қызметті берушінің жауабы күтілуде",
@@ -123,6 +137,26 @@ NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
             "Қызмет нәтижесі дайын, оны жеке кабинетте қарауға болады",
             "Результат услуги готов, его можно просмотреть в личном кабинете",
             "The result is ready and can be read in the personal cabinet",
+        ),
+        N.CO_SIGNATURE_ASKED: Text(
+            "Сізден өтінішке қол қою сұралады: {service}",
+            "Вас просят подписать заявление: {service}",
+            "You are asked to sign an application: {service}",
+        ),
+        N.CO_SIGNATURE_VOID: Text(
+            "Өтініш өзгертілді, оның бұрынғы мәтініне қол қою енді қажет емес: {service}",
+            "Заявление изменено, подпись под прежним его текстом больше не нужна: {service}",
+            "The application was changed; its former text needs no signature any more: {service}",
+        ),
+        N.CO_SIGNED: Text(
+            "Екінші қол қоюшы өтінішке қол қойды",
+            "Второй подписывающий подписал заявление",
+            "The other signer has signed the application",
+        ),
+        N.CO_SIGNATURE_DECLINED: Text(
+            "Екінші қол қоюшы қол қоюдан бас тартты: {reason}",
+            "Второй подписывающий отказался подписать: {reason}",
+            "The other signer has declined: {reason}",
         ),
     }
 )

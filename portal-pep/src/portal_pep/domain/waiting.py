@@ -15,6 +15,7 @@ from portal_pep.domain.steps import PortalFlow
 
 class Turn(StrEnum):
     APPLICANT = "applicant"
+    CO_SIGNER = "co_signer"
     GATEWAY = "gateway"
     PROVIDER = "provider"
 
@@ -26,6 +27,7 @@ TURNS: Final[Mapping[CaseState, Turn]] = MappingProxyType(
         S.DRAFT: Turn.APPLICANT,
         S.PREPARED: Turn.APPLICANT,
         S.GATEWAY_REFUSED: Turn.APPLICANT,
+        S.CO_SIGNING: Turn.CO_SIGNER,
         S.SUBMITTED: Turn.GATEWAY,
         S.ACCEPTED: Turn.PROVIDER,
         S.REGISTERED: Turn.PROVIDER,
@@ -49,7 +51,7 @@ def awaited(state: CaseState, step: str | None, flow: PortalFlow) -> Awaited | N
             item: FlowItem | None = flow.choose_and_fill
         case S.PREPARED:
             item = flow.send if flow.checks_before_signing else flow.sign
-        case S.SUBMITTED:
+        case S.CO_SIGNING | S.SUBMITTED:
             item = flow.send
         case S.ACCEPTED:
             item = _after(flow.channel, flow.send)

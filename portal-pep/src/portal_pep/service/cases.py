@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovlaw.forms import application_fields
+from egovlaw.identifiers import iin_problem
 from egovorigin.attaching import aad, put, seal
 from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import form_problems
@@ -18,15 +19,20 @@ from egovorigin.domain.steps import Moment
 from egovorigin.origin import Keep
 from egovorigin.store.records import Record
 from egovorigin.trail import Taken, take
+from portal_pep.domain.co_signing import declared
 from portal_pep.domain.states import CaseEvent, CaseState, after
 from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.accounts import Identity
+from portal_pep.service.asking import void
 from portal_pep.service.parts import Portal
+from portal_pep.store import co_signatures
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case, NewCase
 from portal_pep.store.cases import cases as store
 from portal_pep.store.files import files
 from portal_pep.store.records import records
+
+NOT_PREPARED: dict[str, Any] = dict.fromkeys(("document", "certificate", "prepared_at", "signature", "judged"))
 
 
 async def open_case(
@@ -109,9 +115,8 @@ async def save_form(portal: Portal, account: Account, case_id: str, values: Mapp
         regulation, _ = portal.regulation(case.regulation, case.regulation_version)
         if problems := form_problems(values, application_fields(regulation)):
             raise EgovError("form.invalid", errors=[_field_error(one) for one in problems])
-        now = portal.clock.now()
         changes: dict[str, Any] = {"form": dict(values), "form_version": case.form_version + 1}
-        return await _edit(conn, case, now, state, event="form_saved", **changes)
+        return await _edit(conn, portal, case, state, event="form_saved", **changes)
 
 
 def _field_error(problem: Any) -> FieldError:
@@ -128,8 +133,7 @@ async def attach(
         case = await owned(conn, account, case_id, lock=True)
         state = _edited(case)
         await put(conn, portal, case_id, facts, sealed)
-        now = portal.clock.now()
-        return await _edit(conn, case, now, state, event="attached"), facts
+        return await _edit(conn, portal, case, state, event="attached"), facts
 
 
 async def detach(portal: Portal, account: Account, case_id: str, name: str) -> Case:
@@ -138,7 +142,34 @@ async def detach(portal: Portal, account: Account, case_id: str, name: str) -> C
         state = _edited(case)
         if not await files.remove_attachment(conn, case_id, name):
             raise EgovError("attachment.not_found")
-        return await _edit(conn, case, portal.clock.now(), state, event="detached")
+        return await _edit(conn, portal, case, state, event="detached")
+
+
+async def name_co_signer(portal: Portal, account: Account, case_id: str, role: str, iin: str) -> Case:
+    """Who is to sign with the applicant, where the act's form asks for it; another of the same role takes his place."""
+    async with portal.db.begin() as conn:
+        case = await owned(conn, account, case_id, lock=True)
+        state = _edited(case)
+        regulation, _ = portal.law_of(case)
+        if declared(regulation, role) is None:
+            raise EgovError("co_signer.not_in_form", regulation=regulation.code, role=role)
+        if (problem := iin_problem(iin)) is not None:
+            raise EgovError("request.invalid", errors=[FieldError("iin", "iin_invalid", problem)])
+        if iin == case.iin:
+            raise EgovError("co_signer.is_applicant")
+        await void(conn, portal, case)  # before another takes his place: he is told
+        await co_signatures.name(conn, case_id, role, iin)
+        return await _edit(conn, portal, case, state, event="co_signer_named")
+
+
+async def forget_co_signer(portal: Portal, account: Account, case_id: str, role: str) -> Case:
+    async with portal.db.begin() as conn:
+        case = await owned(conn, account, case_id, lock=True)
+        state = _edited(case)
+        await void(conn, portal, case)  # before he is forgotten: he is told
+        if not await co_signatures.forget(conn, case_id, role):
+            raise EgovError("co_signer.not_named")
+        return await _edit(conn, portal, case, state, event="co_signer_forgotten")
 
 
 def _edited(case: Case) -> CaseState:
@@ -149,12 +180,12 @@ def _edited(case: Case) -> CaseState:
 
 
 async def _edit(
-    conn: AsyncConnection, case: Case, now: datetime, state: CaseState, *, event: str, **changes: Any
+    conn: AsyncConnection, portal: Portal, case: Case, state: CaseState, *, event: str, **changes: Any
 ) -> Case:
-    """A changed application has no document to sign any more: what was prepared said something else."""
-    changed = await store.change_case(
-        conn, case, now, state=state, document=None, certificate=None, prepared_at=None, **changes
-    )
+    """A changed application has no document to sign any more: what was prepared, or signed, said something else."""
+    now = portal.clock.now()
+    await void(conn, portal, case)
+    changed = await store.change_case(conn, case, now, state=state, **NOT_PREPARED, **changes)
     await _record(conn, changed, now, event, case.state.value)
     return changed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,10 +26,16 @@ from portal_pep.store.records import records
 
 
 async def end_by_certificate(
-    conn: AsyncConnection, portal: Portal, case: Case, code: str, moments: Mapping[Moment, datetime]
+    conn: AsyncConnection,
+    portal: Portal,
+    case: Case,
+    code: str,
+    moments: Mapping[Moment, datetime],
+    *,
+    judged: dict[str, Any] | None = None,
 ) -> Case:
     """Journals the failed check and the refusal, reports the steps to ШЭП, ends the case. The caller has journalled
-    what went before."""
+    what went before. `judged`: what was known of the signature, where there is one."""
     _, flow = portal.regulation(case.regulation, case.regulation_version)
     item, now = flow.refuse_signature, portal.clock.now()
     seen = {**moments, (flow.check_certificate.label, "end"): now, (item.label, "end"): now}
@@ -41,26 +48,30 @@ async def end_by_certificate(
         "used_s": spent.used_s,
         "outcome": "refusal",
         "code": code,
+        "judged": judged,
         **envelope_facts(envelope),
     }
     await note(conn, portal, "envelope", case, body)
-    ended = await _end(conn, portal, case, code, envelope)
-    record = Record(
+    ended = await _end(conn, portal, case, body)
+    await records.add_record(conn, _record(case, ended, body))
+    await notify(conn, portal, ended, NoticeKind.SIGNATURE_REFUSED)
+    return ended
+
+
+def _record(case: Case, ended: Case, body: Mapping[str, Any]) -> Record:
+    return Record(
         case_id=case.id,
-        at=now,
+        at=ended.changed_at,
         event="certificate_refused",
         state_before=case.state.value,
         state_after=ended.state.value,
-        step=item.label,
-        clause=item.clause,
-        envelope_id=envelope.id,
-        limit_s=spent.limit_s,
-        used_s=spent.used_s,
-        detail={"code": code},
+        step=body["step"],
+        clause=body["clause"],
+        envelope_id=body["id"],
+        limit_s=body["limit_s"],
+        used_s=body["used_s"],
+        detail={"code": body["code"]},
     )
-    await records.add_record(conn, record)
-    await notify(conn, portal, ended, NoticeKind.SIGNATURE_REFUSED)
-    return ended
 
 
 async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) -> Envelope:
@@ -83,14 +94,14 @@ async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) 
     return await portal.outbox.send(conn, report)
 
 
-async def _end(conn: AsyncConnection, portal: Portal, case: Case, code: str, envelope: Envelope) -> Case:
-    item = portal.regulation(case.regulation, case.regulation_version)[1].refuse_signature
+async def _end(conn: AsyncConnection, portal: Portal, case: Case, body: Mapping[str, Any]) -> Case:
     return await store.change_case(
         conn,
         case,
         portal.clock.now(),
         state=CaseState.SIGNATURE_REFUSED,
-        step=item.label,
-        envelope_id=envelope.id,
-        problem={"code": code, "side": "sender", "clause": item.clause, "hop": portal.settings.code},
+        step=body["step"],
+        envelope_id=body["id"],
+        judged=body["judged"],
+        problem={"code": body["code"], "side": "sender", "clause": body["clause"], "hop": portal.settings.code},
     )

@@ -26,14 +26,15 @@ async def notify(
     *,
     kk: Mapping[str, str] | None = None,
     ru: Mapping[str, str] | None = None,
+    account_id: str | None = None,
 ) -> None:
-    """One notification to the case's applicant; `kk` and `ru` fill the places of its text."""
+    """One notification to the case's applicant, or to another account; `kk` and `ru` fill the places of its text."""
     text = notice_text(kind, kk or {}, ru or kk or {})
     await notifications.add_notice(
         conn,
         Notice(
             id=portal.ids.new(),
-            account_id=case.account_id,
+            account_id=account_id or case.account_id,
             case_id=case.id,
             kind=kind.value,
             text_kk=text.kk,

@@ -50,7 +50,7 @@ async def notice_page(portal: Portal, account: Account, notice_id: str) -> Page:
         issued_at=told.created_at.astimezone(KAZAKHSTAN),
         values={},
         form={},
-        iin=case.iin,
+        iin=account.iin,
         text={"kk": told.text_kk, "ru": told.text_ru},
     )
     return _page(portal, "notification", _output(portal, case, "notification", None), facts)
@@ -107,7 +107,7 @@ def _output(portal: Portal, case: Case, kind: Kind, variant: str | None) -> Outp
 
 def _facts(portal: Portal, case: Case, found: Result) -> ResultFacts:
     regulation = portal.catalogue.regulation(case.regulation, case.regulation_version)
-    signed_at = (found.check or {}).get("signed_at")
+    signed_at = (found.judged or {}).get("claimed_at")
     title = regulation or portal.catalogue.regulation(case.regulation)
     return ResultFacts(
         number=case.number,
@@ -119,7 +119,7 @@ def _facts(portal: Portal, case: Case, found: Result) -> ResultFacts:
         reasons=found.reasons or (),
         submitted_at=case.submitted_at.astimezone(KAZAKHSTAN) if case.submitted_at else None,
         issued_at=found.issued_at.astimezone(KAZAKHSTAN),
-        check=found.check,
+        signer=None if found.signature is None else (found.judged or {}).get("signer", {}),
         signed_at=datetime.fromisoformat(signed_at).astimezone(KAZAKHSTAN) if signed_at else None,
         valid_until=found.valid_until,
     )

@@ -15,12 +15,13 @@ from egovorigin.domain.states import BusEvent
 from egovorigin.domain.steps import limit_of
 from egovorigin.store.files import Result
 from egovorigin.store.records import Record, StoredRecord
+from portal_pep.domain.co_signing import CoSignature
 from portal_pep.domain.states import CaseEvent
 from portal_pep.domain.steps import PortalFlow
 from portal_pep.domain.waiting import Awaited, awaited
 from portal_pep.service.cases import owned
 from portal_pep.service.parts import Portal
-from portal_pep.store import notifications
+from portal_pep.store import co_signatures, notifications
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case, cases
 from portal_pep.store.files import files
@@ -49,6 +50,7 @@ class CasePage:
     steps: Sequence[StepSeen]
     limits: Sequence[LimitUsed]
     has_result: bool
+    co_signers: Sequence[CoSignature]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,10 @@ async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
         case = await owned(conn, account, case_id)
         attached = await files.attachments_of(conn, case_id)
         happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
-        result = await files.result_of(conn, case_id)
+        result, named = await files.result_of(conn, case_id), await co_signatures.of_case(conn, case_id)
     regulation, flow = portal.regulation(case.regulation, case.regulation_version)
     limits = limits_used(flow.channel, [_spent(portal, one.record) for one in happened])
-    return CasePage(case, regulation, attached, _steps(flow, happened), limits, result is not None)
+    return CasePage(case, regulation, attached, _steps(flow, happened), limits, result is not None, named)
 
 
 def _steps(flow: PortalFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]:
@@ -150,9 +152,10 @@ async def notice(portal: Portal, account: Account, notice_id: str) -> tuple[Case
     """One notification and its case; reading it here does not mark it."""
     async with portal.db.read() as conn:
         found = await notifications.notice_of(conn, account.id, notice_id)
-        if found is None:
+        case = None if found is None else await cases.case(conn, found.case_id)  # a co-signer's too: it is not his
+        if found is None or case is None:
             raise EgovError("notification.not_found")
-        return await owned(conn, account, found.case_id), found
+        return case, found
 
 
 async def mark_read(portal: Portal, account: Account, notice_id: str) -> Notice:

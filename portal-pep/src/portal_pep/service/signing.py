@@ -20,9 +20,11 @@ from egovorigin.trail import Taken, take
 from portal_pep.domain.document import ApplicationFacts, application_bytes
 from portal_pep.domain.states import CaseEvent, CaseState, after
 from portal_pep.domain.steps import PORTAL, PortalFlow
+from portal_pep.service.asking import void
 from portal_pep.service.cases import owned
 from portal_pep.service.ending import end_by_certificate
 from portal_pep.service.parts import Portal
+from portal_pep.store import co_signatures
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
 from portal_pep.store.cases import cases as store
@@ -94,7 +96,9 @@ async def _fix_document(
     moments = await _filled(conn, portal, case, now)
     if flow.checks_before_signing:
         await take(conn, portal, case, [_checked(flow, now, facts.thumbprint)], moments)
-    signed_about = _about(case, regulation, facts.thumbprint, now)
+    await void(conn, portal, case)
+    named = {one.role: one.iin for one in await co_signatures.of_case(conn, case.id)}
+    signed_about = _about(case, regulation, facts.thumbprint, (now, named))
     changed = await store.change_case(
         conn,
         case,
@@ -104,6 +108,7 @@ async def _fix_document(
         document=application_bytes(signed_about, case.form, await files.attachments_of(conn, case.id)),
         prepared_at=now,
         signature=None,
+        judged=None,
         problem=None,
     )
     record = Record(
@@ -118,7 +123,10 @@ async def _fix_document(
     return changed
 
 
-def _about(case: Case, regulation: Regulation, certificate: str, now: datetime) -> ApplicationFacts:
+def _about(
+    case: Case, regulation: Regulation, certificate: str, made: tuple[datetime, Mapping[str, str]]
+) -> ApplicationFacts:
+    now, co_signers = made
     return ApplicationFacts(
         case=case.id,
         regulation=regulation.code,
@@ -129,6 +137,7 @@ def _about(case: Case, regulation: Regulation, certificate: str, now: datetime) 
         iin=case.iin,
         certificate=certificate,
         prepared_at=now,
+        co_signers=co_signers,
     )
 
 
@@ -138,7 +147,7 @@ def _checked(flow: PortalFlow, at: datetime, thumbprint: str) -> Taken:
 
 def require_prepared(case: Case) -> tuple[bytes, str]:
     """The document to sign and the certificate chosen for it."""
-    if after(case.state, CaseEvent.SUBMITTED) is None or case.document is None or case.certificate is None:
+    if case.state is not CaseState.PREPARED or case.document is None or case.certificate is None:
         raise EgovError("case.wrong_state", state=case.state.value)
     return case.document, case.certificate
 
@@ -148,7 +157,10 @@ def signed(flow: PortalFlow, now: datetime) -> list[Taken]:
     return [] if flow.sign is None else [Taken(flow.sign, "done", now)]
 
 
-def signing_steps(flow: PortalFlow, now: datetime, thumbprint: str) -> list[Taken]:
-    """The signature, and the check behind it where the act signs before it checks the certificate (A1)."""
-    checked = [] if flow.checks_before_signing else [_checked(flow, now, thumbprint)]
-    return [*signed(flow, now), *checked]
+def signing_steps(flow: PortalFlow, now: datetime, thumbprint: str, *, again: bool) -> list[Taken]:
+    """The signature, and the check behind it where the act signs before it checks the certificate (A1); before it where
+    it had to be made `again`."""
+    checked = [_checked(flow, now, thumbprint)]
+    if not flow.checks_before_signing:
+        return [*signed(flow, now), *checked]
+    return [*(checked if again else []), *signed(flow, now)]

@@ -23,12 +23,15 @@ from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
 from egovorigin.origin import INGRESS, Keep
 from egovorigin.store.records import Record
 from egovorigin.trail import envelope_facts, note, step_facts, take, trail_of
+from portal_pep.domain.co_signing import CoSignature
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.steps import PortalFlow
+from portal_pep.service.asking import ask
 from portal_pep.service.cases import owned
 from portal_pep.service.ending import end_by_certificate
 from portal_pep.service.parts import Portal
 from portal_pep.service.signing import UNKNOWN, SignatureRefused, require_prepared, signed, signing_steps
+from portal_pep.store import co_signatures
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
 from portal_pep.store.cases import cases as store
@@ -43,17 +46,30 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaiting:
+    """Signed by the applicant; those he named have yet to sign."""
+
+    case: Case
+
+
+Outcome = Submitted | Awaiting | SignatureRefused
+
+
+@dataclass(frozen=True, slots=True)
 class Parcel:
-    """What goes to whom: the data of case.submitted but for its trail."""
+    """What goes to whom: the data of case.submitted but for its trail; and the signature with what is known of it, and
+    of those of others."""
 
     recipient: str
     data: Mapping[str, Any]
+    signature: bytes
+    judged: dict[str, Any]
+    co_judged: Sequence[Mapping[str, Any]]
 
 
-async def submit(
-    portal: Portal, account: Account, case_id: str, signature: bytes, keep: Keep[Submitted | SignatureRefused]
-) -> Submitted | SignatureRefused:
-    """Sends the prepared application with the citizen's signature over exactly its bytes.
+async def submit(portal: Portal, account: Account, case_id: str, signature: bytes, keep: Keep[Outcome]) -> Outcome:
+    """Sends the prepared application with the citizen's signature over exactly its bytes, or keeps it until those have
+    signed whom he named.
 
     EgovError signature.* leaves the case as it was: the same document may be signed again. A certificate that is not
     good, or went bad since the preparation, is the act's refusal.
@@ -61,49 +77,99 @@ async def submit(
     async with portal.db.read() as conn:
         case = await owned(conn, account, case_id)
         attached = await files.attachments_of(conn, case_id)
-    regulation, flow = portal.law_of(case)
+        named = await co_signatures.of_case(conn, case_id)
+    _, flow = portal.law_of(case)
     document, chosen = require_prepared(case)
     facts = await _checked_signature(portal, case, flow, document, signature)
     refusal = _refusal_of(facts, flow, chosen)
     if refusal is not None:
-        return await _refuse(portal, case, refusal, keep)
-    recipient = receiving_system(portal.membership.members.members, case.regulation, case.region)
-    if recipient is None:
-        raise EgovError("provider.not_found", regulation=case.regulation, region=case.region)
-    await _store_copies(portal, case, recipient, attached)
-    data = {
-        "provider": provider_code(regulation),
-        "applicant": {"iin": case.iin},
-        "document": base64.b64encode(document).decode(),
-        "signature": base64.b64encode(signature).decode(),
-        "attachments": [one.as_data() for one in attached],
-    }
+        return await _refuse(portal, case, facts, keep)
+    parcel = None if named else await parcel_of(portal, case, attached, (signature, facts), ())
     async with portal.db.begin() as conn:
         current = await owned(conn, account, case_id, lock=True)
         if current.document != document or current.state is not CaseState.PREPARED:
             raise EgovError("case.changed_meanwhile")
-        sent = await _send(conn, portal, current, signature, Parcel(recipient, data))
-        await keep(conn, sent)
-    return sent
+        if parcel is None:
+            done: Outcome = await _ask_others(conn, portal, current, named, (signature, facts))
+        else:
+            done = await send(conn, portal, current, parcel)
+        await keep(conn, done)
+    return done
+
+
+async def parcel_of(
+    portal: Portal,
+    case: Case,
+    attached: Sequence[Attachment],
+    signed: tuple[bytes, DocumentFacts],
+    others: Sequence[CoSignature],
+) -> Parcel:
+    """The copies are at the gateway afterwards. EgovError provider.not_found, attachment.store_unavailable."""
+    regulation, _ = portal.law_of(case)
+    recipient = receiving_system(portal.membership.members.members, case.regulation, case.region)
+    if recipient is None:
+        raise EgovError("provider.not_found", regulation=case.regulation, region=case.region)
+    await _store_copies(portal, case, recipient, attached)
+    signature, facts = signed
+    data: dict[str, Any] = {
+        "provider": provider_code(regulation),
+        "applicant": {"iin": case.iin},
+        "document": base64.b64encode(case.document or b"").decode(),
+        "signature": base64.b64encode(signature).decode(),
+        "attachments": [one.as_data() for one in attached],
+    }
+    if others:
+        data["co_signatures"] = [
+            {"role": one.role, "iin": one.iin, "signature": base64.b64encode(one.signature or b"").decode()}
+            for one in others
+        ]
+    co_judged = [{"role": one.role, "judged": one.judged} for one in others]
+    return Parcel(recipient, data, signature, facts.as_data(), co_judged)
+
+
+async def _ask_others(
+    conn: AsyncConnection,
+    portal: Portal,
+    case: Case,
+    named: Sequence[CoSignature],
+    signed: tuple[bytes, DocumentFacts],
+) -> Awaiting:
+    """No step of the act is over: its clock begins when all have signed (ADR 19)."""
+    (signature, facts), now = signed, portal.clock.now()
+    judged = facts.as_data()
+    state = CaseState.CO_SIGNING
+    changed = await store.change_case(conn, case, now, state=state, signature=signature, judged=judged)
+    body = {"action": "application.signed", "service": portal.settings.code, "judged": judged}
+    roles = [one.role for one in named]
+    await note(conn, portal, "admin", case, {**body, "document_sha256": facts.document, "waits_for": roles})
+    line = Record(
+        case_id=case.id, at=now, event="applicant_signed", state_before=case.state.value, state_after=state.value
+    )
+    await records.add_record(conn, line)
+    await ask(conn, portal, changed, named, now)
+    return Awaiting(changed)
 
 
 async def _checked_signature(
     portal: Portal, case: Case, flow: PortalFlow, document: bytes, signature: bytes
 ) -> DocumentFacts:
     """Facts about a signature that holds; a broken one is journalled and refused, and changes nothing."""
+    judged: dict[str, Any] | None = None
     try:
         facts = await portal.signatures.verify(document, signature, portal.clock.now(), case.iin)
-        code = facts.broken
     except EgovError as error:
         code = error.code
-    if code is None:
-        return facts
+    else:
+        if facts.broken is None:
+            return facts
+        code, judged = facts.broken, facts.as_data()
     body = {
         **step_facts(portal, case, flow, flow.send),
         "limit_s": None,
         "used_s": None,
         "outcome": "refusal",
         "code": code,
+        "judged": judged,
     }
     async with portal.db.begin() as conn:
         await note(conn, portal, "refusal", case, body)
@@ -120,22 +186,28 @@ def _refusal_of(facts: DocumentFacts, flow: PortalFlow, chosen: str) -> str | No
     return facts.refusal
 
 
-async def _refuse(portal: Portal, case: Case, code: str, keep: Keep[Submitted | SignatureRefused]) -> SignatureRefused:
+async def _refuse(portal: Portal, case: Case, facts: DocumentFacts, keep: Keep[Outcome]) -> SignatureRefused:
     """Not good where the act signs first (A1); else expired or revoked between the two calls."""
     _, flow = portal.regulation(case.regulation, case.regulation_version)
     async with portal.db.begin() as conn:
         current = await store.case(conn, case.id, lock=True)
         if current is None or current.state is not CaseState.PREPARED:
             raise EgovError("case.changed_meanwhile")
-        moments: Mapping[Moment, datetime] = {}
-        if not flow.checks_before_signing:
-            now = portal.clock.now()
-            moments = _moments(flow, current, now)
-            await take(conn, portal, current, signed(flow, now), moments)
-        ended = await end_by_certificate(conn, portal, current, code, moments)
-        outcome = SignatureRefused(ended, code, flow.refuse_signature.clause)
+        ended = await end_refused(conn, portal, current, facts)
+        outcome = SignatureRefused(ended, facts.refusal or "", flow.refuse_signature.clause)
         await keep(conn, outcome)
     return outcome
+
+
+async def end_refused(conn: AsyncConnection, portal: Portal, case: Case, facts: DocumentFacts) -> Case:
+    """The act's refusal of an applicant's signature that was made."""
+    _, flow = portal.regulation(case.regulation, case.regulation_version)
+    moments: Mapping[Moment, datetime] = {}
+    if not flow.checks_before_signing:
+        now = portal.clock.now()
+        moments = _moments(flow, case, now)
+        await take(conn, portal, case, signed(flow, now), moments)
+    return await end_by_certificate(conn, portal, case, facts.refusal or "", moments, judged=facts.as_data())
 
 
 async def _store_copies(portal: Portal, case: Case, recipient: str, attached: Sequence[Attachment]) -> None:
@@ -149,11 +221,12 @@ async def _store_copies(portal: Portal, case: Case, recipient: str, attached: Se
         await portal.attachments.put(case.id, recipient, facts, content)
 
 
-async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: bytes, parcel: Parcel) -> Submitted:
+async def send(conn: AsyncConnection, portal: Portal, case: Case, parcel: Parcel) -> Submitted:
     _, flow = portal.regulation(case.regulation, case.regulation_version)
     now = portal.clock.now()
     moments = _moments(flow, case, now)
-    await take(conn, portal, case, signing_steps(flow, now, case.certificate or ""), moments)
+    again = case.state is CaseState.CO_SIGNING  # the certificates were judged again when the last one had signed
+    await take(conn, portal, case, signing_steps(flow, now, case.certificate or "", again=again), moments)
     envelope = await _enclose(conn, portal, case, parcel, moments)
     spent = used(flow.channel, flow.send, moments)
     body = {
@@ -161,6 +234,8 @@ async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: by
         "limit_s": spent.limit_s,
         "used_s": spent.used_s,
         "outcome": "done",
+        "judged": parcel.judged,
+        **({"co_signatures": parcel.co_judged} if parcel.co_judged else {}),
         **envelope_facts(envelope),
     }
     await note(conn, portal, "envelope", case, body)
@@ -169,7 +244,8 @@ async def _send(conn: AsyncConnection, portal: Portal, case: Case, signature: by
         case,
         now,
         state=CaseState.SUBMITTED,
-        signature=signature,
+        signature=parcel.signature,
+        judged=case.judged or parcel.judged,  # as he signed, where others have signed since
         submitted_at=now,
         recipient=parcel.recipient,
         envelope_id=envelope.id,
@@ -204,8 +280,9 @@ async def _enclose(
 
 
 def _moments(flow: PortalFlow, case: Case, now: datetime) -> dict[Moment, datetime]:
-    """The check ended when the document was handed out; where signing comes first, it ends now."""
-    prepared = case.prepared_at or now
+    """The check ended when the document was handed out; where signing comes first, or others had to sign meanwhile, it
+    ends now."""
+    prepared = now if case.state is CaseState.CO_SIGNING else case.prepared_at or now
     checked = prepared if flow.checks_before_signing else now
     found: dict[Moment, datetime] = {
         (flow.choose_and_fill.label, "end"): prepared,

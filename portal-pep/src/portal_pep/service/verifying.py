@@ -6,6 +6,7 @@ a result, of what kind, when and by whom it was given, and whether it stands.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,11 @@ from egovkit import strictjson
 from egovkit.barcodes import Carried, decode, unpack
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
+from egovkit.signatures.cms import read_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
 from egovlaw.catalogue import Regulation
 from egovorigin.origin import KAZAKHSTAN
+from egovorigin.store.files import Result
 from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
 from portal_pep.service.parts import Portal
 from portal_pep.store.files import Numbered, files
@@ -42,11 +45,19 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
+class Then:
+    """What was kept when the signature was judged, at receipt."""
+
+    at: datetime
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Signer:
     """Who signed, and his certificate at that moment (`then`) and today (`now`). `stamped`: the moment is proved by a
     time stamp, and is not only the signer's or our word."""
 
-    then: CertificateFacts
+    then: CertificateFacts | Then
     now: CertificateFacts
     signed_at: datetime | None
     stamped: bool
@@ -97,8 +108,8 @@ async def by_pdf(portal: Portal, pdf: bytes, address: str) -> Verified:
     signers = tuple(_signer_in(portal, one, now) for one in facts.signatures)
     number = facts.signatures[0].reason
     found = await _numbered(portal, number)
-    thumb = signers[0].then.thumbprint
-    same = next((one for one in found if (one.result.check or {}).get("certificate") == thumb), None)
+    thumb = signers[0].now.thumbprint
+    same = next((one for one in found if _kept_signer(one.result).get("certificate") == thumb), None)
     held = None if not found else Held(same is not None, same.result.valid_until if same else None)
     return Verified(
         _standing(portal, held), number or None, now, None if same is None else _issued(portal, same), signers
@@ -117,11 +128,13 @@ def _content(carried: Carried) -> Mapping[str, Any]:
 
 
 async def _signer_of(portal: Portal, carried: Carried, same: Numbered | None) -> Signer:
-    """A signature is judged as of its time stamp; without one as of when it came to the portal, or of today."""
+    """The very signature the portal received is told as it was judged then; any other is judged as of its time stamp,
+    without one as of today."""
     now = portal.clock.now()
-    known = same is not None and same.result.signature == carried.signature
-    then = same.result.received_at if same is not None and known else now
-    facts = await portal.signatures.verify(carried.document, carried.signature, then, None)
+    if same is not None and same.result.judged is not None and same.result.signature == carried.signature:
+        reading = await asyncio.to_thread(read_cms, carried.document, carried.signature)
+        return _kept(same.result.judged, portal.trust.check_person(reading.certificate, now, None))
+    facts = await portal.signatures.verify(carried.document, carried.signature, now, None)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     _require_official(facts.signer)
@@ -129,6 +142,20 @@ async def _signer_of(portal: Portal, carried: Carried, same: Numbered | None) ->
     if facts.stamp is not None:
         return Signer(facts.signer, today, facts.stamp.moment, stamped=True, level="B-T")
     return Signer(facts.signer, today, facts.signing_time, stamped=False, level="B-B")
+
+
+def _kept(judged: Mapping[str, Any], today: CertificateFacts) -> Signer:
+    refusal = None if judged["verdict"] == "accepted" else str(judged["verdict"])
+    then, stamp = Then(datetime.fromisoformat(judged["judged_at"]), refusal), judged["stamp"]
+    if stamp is not None:
+        return Signer(then, today, datetime.fromisoformat(stamp["moment"]), stamped=True, level="B-T")
+    claimed = judged["claimed_at"]
+    at = None if claimed is None else datetime.fromisoformat(claimed)
+    return Signer(then, today, at, stamped=False, level="B-B")
+
+
+def _kept_signer(result: Result) -> Mapping[str, Any]:
+    return {} if result.judged is None else dict(result.judged["signer"])
 
 
 def _signer_in(portal: Portal, signature: PdfSignature, now: datetime) -> Signer:
@@ -170,7 +197,7 @@ def _issued(portal: Portal, one: Numbered) -> Issued:
         valid_until=result.valid_until,
         service=_service(regulation, one.regulation),
         provider=_provider(regulation, one.regulation),
-        organisation=(result.check or {}).get("bin"),
+        organisation=_kept_signer(result).get("bin"),
     )
 
 

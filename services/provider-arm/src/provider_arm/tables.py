@@ -79,6 +79,7 @@ cases = Table(
     Column("applicant_iin", String(12), nullable=False),
     Column("document", LargeBinary, nullable=False),  # exact bytes the applicant signed
     Column("signature", LargeBinary, nullable=False),
+    Column("judged", JSON(none_as_null=True)),  # what was known of that signature when it was judged
     Column("attachments", JSON, nullable=False),
     Column("verified", Boolean, nullable=False),
     Column("reasons", JSON, nullable=False),  # why not verified: codes
@@ -93,6 +94,17 @@ cases = Table(
     Column("decision", JSON(none_as_null=True)),  # null: not decided yet
     UniqueConstraint("provider", "number", name="uq_cases_provider_number"),
     Index("ix_cases_region_registered", "region", "registered_at", "id"),
+)
+
+co_signatures = Table(
+    "co_signatures",  # of those whom the application names beside its applicant
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("role", String(20), primary_key=True),
+    Column("iin", String(12), nullable=False),
+    Column("signature", LargeBinary),  # null: it did not come
+    Column("judged", JSON(none_as_null=True)),
+    Column("reasons", JSON, nullable=False),  # why it is not believed: codes
 )
 
 tasks = Table(
@@ -134,6 +146,7 @@ documents = Table(
     Column("kind", String(20), nullable=False),
     Column("document", LargeBinary, nullable=False),
     Column("signature", LargeBinary),  # a refusal is unsigned (A9, A13)
+    Column("judged", JSON(none_as_null=True)),
     Column("made_by", String(36), nullable=False),
     Column("made_at", UtcDateTime, nullable=False),
 )
@@ -187,6 +200,7 @@ own_cases = Table(
     Column("certificate", String(64)),
     Column("prepared_at", UtcDateTime),
     Column("number", String(11)),
+    Column("judged", JSON(none_as_null=True)),  # of a signature the act refuses; a registered case has its own
     Column("opened_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Index("ix_own_cases_region_opened", "region", "opened_at", "id"),
@@ -273,6 +287,7 @@ hand_overs = Table(
     Column("document", LargeBinary, nullable=False),  # exact bytes the operator signed
     Column("signature", LargeBinary, nullable=False),
     Column("reasons", JSON, nullable=False),  # why the record is not believed: codes
+    Column("judged", JSON(none_as_null=True)),
 )
 
 receipts = Table(
@@ -303,6 +318,7 @@ give_outs = Table(
     Column("to", String(320), nullable=False),
     Column("document", LargeBinary, nullable=False),
     Column("signature", LargeBinary),
+    Column("judged", JSON(none_as_null=True)),
     Column("given_by", String(36), nullable=False),
     Column("given_at", UtcDateTime, nullable=False),
 )

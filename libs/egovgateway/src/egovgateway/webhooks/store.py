@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, delete, exists, func, or_, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,8 +17,10 @@ from egovgateway.sealing import wire_of
 from egovgateway.tables import GatewayTables, WebhookTables
 from egovkit.db import insert_ignore, upsert
 from egovkit.envelope import WireEnvelope
+from egovkit.errors import EgovError
 from egovkit.journal_bodies import Bodies
 
+LOG = structlog.get_logger("egovgateway.webhooks")
 ACTIVE, PAUSED = "active", "paused"
 
 
@@ -112,7 +115,8 @@ class WebhookStore:
         return list((await conn.execute(query)).scalars())
 
     async def claim(self, conn: AsyncConnection, member: str, now: datetime, until: datetime) -> Claim | None:
-        """The oldest delivery that may be attempted: the caller's alone until `until`. Its attempt is on record."""
+        """The oldest delivery that may be attempted: the caller's alone until `until`. Its attempt is on record. None
+        as well when its envelope does not open: then it is given up."""
         d, e, h = self._deliveries.c, self._envelopes.c, self._hooks.c
         query = (
             select(self._deliveries, h.url, e.sha256, e.raw, e.signature, e.receipts)
@@ -126,10 +130,17 @@ class WebhookStore:
         row = (await conn.execute(query)).mappings().one_or_none()
         if row is None:
             return None
+        try:
+            wire = wire_of({**row, "id": row["envelope_id"]}, self._bodies)
+        except EgovError as error:  # spoiled where it lies: no attempt mends it, and others wait behind it
+            LOG.error(
+                "an envelope at rest does not open", source=row["source"], id=row["envelope_id"], reason=error.code
+            )
+            await self._change(conn, row["id"], state=DeliveryState.EXHAUSTED, settled_at=now)
+            return None
         number = row["attempts"] + 1
         await self._change(conn, row["id"], attempts=number, claimed_until=until)
         await conn.execute(self._attempts.insert().values(delivery_id=row["id"], number=number, at=now))
-        wire = wire_of({**row, "id": row["envelope_id"]}, self._bodies)
         return Claim(row["id"], member, row["url"], row["envelope_id"], wire, number, number - row["round_from"])
 
     async def record(

@@ -2,7 +2,7 @@
 
     facts = await signatures.verify(document, cms, at, iin)      # signatures: DocumentSignatures
     if facts.refusal is not None: raise EgovError(facts.refusal)
-    facts.as_data()                                              # what was known, to be kept with the case
+    facts.as_data()           # what was known, kept with the case and in the journal, never found out again
 
 Signatures are detached CAdES-BES or -T. The checks, in their order; the first that fails is the verdict:
 
@@ -27,6 +27,7 @@ nothing. Checks 1-3 raise, since there is nothing to have facts about.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -68,6 +69,7 @@ class Check:
 class DocumentFacts:
     """What is known about a signature over given bytes, frozen at the moment of the check.
 
+    document     SHA-256 of those bytes, hexadecimal
     reading      what the CMS says
     signer       facts about the signer's certificate at `judged_at`
     stamp        facts about the time stamp; None in CAdES-BES
@@ -78,6 +80,7 @@ class DocumentFacts:
     ocsp         why there was no OCSP answer; None when there was one or nobody was asked
     """
 
+    document: str
     reading: Reading
     signer: CertificateFacts
     stamp: StampFacts | None
@@ -138,24 +141,37 @@ class DocumentFacts:
         )
 
     def as_data(self) -> dict[str, Any]:
-        """For JSON, to be kept with the case: no personal data but what the certificate's thumbprint leads to."""
-        stamp = self.stamp
+        """For JSON, in the shape of `egovkit.verdict.SignatureVerdict`: kept with the case at the moment of the check,
+        and shown as it was kept. The signer's ИИН stays out: who is shown an official's signature has no use for it."""
+        stamp, signer = self.stamp, self.signer
         claimed = self.reading.signing_time
         return {
             "level": self.level,
             "verdict": "accepted" if self.refusal is None else self.refusal,
+            "document": self.document,
             "checked_at": self.checked_at.isoformat(),
             "judged_at": self.judged_at.isoformat(),
             "claimed_at": None if claimed is None else claimed.isoformat(),
-            "certificate": self.signer.thumbprint,
+            "signer": {
+                "name": signer.subject_cn,
+                "bin": signer.bin,
+                "certificate": signer.thumbprint,
+                "serial": signer.serial,
+                "issuer": self.certificate.issuer.rfc4514_string(),
+                "not_before": signer.not_before.isoformat(),
+                "not_after": signer.not_after.isoformat(),
+            },
             "chain": list(self.chain),
+            "root": self.chain[-1] if self.chain else None,
             "revocation": None if self.revocation is None else self.revocation.as_data(),
             "revocation_age_s": self._age_s(),
             "ocsp": self.ocsp,
             "stamp": None
             if stamp is None
             else {"moment": stamp.moment.isoformat(), "serial": stamp.serial, "certificate": stamp.signer.thumbprint},
-            "checks": [{"number": one.number, "name": one.name, "code": one.code} for one in self.checks],
+            "checks": [
+                {"number": one.number, "name": one.name, "code": one.code, "fact": one.fact} for one in self.checks
+            ],
         }
 
     def _age_s(self) -> int | None:
@@ -252,7 +268,8 @@ class DocumentSignatures:
             signer = replace(signer, revoked=self._revoked(reading.certificate, word, judged_at, at))
         above = self.trust.chain_of(reading.certificate)
         chain = tuple(thumbprint(one) for one in above)
-        return DocumentFacts(reading, signer, stamp, judged_at, at, chain, word, why)
+        digest = hashlib.sha256(data).hexdigest()
+        return DocumentFacts(digest, reading, signer, stamp, judged_at, at, chain, word, why)
 
     async def verify_each(
         self, data: bytes, signatures: Sequence[bytes], at: datetime, signers: Sequence[str]

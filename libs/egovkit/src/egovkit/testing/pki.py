@@ -123,9 +123,9 @@ class TestPki:
         )
         return SigningKey(private, certificate, (self.issuing,))
 
-    def revoke(self, certificate: Certificate) -> None:
-        """Revoked from now on; all stores given out hear of it at once."""
-        self._revoked.append((certificate.serial_number, self.clock.now()))
+    def revoke(self, certificate: Certificate, since: datetime | None = None) -> None:
+        """Revoked from now on, or `since` an earlier moment; all stores given out hear of it at once."""
+        self._revoked.append((certificate.serial_number, since or self.clock.now()))
         self.publish()
 
     def crl(self, life: timedelta = CRL_LIFE) -> bytes:

@@ -169,6 +169,8 @@ def _field(words: Words, field: FormField) -> str:
     facts = [field.type, *([words("required")] if field.required else [])]
     if field.per:
         facts.append(f"{words('per')}: {words.name(field.per)}")
+    if field.co_signer:
+        facts.append(f"{words('co_signer')}: {words.name(field.co_signer)}")
     if field.decisions:
         facts.append(decision_links(field.decisions))
     line = f"- `{field.name}` ({', '.join(facts)}): {escape(field.label_ru)} / {kazakh(words, field.label_kk)}"

@@ -134,6 +134,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "fields": ("Fields", "Поля"),
     "required": ("required", "обязательно"),
     "per": ("once for each", "на каждого"),
+    "co_signer": ("or the electronic signature of", "или электронная подпись"),
     "text": ("Text", "Текст"),
     "text_kk": ("Text in Kazakh", "Текст по-казахски"),
     "rules": ("Rules", "Прочие нормы"),

@@ -33,6 +33,7 @@ class OriginCase:
     document: bytes | None
     prepared_at: datetime | None
     signature: bytes | None
+    judged: dict[str, Any] | None
     submitted_at: datetime | None
     recipient: str | None
     envelope_id: str | None

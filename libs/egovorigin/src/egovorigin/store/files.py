@@ -22,7 +22,7 @@ class Result:
     reasons: list[dict[str, Any]] | None
     issued_at: datetime
     received_at: datetime
-    check: dict[str, Any] | None
+    judged: dict[str, Any] | None
     outcome: str | None = None
     variant: str | None = None
     valid_until: date | None = None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from egovkit.verdict import SignatureVerdict
 from egovlaw.limits import LimitUsed
 from provider_arm.domain.cases import Answer, CaseState, CheckOutcome, OfficeKind, Role, StepKind, TaskState
 
@@ -244,6 +245,7 @@ class OutgoingDocument(Model):
     kind: Literal["refusal", "result"]
     document: str  # base64 of the exact bytes sent
     signature: str | None  # base64 CMS; a refusal has none
+    judged: SignatureVerdict | None  # what was found about it when it was judged
 
 
 class CaseTask(Model):
@@ -267,6 +269,20 @@ class HandOverView(Model):
     reasons: list[Reason]
     document: str  # base64 of the exact bytes the operator signed
     signature: str
+    judged: SignatureVerdict | None  # what was found about it when it came
+
+
+class CoSignerView(Model):
+    """Somebody whom the application names beside its applicant; `reasons` why his signature is not believed."""
+
+    role: str
+    label_ru: str  # the act's words for his signature
+    label_kk: str
+    iin: str
+    verified: bool
+    reasons: list[Reason]
+    signature: str | None  # base64 CMS over the applicant's document; null: it did not come
+    judged: SignatureVerdict | None
 
 
 class ExtensionView(Model):
@@ -305,6 +321,8 @@ class CaseView(CaseLine):
     form: dict[str, Any] | None  # null where the reader's role does not need it
     document: str | None  # base64 of the exact bytes the applicant signed
     signature: str | None
+    judged: SignatureVerdict | None  # what was found about it when it was judged
+    co_signers: list[CoSignerView]
     attachments: list[AttachmentRef]
     reasons: list[Reason]  # why not verified
     regulation_version: int

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from egovkit.verdict import SignatureVerdict, verdict_of
 from provider_arm.api.models import Code, Iin, Model, Name, PersonRef, Value, ValueName, Wish, plain
 from provider_arm.api.render import person_ref, titles
 from provider_arm.domain.cases import masked_iin
@@ -123,6 +124,7 @@ class OwnCaseView(OwnCaseLine):
     person: dict[str, Any] | None  # what the register said, as it said it
     facts: list[FactView]  # E2: what the official has to know, no refusal
     certificate: str | None
+    judged: SignatureVerdict | None  # of a signature that the act refuses
     prepared_at: datetime | None
     message: Words | None  # why the case has ended without a number
     trail: list[dict[str, Any]]
@@ -180,6 +182,7 @@ def own_view(ws: Workstation, opened: OwnFile) -> OwnCaseView:
         person=None if opened.person is None else dict(opened.person),
         facts=[FactView(code=fact.code, kk=fact.kk, ru=fact.ru) for fact in opened.facts],
         certificate=draft.certificate,
+        judged=verdict_of(draft.judged),
         prepared_at=draft.prepared_at,
         message=None if ended is None else Words(kk=ended.kk, ru=ended.ru),
         trail=[dict(step) for step in draft.trail],

@@ -10,7 +10,9 @@ from typing import Any
 
 from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalRow
+from egovkit.verdict import verdict_of
 from egovlaw.catalogue import InternalStep
+from egovlaw.forms import co_signers
 from provider_arm.api.models import (
     Applicant,
     AttachmentRef,
@@ -18,6 +20,7 @@ from provider_arm.api.models import (
     CaseStanding,
     CaseTask,
     CaseView,
+    CoSignerView,
     HandOverView,
     HistoryItem,
     IncidentView,
@@ -34,6 +37,7 @@ from provider_arm.api.models import (
 )
 from provider_arm.api.render_terms import term_view
 from provider_arm.domain.cases import Case, Staff, Task, TaskState, masked_iin, reason_text
+from provider_arm.domain.co_signing import CoSignature
 from provider_arm.domain.internal import Running, step_of
 from provider_arm.service.context import Workstation
 from provider_arm.service.internal import Standing
@@ -188,13 +192,15 @@ def case_line(ws: Workstation, case: Case) -> CaseLine:
 def case_view(ws: Workstation, opened: CaseFile) -> CaseView:
     case = opened.case
     iin = masked_iin(case.applicant_iin) if opened.masked else case.applicant_iin
-    document, signature = opened.signed or (None, None)
+    document, signature, judged = opened.signed or (None, None, None)
     return CaseView(
         **case_line(ws, case).model_dump(),
         applicant=Applicant(iin=iin, masked=opened.masked),
         form=None if opened.application is None else dict(opened.application.form),
         document=_b64(document),
         signature=_b64(signature),
+        judged=verdict_of(judged),
+        co_signers=[_co_signer(ws, case, one) for one in opened.co_signed],
         attachments=[] if opened.masked else [_attachment(case, one) for one in case.attachments],
         reasons=[Reason(code=code, text=reason_text(code).ru) for code in case.reasons],
         regulation_version=case.regulation_version,
@@ -207,6 +213,22 @@ def case_view(ws: Workstation, opened: CaseFile) -> CaseView:
         handed_over=_handed_over(opened),
         term=term_view(ws, opened),
         limits=opened.limits,
+    )
+
+
+def _co_signer(ws: Workstation, case: Case, one: CoSignature) -> CoSignerView:
+    regulation = ws.procedures.regulation(case.regulation, case.regulation_version)
+    asked = () if regulation is None else co_signers(regulation)
+    label = next((asker.label for asker in asked if asker.role == one.role), None)
+    return CoSignerView(
+        role=one.role,
+        label_ru=one.role if label is None else label.ru,
+        label_kk=one.role if label is None else label.kk,
+        iin=one.iin,
+        verified=not one.reasons,
+        reasons=[Reason(code=code, text=reason_text(code).ru) for code in one.reasons],
+        signature=_b64(one.signature),
+        judged=verdict_of(one.judged),
     )
 
 
@@ -230,9 +252,12 @@ def _case_task(task: Task, names: Names) -> CaseTask:
 def _answer(opened: CaseFile) -> OutgoingDocument | None:
     if opened.answer is None:
         return None
-    kind, document, signature = opened.answer
+    kind, document, signature, judged = opened.answer
     return OutgoingDocument(
-        kind="result" if kind == "result" else "refusal", document=b64(document), signature=_b64(signature)
+        kind="result" if kind == "result" else "refusal",
+        document=b64(document),
+        signature=_b64(signature),
+        judged=verdict_of(judged),
     )
 
 
@@ -249,6 +274,7 @@ def _handed_over(opened: CaseFile) -> HandOverView | None:
         reasons=[Reason(code=code, text=reason_text(code).ru) for code in record.reasons],
         document=b64(record.document),
         signature=b64(record.signature),
+        judged=verdict_of(record.judged),
     )
 
 

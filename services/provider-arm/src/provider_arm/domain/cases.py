@@ -357,6 +357,9 @@ REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
         "signature": StatusText(
             "Подлинность ЭЦП под запросом не подтверждена", "Сұратудағы ЭЦҚ түпнұсқалығы расталмады"
         ),
+        "signature.signer_missing": StatusText(
+            "Запрос подписали не все, кто в нём назван", "Сұратуда аталғандардың бәрі қол қойған жоқ"
+        ),
         "certificate": StatusText(
             "Регистрационное свидетельство ЭЦП под запросом недействительно", "Сұратудағы ЭЦҚ тіркеу куәлігі жарамсыз"
         ),
@@ -370,7 +373,7 @@ REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
 
 
 def reason_text(code: str) -> StatusText:
-    return REASON_TEXTS[code.split(".", 1)[0]]
+    return REASON_TEXTS.get(code) or REASON_TEXTS[code.split(".", 1)[0]]
 
 
 # --- throttling of logins ---------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class GivenOut:
     to: str  # the ИИН of who stood at the desk, or the address
     document: bytes  # the record
     signature: bytes | None  # where the act's flow has the hand-over told
+    judged: dict[str, Any] | None  # what was known of that signature when it was judged
     given_by: str
     given_at: datetime
 

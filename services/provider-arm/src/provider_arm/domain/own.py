@@ -117,6 +117,7 @@ class OwnCase:
     number: str | None
     opened_at: datetime
     changed_at: datetime
+    judged: dict[str, Any] | None = None  # of a signature that the act refuses; a registered case has its own
 
     def seen_by(self, person: Staff) -> bool:
         """Anybody else's draft does not exist for him, not even as forbidden."""

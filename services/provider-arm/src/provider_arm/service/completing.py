@@ -19,15 +19,17 @@ async def complete(sitting: Sitting) -> int:
     ws, conn, case, procedure = sitting.ws, sitting.conn, sitting.case, sitting.procedure
     kept = await cases.outgoing_document(conn, case.id)
     assert kept is not None, "a result is kept before it is issued"
-    _, document, signature = kept
+    document, signature = kept.document, kept.signature
     assert signature is not None, "a result is signed"
     digest = hashlib.sha256(document).hexdigest()
     if procedure is None:
-        await ws.journal_action(conn, "result.issued", case.id, by=sitting.person.id, document_sha256=digest)
+        await ws.journal_action(
+            conn, "result.issued", case.id, by=sitting.person.id, document_sha256=digest, judged=kept.judged
+        )
         return await sitting.move(CaseEvent.RESULT_ISSUED, [])
     item = procedure.issue
     started = _checked_at(case) if procedure.started_by(item, procedure.check) else await told_at(sitting)
-    await sitting.journal(item, procedure.before_issue, started=started, document_sha256=digest)
+    await sitting.journal(item, procedure.before_issue, started=started, document_sha256=digest, judged=kept.judged)
     version = await sitting.move(CaseEvent.RESULT_ISSUED, [])
     data = {
         "number": case.number,

@@ -90,7 +90,7 @@ async def _refuse(sitting: Sitting, item: FlowItem, given: tuple[tuple[str, str]
     letter = document_bytes(_refusal_letter(sitting, item) | {"reasons": reasons})
     version = await sitting.move(CaseEvent.DOCUMENTS_IN_VIOLATION, [])
     by = (sitting.person.id, sitting.now)
-    await cases.add_document(conn, case.id, kind="refusal", document=letter, signature=None, by=by)
+    await cases.add_document(conn, case.id, cases.Outgoing("refusal", letter, None, None), by)
     data = {
         "number": case.number,
         "reasons": reasons,

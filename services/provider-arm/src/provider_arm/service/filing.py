@@ -3,7 +3,6 @@ once, unless the act has the certificate checked after the signing and the check
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from egovkit.errors import TRANSIENT, EgovError
 from egovkit.signatures.certificates import CertificateFacts
+from egovkit.signatures.documents import DocumentFacts
 from provider_arm.domain.cases import Case, CaseState, Staff, document_bytes
 from provider_arm.domain.own import OwnCase, OwnEvent
 from provider_arm.service.context import Workstation, stamp
@@ -21,6 +21,7 @@ from provider_arm.service.registration import next_number, register, tells
 from provider_arm.service.reporting import end_with
 from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate, named_certificate
 from provider_arm.store import own
+from provider_arm.store.cases import Lodged
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,37 +112,38 @@ async def submit(ws: Workstation, person: Staff, case_id: str, signature: bytes,
     flow = flow_of(ws, draft)
     if document is None or (draft.state, OwnEvent.REGISTERED) not in flow.transitions:
         raise EgovError("own_case.wrong_state", state=draft.state.value)
-    signer, refusal = await _signer(ws, flow, person, document, signature)
-    if signer.thumbprint != draft.certificate:
+    facts, refusal = await _judged(ws, flow, person, document, signature)
+    if facts.signer.thumbprint != draft.certificate:
         raise EgovError("signature.other_certificate")
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, draft.version)
         if refusal is None:
             # The number before the journal, as everywhere: two who hold one and want the other would wait for ever.
             number = await next_number(conn, draft.provider, turn.now)
-            trail = await _signed(turn, document)
-            outcome: Submitted = await _register(turn, number, (document, signature), trail)
+            trail = await _signed(turn, facts)
+            outcome: Submitted = await _register(turn, number, Lodged(document, signature, facts.as_data()), trail)
         else:
-            outcome = await _refuse(turn, refusal, await _signed(turn, document))
+            outcome = await _refuse(turn, refusal, await _signed(turn, facts), facts)
         await keep(conn, outcome)
     return outcome
 
 
-async def _signer(
+async def _judged(
     ws: Workstation, flow: OwnFlow, person: Staff, document: bytes, signature: bytes
-) -> tuple[CertificateFacts, str | None]:
-    """Who signed; and, where the act judges it now, why not to confirm it. Who is not to blame may try again."""
+) -> tuple[DocumentFacts, str | None]:
+    """What is known of the signature; and, where the act judges it now, why not to confirm it. Who is not to blame may
+    try again."""
     if not flow.checks_after_signing:
-        signer = await checked_signature(ws, person, document, signature)
-        _require_employee(ws, signer)
-        return signer, None
+        facts = await checked_signature(ws, person, document, signature)
+        _require_employee(ws, facts.signer)
+        return facts, None
     facts = await ws.signatures.verify(document, signature, ws.clock.now(), person.iin)
     if facts.refusal in TRANSIENT:
         raise EgovError(facts.refusal)
-    return facts.signer, facts.refusal
+    return facts, facts.refusal
 
 
-async def _signed(turn: Turn, document: bytes) -> list[Mapping[str, Any]]:
+async def _signed(turn: Turn, facts: DocumentFacts) -> list[Mapping[str, Any]]:
     """The steps up to the signature; the form was complete when the certificate was chosen."""
     flow, procedure, draft = turn.flow, turn.flow.procedure, turn.draft
     trail: list[Mapping[str, Any]] = list(draft.trail)
@@ -153,21 +155,20 @@ async def _signed(turn: Turn, document: bytes) -> list[Mapping[str, Any]]:
         trail.append(await turn.step(flow.choose, measured=measured, at=draft.prepared_at))
         began = draft.prepared_at
     measured = procedure.measure(flow.sign, began, turn.now)
-    digest = hashlib.sha256(document).hexdigest()
-    return [*trail, await turn.step(flow.sign, measured=measured, document_sha256=digest)]
+    judged = facts.as_data()
+    return [*trail, await turn.step(flow.sign, measured=measured, document_sha256=facts.document, judged=judged)]
 
 
-async def _refuse(turn: Turn, code: str, trail: Sequence[Mapping[str, Any]]) -> SignatureRefused:
+async def _refuse(turn: Turn, code: str, trail: Sequence[Mapping[str, Any]], facts: DocumentFacts) -> SignatureRefused:
     """A1: signed, checked, not confirmed; the case ends before registration."""
     check, item = turn.flow.check_certificate, turn.flow.refuse_signature
     steps = [*trail, await turn.step(check, "violation", code=code)]
-    ended = await end_with(turn, item, (OwnEvent.CERTIFICATE_REFUSED, code), steps, check)
+    ending = (OwnEvent.CERTIFICATE_REFUSED, code)
+    ended = await end_with(turn, item, ending, steps, check, judged=facts.as_data())
     return SignatureRefused(ended, code, item.label, item.clause)
 
 
-async def _register(
-    turn: Turn, number: str, signed: tuple[bytes, bytes], trail: Sequence[Mapping[str, Any]]
-) -> Registered:
+async def _register(turn: Turn, number: str, lodged: Lodged, trail: Sequence[Mapping[str, Any]]) -> Registered:
     procedure, steps = turn.flow.procedure, list(trail)
     if turn.flow.checks_after_signing:
         steps.append(await turn.step(turn.flow.check_certificate, "ok"))
@@ -175,7 +176,7 @@ async def _register(
     case = await _case(turn, number, () if tells(procedure) else tuple(untold))
     draft = await turn.move(OwnEvent.REGISTERED, trail=steps, number=case.number)
     measured = _registration_time(turn)
-    await register(turn.ws, turn.conn, procedure, case, signed=signed, measured=measured, trail=untold)
+    await register(turn.ws, turn.conn, procedure, case, lodged=lodged, measured=measured, trail=untold)
     return Registered(draft, case)
 
 

@@ -69,15 +69,15 @@ async def give_out(
             to = await _receiver(sitting, giving)
             record = (giving.way, to, document_bytes(_record(sitting, giving.way, to)))
         elif item is not None and signed is not None:
-            body = json.loads(signed)
-            record = (Way(body["way"]), str(body["to"]), signed)
+            body = json.loads(signed.document)
+            record = (Way(body["way"]), str(body["to"]), signed.document)
         else:
             raise EgovError("give_out.not_prepared")
-        await _finish(sitting, record, signature if item is not None else None)
+        await _finish(sitting, record, signed if item is not None else None)
         return await work.reloaded(conn, case)
 
 
-async def _signed(ws: Workstation, person: Staff, case_id: str, signature: bytes) -> bytes | None:
+async def _signed(ws: Workstation, person: Staff, case_id: str, signature: bytes) -> cases.Lodged | None:
     """The record he signed; None when the case was given out already."""
     async with ws.db.read() as conn:
         case, draft = await _case(ws, conn, person, case_id, lock=False), await cases.draft(conn, case_id)
@@ -85,10 +85,10 @@ async def _signed(ws: Workstation, person: Staff, case_id: str, signature: bytes
         return None
     if draft is None or draft.staff_id != person.id or draft.case_version != case.version:
         raise EgovError("give_out.not_prepared")
-    signer = await checked_signature(ws, person, draft.document, signature)
-    if signer.thumbprint != draft.certificate:
+    facts = await checked_signature(ws, person, draft.document, signature)
+    if facts.signer.thumbprint != draft.certificate:
         raise EgovError("signature.other_certificate")
-    return draft.document
+    return cases.Lodged(draft.document, signature, facts.as_data())
 
 
 async def _case(ws: Workstation, conn: AsyncConnection, person: Staff, case_id: str, *, lock: bool = True) -> Case:
@@ -119,8 +119,7 @@ async def _receiver(sitting: Sitting, giving: Giving) -> str:
         if giving.to not in (None, case.applicant_iin):  # A10: representatives come at the centre only
             raise EgovError("give_out.other_person")
         return case.applicant_iin
-    document, _ = await cases.application(sitting.conn, case.id)
-    application = read_application(document)
+    application = read_application((await cases.application(sitting.conn, case.id)).document)
     address = None if application is None or field is None else application.form.get(field)
     if not isinstance(address, str) or not _is_address(address):
         raise EgovError("give_out.no_address", field=field or "-")
@@ -145,13 +144,14 @@ def _record(sitting: Sitting, way: Way, to: str) -> dict[str, Any]:
     }
 
 
-async def _finish(sitting: Sitting, record: tuple[Way, str, bytes], signature: bytes | None) -> None:
+async def _finish(sitting: Sitting, record: tuple[Way, str, bytes], signed: cases.Lodged | None) -> None:
     ws, conn, case, (way, to, document) = sitting.ws, sitting.conn, sitting.case, record
-    given = GivenOut(case.id, way, to, document, signature, sitting.person.id, sitting.now)
+    signature, judged = (None, None) if signed is None else (signed.signature, signed.judged)
+    given = GivenOut(case.id, way, to, document, signature, judged, sitting.person.id, sitting.now)
     await desks.add_given_out(conn, given)
     digest = hashlib.sha256(document).hexdigest()
-    by = sitting.person.id
-    await ws.journal_action(conn, "result.given_out", case.id, by=by, way=way.value, document_sha256=digest)
+    facts = {"by": sitting.person.id, "way": way.value, "document_sha256": digest, "judged": judged}
+    await ws.journal_action(conn, "result.given_out", case.id, **facts)
     await sitting.move(CaseEvent.RESULT_HANDED_OVER, [])
     if signature is None or sitting.procedure is None:
         return

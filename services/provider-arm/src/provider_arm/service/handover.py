@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +22,7 @@ from provider_arm.store.cases import HandOver
 class CheckedRecord:
     signed: Signed
     reasons: tuple[str, ...]  # not to believe it
+    judged: dict[str, Any] | None
 
 
 async def check_record(ws: Workstation, received: Received) -> CheckedRecord:
@@ -33,8 +35,8 @@ async def check_record(ws: Workstation, received: Received) -> CheckedRecord:
     elif record.body.get("case") != received.envelope.subject:
         reasons.append("document.other_case")
     at = min((receipt.received for receipt in received.receipts), default=received.at)
-    found, _ = await doubts(ws, signed, at, Expected(bin=received.facts.member.bin))
-    return CheckedRecord(signed, (*reasons, *found))
+    found, facts = await doubts(ws, signed, at, Expected(bin=received.facts.member.bin))
+    return CheckedRecord(signed, (*reasons, *found), None if facts is None else facts.as_data())
 
 
 async def record_hand_over(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
@@ -59,6 +61,7 @@ async def record_hand_over(ws: Workstation, conn: AsyncConnection, received: Rec
         document=checked.signed.document or b"",
         signature=checked.signed.signature or b"",
         reasons=list(checked.reasons),
+        judged=checked.judged,
     )
     await cases.add_hand_over(conn, record)
     values = {"state": after.value, "changed_at": ws.clock.now(), "changed_by": None}
@@ -74,4 +77,5 @@ async def record_hand_over(ws: Workstation, conn: AsyncConnection, received: Rec
         measured=Measured(last.limit_s, last.used_s, None, None),
         sha256=received.wire.sha256,
         reasons=record.reasons,
+        judged=record.judged,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.envelope import Envelope
 from egovkit.inbox import Received
 from egovkit.log import get_logger
+from egovkit.signatures.documents import DocumentFacts
 from egovlaw.identifiers import iin_problem
 from provider_arm.domain.cases import (
     Application,
@@ -21,7 +22,8 @@ from provider_arm.domain.cases import (
     disagreements,
     read_application,
 )
-from provider_arm.service import queries, registers
+from provider_arm.domain.co_signing import CoSignature
+from provider_arm.service import co_signing, queries, registers
 from provider_arm.service.context import Workstation
 from provider_arm.service.procedure import Procedure
 from provider_arm.service.registration import next_number, register
@@ -39,6 +41,8 @@ class Checked:
 
     signed: Signed
     application: Application | None
+    judged: dict[str, Any] | None
+    co_signed: Sequence[CoSignature]
     reasons: tuple[str, ...]
     submitted_at: datetime
 
@@ -50,8 +54,10 @@ async def check_application(ws: Workstation, received: Received) -> Checked:
     submitted_at = min((receipt.received for receipt in received.receipts), default=received.at)
     application = read_application(signed.document or b"")
     procedure = ws.procedures.of(envelope.regulation, envelope.channel, _version(ws, envelope.regulation, application))
-    reasons = await _reasons(ws, procedure, received, signed, submitted_at)
-    return Checked(signed, application, tuple(reasons), submitted_at)
+    reasons, facts = await _reasons(ws, procedure, received, signed, submitted_at)
+    more, co_signed = await co_signing.check(ws, procedure.regulation, envelope.data, application, submitted_at)
+    judged = None if facts is None else facts.as_data()
+    return Checked(signed, application, judged, co_signed, tuple(dict.fromkeys([*reasons, *more])), submitted_at)
 
 
 async def register_application(ws: Workstation, conn: AsyncConnection, received: Received) -> None:
@@ -71,14 +77,15 @@ async def register_application(ws: Workstation, conn: AsyncConnection, received:
         conn,
         procedure,
         case,
-        signed=(checked.signed.document or b"", checked.signed.signature or b""),
+        lodged=cases.Lodged(checked.signed.document or b"", checked.signed.signature or b"", checked.judged),
+        co_signed=checked.co_signed,
         measured=procedure.measure(procedure.held, started, case.registered_at, REGISTERED),
     )
 
 
 async def _reasons(
     ws: Workstation, procedure: Procedure, received: Received, signed: Signed, signed_at: datetime
-) -> list[str]:
+) -> tuple[list[str], DocumentFacts | None]:
     """What the portal checked, checked again (cl. 6 6) of act 427 and its like), every failed point by its code.
 
     1. the ИИН has a valid form
@@ -96,11 +103,11 @@ async def _reasons(
     if application is not None and application.version != procedure.regulation.version:
         reasons.append("document.unknown_version")
     expected = Expected(iin=iin) if procedure.signed_by_applicant else Expected(bin=received.facts.member.bin)
-    found, signer = await doubts(ws, signed, signed_at, expected)
+    found, facts = await doubts(ws, signed, signed_at, expected)
     reasons += found
-    if application is not None and signer is not None and application.certificate != signer.thumbprint:
-        reasons.append("document.other_certificate")
-    return reasons
+    if application is not None and facts is not None and not found:
+        reasons += ["document.other_certificate"] if application.certificate != facts.signer.thumbprint else []
+    return reasons, facts
 
 
 def _said(envelope: Envelope) -> Submission:

@@ -73,7 +73,7 @@ async def take_in(ws: Workstation, person: Staff, brought: Brought, keep: Keep[R
     async with ws.db.begin() as conn:
         place = Place(ws, conn, person, regulation, channel, ws.clock.now())
         case = await _case(place, brought)
-        await cases.add(conn, case, _application(place, case, brought), b"")  # on paper: no ЭЦП
+        await cases.add(conn, case, cases.Lodged(_application(place, case, brought), b"", None))  # on paper: no ЭЦП
         if not await internal.start(ws, conn, case):
             await tasks.add(conn, first_task(ws, case))
         await timers.start_term(ws, conn, case, "registration")

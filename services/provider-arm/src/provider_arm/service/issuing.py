@@ -61,7 +61,7 @@ async def prepare_result(
         elif task.assignee != person.id:
             raise await work.taken_by_another(conn, task)
         sitting = Sitting.of(ws, conn, person, case)
-        application, _ = await cases.application(conn, case.id)
+        application = (await cases.application(conn, case.id)).document
         values = await registers.with_decided(conn, sitting.regulation, case, wish.values)
         document = document_bytes(_result(sitting, replace(wish, values=values), application, certificate.thumbprint))
         if len(document) > MAX_RESULT:
@@ -106,9 +106,9 @@ async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: 
         case, task = await task_of(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, expected))
         await require_actor(ws, conn, person, task, case)
         case, draft = await _prepared(ws, conn, person, case_id, expected)
-    signer = await checked_signature(ws, person, draft.document, signature)
-    _require_official(signer)
-    if signer.thumbprint != draft.certificate:
+    facts = await checked_signature(ws, person, draft.document, signature)
+    _require_official(facts.signer)
+    if facts.signer.thumbprint != draft.certificate:
         raise EgovError("result.other_certificate")
     async with ws.db.begin() as conn:
         case, again = await _prepared(ws, conn, person, case_id, case.version)
@@ -116,13 +116,13 @@ async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: 
             raise EgovError("result.not_prepared")
         _, task = await own_task(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, case.version))
         sitting = Sitting.of(ws, conn, person, case)
+        made = cases.Outgoing("result", draft.document, signature, facts.as_data())
+        await cases.add_document(conn, case.id, made, (person.id, sitting.now))
         if task.step is None:
-            await _keep(sitting, draft.document, signature)
             digest = hashlib.sha256(draft.document).hexdigest()
             await deciding.note_signed(sitting, draft.prepared_at, digest)
             await completing.complete(sitting)
             return await sitting.finish(task)
-        await _keep(sitting, draft.document, signature)
         await sitting.finish(task)
         return await internal.signed(sitting, task)
 
@@ -145,10 +145,3 @@ def _place(sitting: Sitting) -> dict[str, str]:
         issue = sitting.procedure.issue
         return {"step": issue.label, "clause": issue.clause}
     return {"clause": ", ".join(sitting.regulation.channels[sitting.case.channel].clauses)}
-
-
-async def _keep(sitting: Sitting, document: bytes, signature: bytes) -> None:
-    by = (sitting.person.id, sitting.now)
-    await cases.add_document(
-        sitting.conn, sitting.case.id, kind="result", document=document, signature=signature, by=by
-    )

@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provider_arm.domain.cases import Case, StepKind, Task, TaskState, human_number
+from provider_arm.domain.co_signing import CoSignature
 from provider_arm.service import registers, timers
+from provider_arm.service.co_signing import journalled
 from provider_arm.service.context import Workstation, stamp
 from provider_arm.service.procedure import Measured, Procedure
-from provider_arm.store import cases, tasks
+from provider_arm.store import cases, co_signatures, tasks
 
 # Kazakhstan keeps one time since 2024-03-01; the year on a number is the year on the official's wall.
 KAZAKHSTAN = timezone(timedelta(hours=5))
@@ -29,7 +31,8 @@ async def register(
     procedure: Procedure,
     case: Case,
     *,
-    signed: tuple[bytes, bytes],
+    lodged: cases.Lodged,
+    co_signed: Sequence[CoSignature] = (),
     measured: Measured,
     trail: Sequence[Mapping[str, Any]] = (),
 ) -> None:
@@ -39,8 +42,15 @@ async def register(
     sent (N2, E3).
     """
     item = procedure.held
-    await cases.add(conn, case, *signed)
-    facts = {"number": case.number, "verified": case.verified, "reasons": list(case.reasons)}
+    await cases.add(conn, case, lodged)
+    await co_signatures.add(conn, case.id, co_signed)
+    facts = {
+        "number": case.number,
+        "verified": case.verified,
+        "reasons": list(case.reasons),
+        "judged": lodged.judged,
+        **journalled(co_signed),
+    }
     if procedure.work is None:
         states = (procedure.state_before(item), item.kind.state)
         await ws.note_step(conn, case.id, item, states=states, measured=measured, **facts)

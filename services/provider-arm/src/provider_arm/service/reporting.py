@@ -16,14 +16,20 @@ Ending = tuple[OwnEvent, str]  # what ends the draft, and its code
 
 
 async def end_with(
-    turn: Turn, item: FlowItem, ending: Ending, trail: Sequence[Mapping[str, Any]], after: FlowItem
+    turn: Turn,
+    item: FlowItem,
+    ending: Ending,
+    trail: Sequence[Mapping[str, Any]],
+    after: FlowItem,
+    **values: Any,
 ) -> OwnCase:
-    """The refusing item `item`, behind the condition `after` that found the violation and is the last of the trail."""
+    """The refusing item `item`, behind the condition `after` that found the violation and is the last of the trail;
+    `values`: what else the draft keeps."""
     (event, code), procedure, draft = ending, turn.flow.procedure, turn.draft
     started = turn.now if procedure.started_by(item, after) else None
     reported = await turn.step(item, measured=procedure.measure(item, started, turn.now), code=code)
     steps = [*trail, reported]
-    ended = await turn.move(event, trail=steps)
+    ended = await turn.move(event, trail=steps, **values)
     report = Draft(
         type=message_type("steps.reported"),
         case=draft.id,

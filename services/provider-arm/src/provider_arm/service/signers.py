@@ -9,6 +9,7 @@ from datetime import datetime
 
 from egovkit.errors import TRANSIENT, EgovError, FieldError
 from egovkit.signatures.certificates import CertificateFacts, load_certificate
+from egovkit.signatures.documents import DocumentFacts
 from egovkit.signatures.profiles import EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN
 from provider_arm.domain.cases import Staff
 from provider_arm.service.context import Workstation
@@ -57,19 +58,19 @@ def named_certificate(ws: Workstation, person: Staff, text: str) -> CertificateF
     return ws.trust.check_person(certificate, ws.clock.now(), person.iin, use="sign")
 
 
-async def checked_signature(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> CertificateFacts:
+async def checked_signature(ws: Workstation, person: Staff, document: bytes, signature: bytes) -> DocumentFacts:
     """Who signed: this person, over exactly these bytes, with a certificate that is good now; else EgovError."""
     facts = await ws.signatures.verify(document, signature, ws.clock.now(), person.iin)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
-    return facts.signer
+    return facts
 
 
 async def doubts(
     ws: Workstation, signed: Signed, at: datetime, expected: Expected
-) -> tuple[list[str], CertificateFacts | None]:
-    """Why not to believe a signature that was made elsewhere, by the moment `at`, as reason codes; and whose it is,
-    when it is believed."""
+) -> tuple[list[str], DocumentFacts | None]:
+    """Why not to believe a signature that was made elsewhere, by the moment `at`, as reason codes; and what is known of
+    it, None where it could not be read."""
     if signed.document is None or signed.signature is None:
         return ["signature.malformed"], None
     try:
@@ -79,12 +80,12 @@ async def doubts(
     if facts.refusal in TRANSIENT:
         raise EgovError(facts.refusal)  # not the signer's fault: wait for a fresh revocation list
     if facts.refusal is not None:
-        return [facts.refusal], None
+        return [facts.refusal], facts
     if expected.bin is not None and not facts.signer.ekus & OFFICIAL:
-        return ["operator.not_employee"], None
+        return ["operator.not_employee"], facts
     if expected.bin is not None and facts.signer.bin != expected.bin:
-        return ["operator.other_organisation"], None
-    return [], facts.signer
+        return ["operator.other_organisation"], facts
+    return [], facts
 
 
 def _decoded(text: str) -> bytes | None:

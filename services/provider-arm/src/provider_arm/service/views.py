@@ -15,11 +15,12 @@ from egovlaw.catalogue import Channel
 from egovlaw.kinds import message_name
 from egovlaw.limits import LimitUsed, Spent, limits_used
 from provider_arm.domain.cases import SEES_APPLICANT, Application, Case, Staff, Task, TaskState, read_application
+from provider_arm.domain.co_signing import CoSignature
 from provider_arm.domain.own import OwnCase
 from provider_arm.domain.registers import RegisterQuery
 from provider_arm.service import work
 from provider_arm.service.context import Workstation
-from provider_arm.store import cases, oversight, people, registers, tasks, terms
+from provider_arm.store import cases, co_signatures, oversight, people, registers, tasks, terms
 from provider_arm.store.paging import Page
 
 NO_REASON = "-"  # the reader said nothing and holds no task of the case: the head will want to ask
@@ -32,8 +33,8 @@ class CaseFile:
     case: Case
     masked: bool
     application: Application | None
-    signed: tuple[bytes, bytes] | None  # document, signature
-    answer: tuple[str, bytes, bytes | None] | None  # kind, document, signature
+    signed: cases.Lodged | None
+    answer: cases.Outgoing | None
     hand_over: cases.HandOver | None
     tasks: list[Task]
     names: Mapping[str, str]
@@ -41,6 +42,7 @@ class CaseFile:
     term: terms.CaseTerm | None
     escalated_at: datetime | None  # of that term
     limits: list[LimitUsed]
+    co_signed: list[CoSignature]  # empty where the case is masked
 
 
 async def list_cases(
@@ -60,11 +62,12 @@ async def open_case(ws: Workstation, person: Staff, case_id: str, why: str | Non
         times = await terms.get(conn, case_id), await terms.escalated_at(conn, case_id), await _limits(ws, conn, case)
         if not person.roles & SEES_APPLICANT:
             bare = [replace(query, entries=None) for query in asked]
-            return CaseFile(case, True, None, None, None, None, of_case, names, bare, *times)
+            return CaseFile(case, True, None, None, None, None, of_case, names, bare, *times, [])
         await record_read(ws, conn, person, case, ("case", why or _work_at_hand(person, of_case)))
-        signed = await cases.application(conn, case_id)
+        signed, others = await cases.application(conn, case_id), await co_signatures.of_case(conn, case_id)
         answer, handed = await cases.outgoing_document(conn, case_id), await cases.hand_over(conn, case_id)
-        return CaseFile(case, False, read_application(signed[0]), signed, answer, handed, of_case, names, asked, *times)
+        shown = (read_application(signed.document), signed, answer, handed)
+        return CaseFile(case, False, *shown, of_case, names, asked, *times, others)
 
 
 async def _limits(ws: Workstation, conn: AsyncConnection, case: Case) -> list[LimitUsed]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +15,7 @@ from provider_arm.domain.cases import Case, CaseState, Decision, Staff
 from provider_arm.store.paging import Page, encode, paged
 from provider_arm.tables import cases, documents, hand_overs, provider_numbers, result_drafts
 
-_BLOBS = {"document", "signature"}
+_BLOBS = {"document", "signature", "judged"}
 CASE_COLUMNS: Final = [column for column in cases.c if column.name not in _BLOBS]
 SORTS: Final = {
     "registered_at": cases.c.registered_at,
@@ -30,6 +30,23 @@ class CaseFilter:
     regulation: str | None = None
     number: str | None = None
     verified: bool | None = None
+
+
+class Lodged(NamedTuple):
+    """An application as it was signed; `judged`: what was known of the signature then. None: nothing could be read."""
+
+    document: bytes
+    signature: bytes
+    judged: dict[str, Any] | None
+
+
+class Outgoing(NamedTuple):
+    """What ends a case: the refusal letter, or the signed result and what was known of its signature."""
+
+    kind: str
+    document: bytes
+    signature: bytes | None
+    judged: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,7 @@ class HandOver:
     document: bytes
     signature: bytes
     reasons: list[str]  # why the record is not believed
+    judged: dict[str, Any] | None
 
 
 def case_of(row: RowMapping) -> Case:
@@ -65,11 +83,11 @@ def case_of(row: RowMapping) -> Case:
     return Case(**values)
 
 
-async def add(conn: AsyncConnection, case: Case, document: bytes, signature: bytes) -> None:
+async def add(conn: AsyncConnection, case: Case, lodged: Lodged) -> None:
     values = {column.name: getattr(case, column.name) for column in CASE_COLUMNS}
     values |= {"state": case.state.value, "decision": None}  # nothing is decided at registration
     values |= {name: list(values[name]) for name in ("attachments", "reasons", "trail")}
-    await conn.execute(insert(cases).values(**values, document=document, signature=signature))
+    await conn.execute(insert(cases).values(**values, **lodged._asdict()))
 
 
 async def next_number(conn: AsyncConnection, provider: str) -> int:
@@ -89,9 +107,9 @@ async def get(conn: AsyncConnection, case_id: str, *, lock: bool = False) -> Cas
     return case_of(row) if row else None
 
 
-async def application(conn: AsyncConnection, case_id: str) -> tuple[bytes, bytes]:
-    row = (await conn.execute(select(cases.c.document, cases.c.signature).where(cases.c.id == case_id))).one()
-    return row.document, row.signature
+async def application(conn: AsyncConnection, case_id: str) -> Lodged:
+    columns = (cases.c.document, cases.c.signature, cases.c.judged)
+    return Lodged(*(await conn.execute(select(*columns).where(cases.c.id == case_id))).one())
 
 
 async def decide(conn: AsyncConnection, case_id: str, decision: Decision) -> None:
@@ -128,23 +146,16 @@ async def listed(conn: AsyncConnection, person: Staff, wanted: CaseFilter, page:
 async def add_document(
     conn: AsyncConnection,
     case_id: str,
-    *,
-    kind: str,
-    document: bytes,
-    signature: bytes | None,
+    made: Outgoing,
     by: tuple[str, datetime],
 ) -> None:
     staff_id, at = by
-    await conn.execute(
-        insert(documents).values(
-            case_id=case_id, kind=kind, document=document, signature=signature, made_by=staff_id, made_at=at
-        )
-    )
+    await conn.execute(insert(documents).values(case_id=case_id, made_by=staff_id, made_at=at, **made._asdict()))
 
 
-async def outgoing_document(conn: AsyncConnection, case_id: str) -> tuple[str, bytes, bytes | None] | None:
+async def outgoing_document(conn: AsyncConnection, case_id: str) -> Outgoing | None:
     row = (await conn.execute(select(documents).where(documents.c.case_id == case_id))).first()
-    return (row.kind, row.document, row.signature) if row else None
+    return Outgoing(row.kind, row.document, row.signature, row.judged) if row else None
 
 
 async def keep_draft(conn: AsyncConnection, case_id: str, draft: Draft) -> None:
