@@ -66,7 +66,6 @@ def problem(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-@pytest.mark.law(topic="form", regulation=ACT, clause="Приложение 3")
 async def test_an_application_is_sent_when_both_spouses_have_signed_the_same_bytes(
     world: Any, citizen: Any, spouse: Any
 ) -> None:

@@ -48,6 +48,8 @@ async def test_the_result_is_handed_over_with_a_record_the_operator_signs(world:
     assert isinstance(judged, OrderAccepted) and judged.progress.ended
     page = await operator.page(provider.case)
     assert page["state"] == "handed_over" and page["status"]["ended"] and page["has_result"]
+    kept = page["hand_over_judged"]
+    assert kept["verdict"] == "accepted" and kept["document"] == hashlib.sha256(document).hexdigest()
     last = (await world.journal(provider.case))[-1]
     assert (last["step"], last["clause"], last["outcome"], last["by"]) == ("P9", "8 11)", "done", operator.id)
 

@@ -185,7 +185,7 @@ def register_router(running: Callable[[], Running], admin: Admin, regions: froze
     async def post_participant(body: NewParticipant) -> dict[str, Any]:
         """Register a participant. It can take part once it has a certificate."""
         if (problem := bin_problem(body.bin)) is not None:
-            raise EgovError("request.invalid", errors=[FieldError("bin", "bin", str(problem))])
+            raise EgovError("request.invalid", errors=[FieldError("bin", "bin_invalid", str(problem))])
         _check_regions(body.regions, regions)
         return await running().register.add(body.model_dump())
 

@@ -104,7 +104,7 @@ class Register:
         async with self._parts.db.read() as conn:
             newest = await store.newest_list(conn)
         if newest is None:
-            raise EgovError("service.unavailable", name=self._parts.code)
+            raise EgovError("service.unavailable", waiting_for="member_list")
         return newest["version"], newest["signed"]
 
     async def participants(self) -> list[dict[str, Any]]:

@@ -161,7 +161,7 @@ def _bent(**changes: Any) -> bytes:
 
 
 async def test_a_content_inside_is_refused_even_the_right_one() -> None:
-    assert await _malformed(_bent(encap_content_info={"content_type": "data", "content": DATA})) == "not detached"
+    assert await _malformed(_bent(encap_content_info={"content_type": "data", "content": DATA})) == "not_detached"
 
 
 async def test_a_signature_without_its_certificate_is_refused() -> None:
@@ -173,10 +173,7 @@ async def test_several_signers_or_none_are_refused() -> None:
 
     signer = asn1_cms.ContentInfo.load(SIGNED)["content"]["signer_infos"][0]
     assert await _malformed(_bent(signer_infos=[signer, signer.copy()]))
-    assert (
-        await _malformed(_bent(signer_infos=[]))
-        == "exactly one signer is expected; several people sign in files of their own"
-    )
+    assert await _malformed(_bent(signer_infos=[])) == "not_one_signer"
 
 
 def _with_signer(change: Any) -> bytes:
@@ -206,7 +203,7 @@ async def test_a_bare_signature_without_attributes_is_refused() -> None:
             "signature": key.sign(DATA, ec.ECDSA(hashes.SHA256())),
         }
     )
-    assert await _malformed(_bent(signer_infos=[bare])) == "no signed attributes"
+    assert await _malformed(_bent(signer_infos=[bare])) == "no_attributes"
 
 
 @pytest.mark.parametrize("digest", ["sha1", "md5", "sha224"])
@@ -214,7 +211,7 @@ async def test_a_weak_digest_is_refused(digest: str) -> None:
     def weaken(signer: Any) -> None:
         signer["digest_algorithm"] = {"algorithm": digest}
 
-    assert await _malformed(_with_signer(weaken)) == "a digest we don't accept"
+    assert await _malformed(_with_signer(weaken)) == "unknown_digest"
 
 
 async def test_a_signature_without_the_signing_certificate_attribute_is_refused() -> None:
@@ -222,7 +219,7 @@ async def test_a_signature_without_the_signing_certificate_attribute_is_refused(
         kept = [one for one in signer["signed_attrs"] if one["type"].native != "signing_certificate_v2"]
         signer["signed_attrs"] = kept
 
-    assert await _malformed(_with_signer(strip)) == "no signing-certificate-v2: not CAdES"
+    assert await _malformed(_with_signer(strip)) == "no_signing_certificate"
 
 
 async def test_another_certificate_with_the_same_key_can_not_be_put_in_its_place() -> None:
@@ -241,7 +238,7 @@ async def test_another_certificate_with_the_same_key_can_not_be_put_in_its_place
     signer = info["content"]["signer_infos"][0]
     sid = {"issuer": certificate.issuer, "serial_number": certificate.serial_number}
     signer["sid"] = asn1_cms.SignerIdentifier("issuer_and_serial_number", sid)
-    assert await _malformed(info.dump(force=True)) == "signing-certificate-v2 names another certificate"
+    assert await _malformed(info.dump(force=True)) == "names_another_certificate"
 
 
 async def test_a_signature_made_by_a_stolen_name_is_invalid() -> None:
@@ -317,7 +314,7 @@ async def test_an_issuer_and_number_named_beside_the_hash_have_to_be_the_certifi
     assert same.dump() != own.dump() and (await _facts(_named_so(_of(same)))).refusal is None
     stranger = x509.Name.build({"common_name": "Somebody"})
     for change in (_of(stranger), _other_number):
-        assert await _malformed(_named_so(change)) == "signing-certificate-v2 names another issuer"
+        assert await _malformed(_named_so(change)) == "names_another_issuer"
 
 
 async def test_the_protected_algorithms_have_to_be_those_that_were_used() -> None:
@@ -330,4 +327,4 @@ async def test_the_protected_algorithms_have_to_be_those_that_were_used() -> Non
         return resigned(SIGNED, PERSON, lambda told: [*(a for a in told if a["type"].native != others), one])
 
     assert (await _facts(protecting("sha256"))).refusal is None
-    assert await _malformed(protecting("sha512")) == "CMSAlgorithmProtectionError"
+    assert await _malformed(protecting("sha512")) == "damaged"

@@ -275,7 +275,7 @@ def test_a_key_file_that_asks_for_endless_work_is_refused_before_it_starts(nuc: 
     file["mac_data"]["iterations"] = 2**31 - 1
     with pytest.raises(EgovError) as caught:
         read_key_file(file.dump(force=True), "right")
-    assert caught.value.params["reason"] == "too many rounds of derivation"
+    assert caught.value.params["reason"] == "too_many_rounds"
 
 
 def openssl(*words: str | Path) -> str:

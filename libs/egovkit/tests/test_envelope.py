@@ -160,7 +160,7 @@ def test_what_is_not_one_json_object_is_malformed(raw: bytes) -> None:
 def test_a_name_that_occurs_twice_is_malformed(doubled: bytes) -> None:
     refusal = _refusal(doubled)
     assert refusal.code == "envelope.malformed"
-    assert "twice" in str(refusal.params["reason"])
+    assert refusal.params["reason"] == "name_twice"
 
 
 def _nested(levels: int) -> Any:
@@ -311,7 +311,7 @@ def test_the_hash_is_of_the_exact_bytes() -> None:
 
 def test_strict_json_accepts_a_backslash_before_u0000() -> None:
     assert strictjson.loads(rb'"\\u0000"') == "\\u0000"
-    with pytest.raises(strictjson.StrictJsonError, match="NUL"):
+    with pytest.raises(strictjson.StrictJsonError, match="nul_character"):
         strictjson.loads(rb'"\\\u0000"')
 
 

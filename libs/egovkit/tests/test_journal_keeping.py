@@ -131,7 +131,7 @@ async def test_an_outage_is_an_alarm_of_its_own_and_is_made_up_for_afterwards(ri
     assert await shown() == {
         "unstamped_rows": 10, "unstamped_age_seconds": 0, "stamps_late": 0, "stamped_batches": 0, "stamp_failures": 1,
     }  # fmt: skip
-    assert (await rig.keeper.standing()).failure == "stamp.unavailable: 503 "
+    assert (await rig.keeper.standing()).failure == "stamp.unavailable: unexpected_answer 503 "
     await rig.clock.advance(timedelta(seconds=901))
     await rig.keeper.stamp()
     assert (await shown())["stamps_late"] == 1 and (await shown())["unstamped_age_seconds"] == 901

@@ -353,9 +353,9 @@ def test_a_receipt_holds_only_for_its_envelope_its_gateway_and_its_time() -> Non
     token = issue_receipt(_receipt(wire), SHEP)
     good = wire.with_receipt(token)
     assert len(verify_receipts(good, MEMBERS, TRUST, NOW)) == 1
-    assert _receipt_refusal(other.with_receipt(token)) == ("receipt.invalid", "of another envelope")
+    assert _receipt_refusal(other.with_receipt(token)) == ("receipt.invalid", "of_another_envelope")
     borrowed = issue_receipt(_receipt(wire), RSHEP)
-    assert _receipt_refusal(wire.with_receipt(borrowed)) == ("receipt.invalid", "of another gateway")
+    assert _receipt_refusal(wire.with_receipt(borrowed)) == ("receipt.invalid", "of_another_gateway")
     by_member = issue_receipt(_receipt(wire, "portal-pep"), PORTAL)
     assert _receipt_refusal(wire.with_receipt(by_member)) == ("receipt.invalid", "signature.unknown_certificate")
     late = _receipt_refusal(good, at=NOW + timedelta(days=400))

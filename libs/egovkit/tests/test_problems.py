@@ -157,12 +157,14 @@ def test_fields_are_named_in_the_readers_language(problems: Problems) -> None:
         FieldError("form.rooms", "missing", "is required"),
         FieldError("form.note", "too_long", "too long", {"limit": 1000}),
         FieldError("form.odd", "of_a_kind_without_text", "is odd"),
+        FieldError("died", "out_of_range", "too early", {"limit": "2026-01-15"}),
     ]
     found = problems.render(EgovError("request.invalid", errors=errors), "ru")["errors"]
     assert found == [
         {"field": "form.rooms", "code": "missing", "message": "Это поле обязательно."},
         {"field": "form.note", "code": "too_long", "message": "Слишком длинное значение; не более 1000."},
-        {"field": "form.odd", "code": "of_a_kind_without_text", "message": "is odd"},
+        {"field": "form.odd", "code": "of_a_kind_without_text", "message": "Значение не может быть принято."},
+        {"field": "died", "code": "out_of_range", "message": "Значение вне допустимых пределов; граница — 15.01.2026."},
     ]
 
 

@@ -145,7 +145,7 @@ async def test_a_signature_too_long_for_its_place_is_refused(office: Office) -> 
     prepared = await prepare_page(office.page, office.clock.now())
     cms = sign_cms(prepared.to_sign, office.official, office.clock.now())
     narrow = PreparedPage(prepared.pdf, prepared.start, prepared.start + 200)
-    with pytest.raises(EgovError, match="does not fit"):
+    with pytest.raises(EgovError, match="does_not_fit"):
         await finish_page(narrow, cms, office.stamper, office.evidence(), office.clock.now())
 
 

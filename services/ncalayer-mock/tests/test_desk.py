@@ -245,9 +245,9 @@ async def test_keys_come_and_go(agent: Agent, http: httpx.AsyncClient, pki: Test
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"password": "Wrong111"}, "wrong password"),
-        ({"pkcs12": base64.b64encode(b"no file").decode()}, ""),
-        ({"pkcs12": "%%"}, "not base64"),
+        ({"password": "Wrong111"}, "password_or_damage"),
+        ({"pkcs12": base64.b64encode(b"no file").decode()}, "no_usable_key"),
+        ({"pkcs12": "%%"}, "not_base64"),
     ],
 )
 async def test_a_key_that_cannot_be_opened_is_told(
@@ -256,7 +256,7 @@ async def test_a_key_that_cannot_be_opened_is_told(
     p12 = base64.b64encode(pki.person(OTHER_IIN).to_pkcs12(PASSWORD, "x")).decode()
     refused = await http.post("/v1/keys", json={"pkcs12": p12, "password": PASSWORD, **changes})
     assert (refused.status_code, refused.json()["code"]) == (422, "agent.key_unusable")
-    assert reason in refused.json()["detail"]
+    assert refused.json()["reason"] == reason and reason not in refused.json()["detail"]
     assert PASSWORD not in refused.text
 
 

@@ -62,7 +62,6 @@ async def shown(arm: Arm, case: str, *roles: str) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.law(topic="form", regulation=ACT, clause="Приложение 3")
 async def test_both_signatures_are_judged_kept_and_shown(arm: Arm) -> None:
     key = arm.pki.person(SPOUSE)
     envelope = co_signed(arm, submission(arm), key)

@@ -65,9 +65,9 @@ def build_gateway(node: Node, kind: Kind, checkpoint: Callable[[str], None] = no
 
     def not_ready() -> str | None:
         if not node.membership.members.is_known:
-            return "member list"
+            return "member_list"
         following = node.trust.crl_next_update
-        return "revocation list" if following is None or following <= node.clock.now() else None
+        return "revocation_list" if following is None or following <= node.clock.now() else None
 
     parts = GatewayParts(
         code=node.code,

@@ -139,15 +139,15 @@ def unpack(signed: bytes) -> Carried:
     found = {child.tag: child for child in root}
     names = [f"{{{RESPONSE}}}{name}" for name in ("document", "signature", "requestNumber")]
     if root.tag != f"{{{RESPONSE}}}response" or len(found) != len(root) or any(name not in found for name in names):
-        raise EgovError("barcode.package_invalid", reason="not a response with document and signature")
+        raise EgovError("barcode.package_invalid", reason="not_a_response")
     document, signature, number = (found[name] for name in names)
     if any(len(one) for one in (document, signature, number)):
-        raise EgovError("barcode.package_invalid", reason="elements inside document or signature")
+        raise EgovError("barcode.package_invalid", reason="elements_inside")
     text = document.text or ""
     raw = text.encode() if document.get("encoding") == "text" else _bytes(text)
     der = _bytes(signature.text or "")
     if raw is None or der is None:
-        raise EgovError("barcode.package_invalid", reason="not base64")
+        raise EgovError("barcode.package_invalid", reason="not_base64")
     return Carried(raw, der, number.text or "")
 
 
@@ -162,21 +162,21 @@ def _part(place: int, text: str) -> _Part:
         return EgovError("barcode.unreadable", place=place, reason=reason)
 
     if len(text) > MAX_TEXT or not text.isascii():
-        raise unreadable("longer than a QR code" if text.isascii() else "not ASCII")
+        raise unreadable("longer_than_code" if text.isascii() else "not_ascii")
     try:
         root = _element(text.encode("ascii"), MAX_TEXT)
     except EgovError as error:
         raise unreadable(str(error.params.get("reason", ""))) from None
     values = {child.tag.removeprefix(f"{{{NAMESPACE}}}"): child.text or "" for child in root}
     if root.tag != f"{{{NAMESPACE}}}BarcodeElement" or len(root) != len(_FIELDS) or set(values) != set(_FIELDS):
-        raise unreadable("not a BarcodeElement with its five fields")
+        raise unreadable("wrong_fields")
     data, number, amount = _bytes(values["elementData"]), values["elementNumber"], values["elementsAmount"]
     if not (_COUNT.fullmatch(number) and _COUNT.fullmatch(amount) and _FAVOR.fullmatch(values["FavorID"])):
-        raise unreadable("numbers of another form")
+        raise unreadable("wrong_numbers")
     if not int(number) <= int(amount) <= MAX_PARTS:
-        raise unreadable("more parts than allowed, or a number beyond the amount")
+        raise unreadable("too_many_parts")
     if not data:
-        raise unreadable("its data are not base64")
+        raise unreadable("not_base64")
     return _Part(data, int(number), int(amount), values["FavorID"])
 
 
@@ -186,11 +186,11 @@ def _element(xml: bytes, limit: int) -> ElementTree.Element:
     if len(xml) > limit:
         raise EgovError("barcode.too_large", limit=limit)
     if b"<!" in xml:
-        raise EgovError("barcode.package_invalid", reason="a declaration, comment or CDATA inside")
+        raise EgovError("barcode.package_invalid", reason="declaration_inside")
     try:
         return ElementTree.fromstring(xml, parser=ElementTree.XMLParser(encoding="utf-8"))
     except ElementTree.ParseError:
-        raise EgovError("barcode.package_invalid", reason="not XML") from None
+        raise EgovError("barcode.package_invalid", reason="not_xml") from None
 
 
 def _bytes(text: str) -> bytes | None:
@@ -230,11 +230,11 @@ def _unzipped(packed: bytes) -> bytes:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             entries = archive.infolist()
             if [one.filename for one in entries] != [ENTRY] or entries[0].compress_type != zipfile.ZIP_DEFLATED:
-                raise EgovError("barcode.package_invalid", reason="not a ZIP of one deflated entry `one`")
+                raise EgovError("barcode.package_invalid", reason="not_one_entry")
             with archive.open(entries[0]) as file:
                 data = file.read(MAX_SIGNED + 1)
                 if len(data) > MAX_SIGNED:
                     raise EgovError("barcode.too_large", limit=MAX_SIGNED)
                 return data
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise EgovError("barcode.package_invalid", reason=f"the ZIP is damaged: {type(error).__name__}") from None
+        raise EgovError("barcode.package_invalid", reason="zip_damaged", technical=type(error).__name__) from None

@@ -124,7 +124,7 @@ class Edge:
         try:
             exchange.refuse_announced_length()
             if "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
-                raise EgovError("request.malformed", reason="NUL")  # no database of ours can hold it
+                raise EgovError("request.malformed", reason="nul_character")  # no database of ours can hold it
             await self._app(scope, exchange.receive, exchange.send)
         except EgovError as error:
             await self._answer(scope, exchange, error)
@@ -169,7 +169,7 @@ class _Exchange:
     def refuse_announced_length(self) -> None:
         announced = self.headers.get("content-length", "0")
         if not (announced.isascii() and announced.isdigit()):
-            raise EgovError("request.malformed", reason="Content-Length")
+            raise EgovError("request.malformed", reason="content_length")
         if len(announced) > 18 or int(announced) > self._limit:
             raise BodyTooLarge(self._limit)
 

@@ -141,9 +141,9 @@ class Envelope:
         try:
             document = strictjson.loads(raw)
         except strictjson.StrictJsonError as error:
-            raise EgovError("envelope.malformed", reason=str(error)) from None
+            raise EgovError("envelope.malformed", **error.told) from None
         if not isinstance(document, dict):
-            raise EgovError("envelope.malformed", reason="the document is not a JSON object")
+            raise EgovError("envelope.malformed", reason="not_object")
         if unknown := document.keys() - _KNOWN:
             names = sorted(name[:64] for name in unknown)[:10]
             raise EgovError("envelope.unknown_attribute", attributes=", ".join(names))
@@ -179,7 +179,7 @@ class WireEnvelope:
             raise EgovError("signature.missing")
         receipts = tuple(part for item in lower.get(RECEIPT_HEADER, "").split(",") if (part := item.strip()))
         if len(receipts) > MAX_RECEIPTS:
-            raise EgovError("receipt.invalid", reason=f"more than {MAX_RECEIPTS} receipts")
+            raise EgovError("receipt.invalid", reason="too_many_receipts")
         trace = lower.get(TRACE_HEADER)
         return WireEnvelope(body, signature, receipts, trace if trace and _TRACE.fullmatch(trace) else None)
 

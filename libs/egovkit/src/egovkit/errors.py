@@ -20,8 +20,8 @@ class FieldError:
     """One field that is wrong.
 
     `field` is a dotted path ("form.rooms", "attachments.0.name"), `code` a short reason ("missing").
-    `message` is an English fallback: when errors.yaml holds `field.<code>`, that text is shown instead in the
-    reader's language, with `params` filled in.
+    What is shown is `field.<code>` of errors.yaml in the reader's language, with `params` filled in; `message` is the
+    English of logs.
     """
 
     field: str
@@ -34,7 +34,9 @@ class EgovError(Exception):
     """A refusal with a stable code out of contracts/errors.yaml.
 
     `params` fill the `{placeholders}` of the texts and are shown as extra members of the problem document:
-    put no personal data there. `clause` is the place of the act that the refusal rests on ("п. 8.3").
+    put no personal data there. What a sentence says of them is in the reader's language, so a reason or a state is a
+    code of contracts/words.yaml, never prose; what only another program said goes into `technical`, which no text
+    names. `clause` is the place of the act that the refusal rests on ("п. 8.3").
     """
 
     def __init__(

@@ -98,7 +98,8 @@ class Stamper:
                     await self._stamp(left.writer, first, min(first + self.most_rows - 1, left.last))
                     made += 1
             except EgovError as error:
-                self.failure = f"{error.code}: {error.params.get('reason', '')}"
+                told = (str(error.params[name]) for name in ("reason", "technical") if name in error.params)
+                self.failure = f"{error.code}: {' '.join(told)}"
                 if error.code == "stamp.unavailable":
                     break
         return made
@@ -107,7 +108,7 @@ class Stamper:
         async with self._db.read() as conn:
             hashes = await read_hashes(conn, self._tables, writer, first, last)
         if len(hashes) != last - first + 1:
-            raise EgovError("stamp.refused", reason=f"rows of {writer} are missing")
+            raise EgovError("stamp.refused", reason="rows_missing", writer=writer)
         root = await asyncio.to_thread(root_of, hashes)
         token = await self._asked_service().token(root)
         facts = await asyncio.to_thread(self._check, token, root)

@@ -166,7 +166,7 @@ class Members:
                 raise ValueError("version")
             return Members(version, tuple(_member(one) for one in members))
         except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
-            raise EgovError("participant.list_invalid", reason=type(error).__name__) from None
+            raise EgovError("participant.list_invalid", reason="form", technical=type(error).__name__) from None
 
 
 def sign_members(members: Members, key: KeyCustody) -> str:
@@ -232,7 +232,7 @@ class Membership:
             try:
                 return self.update(answer.json()["list"])
             except (ValueError, KeyError, TypeError):
-                raise EgovError("participant.list_invalid", reason="body") from None
+                raise EgovError("participant.list_invalid", reason="form") from None
         return self.update(answer.text.strip())
 
 
@@ -302,9 +302,9 @@ def _receipt(token: str, digest: str, members: Members, trust: TrustStore, at: d
     receipt = read_receipt(token, certificate_for)
     member, registration = signers[0]
     if receipt.gateway != member.code:
-        raise EgovError("receipt.invalid", reason="of another gateway")
+        raise EgovError("receipt.invalid", reason="of_another_gateway")
     if receipt.sha256 != digest:
-        raise EgovError("receipt.invalid", reason="of another envelope")
+        raise EgovError("receipt.invalid", reason="of_another_envelope")
     try:
         _trusted(registration, trust, at)
     except EgovError as error:

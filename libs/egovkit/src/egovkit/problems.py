@@ -8,6 +8,8 @@ An entry of errors.yaml:
       en: {title: ..., detail: "... {limit} ...", remedy: ...}
       ru: {...}
       kk: {...}
+
+What stands in the braces is said in the reader's language as well: `egovkit.problem_words`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import yaml
 from egovkit.contracts import YAML_LOADER
 from egovkit.errors import EgovError, FieldError
 from egovkit.log import get_logger
+from egovkit.problem_words import Words, check_places
 
 Language = Literal["kk", "ru", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -62,16 +65,20 @@ class ProblemSpec:
 
 
 class Problems:
-    def __init__(self, specs: Mapping[str, ProblemSpec]) -> None:
+    def __init__(self, specs: Mapping[str, ProblemSpec], words: Words) -> None:
         self._specs = dict(specs)
+        self._words = words
 
     @classmethod
     def load(cls, contracts: Path) -> Problems:
-        """Reads errors.yaml; ValueError names every mistake in it."""
+        """Reads errors.yaml and words.yaml; ValueError names every mistake in them."""
         raw = read_errors(contracts / "errors.yaml")
         if mistakes := check_errors(raw):
             raise ValueError("\n".join(mistakes))
-        return cls({code: _spec(code, entry) for code, entry in raw.items()})
+        words, specs = Words.load(contracts), {code: _spec(code, entry) for code, entry in raw.items()}
+        if mistakes := [line for spec in specs.values() for line in check_places(words, spec.code, spec.placeholders)]:
+            raise ValueError("\n".join(mistakes))
+        return cls(specs, words)
 
     def __contains__(self, code: object) -> bool:
         return code in self._specs
@@ -89,16 +96,16 @@ class Problems:
     def render(self, error: EgovError, lang: str = DEFAULT_LANGUAGE, instance: str | None = None) -> dict[str, Any]:
         """The problem document. The error's parameters become extra members, so that programs need not read prose."""
         spec = self._spec(error.code)
-        text = spec.texts[lang if lang in spec.texts else DEFAULT_LANGUAGE]
         params = {name: _plain(value) for name, value in error.params.items()}
+        text = self.text(spec, params, lang)
         document: dict[str, Any] = {
             "type": f"urn:egov:problem:{spec.code}",
-            "title": fill(text.title, params),
+            "title": text.title,
             "status": spec.status,
-            "detail": fill(text.detail, params),
+            "detail": text.detail,
             "code": spec.code,
             "side": spec.side,
-            "remedy": fill(text.remedy, params),
+            "remedy": text.remedy,
         }
         if instance is not None:
             document["instance"] = instance
@@ -113,18 +120,33 @@ class Problems:
         """`title_kk`, `detail_ru`, ... in all languages: for a refusal that travels as an envelope."""
         spec = self._spec(error.code)
         params = {name: _plain(value) for name, value in error.params.items()}
+        filled = {lang: self.text(spec, params, lang) for lang in spec.texts}
         return {
-            f"{part}_{lang}": fill(getattr(text, part), params)
-            for lang, text in spec.texts.items()
+            f"{part}_{lang}": getattr(text, part)
+            for lang, text in filled.items()
             for part in ("title", "detail", "remedy")
         }
 
+    def text(self, spec: ProblemSpec, params: Mapping[str, Any], lang: str) -> Text:
+        """Title, detail and remedy, filled in; Russian for a language we don't speak."""
+        lang = lang if lang in spec.texts else DEFAULT_LANGUAGE
+        text = spec.texts[lang]
+        said = {
+            name: self._words.said(name, params[name], lang, self._title) for name in spec.placeholders & params.keys()
+        }
+        return Text(fill(text.title, said), fill(text.detail, said), fill(text.remedy, said))
+
+    def _title(self, code: str, lang: str) -> str | None:
+        spec = self._specs.get(code)
+        return None if spec is None else spec.texts[lang].title
+
     def _field(self, item: FieldError, lang: str) -> dict[str, Any]:
         spec = self._specs.get(f"field.{item.code}")
-        message = item.message
-        if spec is not None:
-            message = fill(spec.texts[lang if lang in spec.texts else DEFAULT_LANGUAGE].detail, item.params)
-        return {"field": item.field, "code": item.code, "message": message}
+        if spec is None:
+            _log.error("problem.code_unknown", code=f"field.{item.code}")
+            spec = self._spec("field.invalid")
+        params = {name: _plain(value) for name, value in item.params.items()}
+        return {"field": item.field, "code": item.code, "message": self.text(spec, params, lang).detail}
 
     def _spec(self, code: str) -> ProblemSpec:
         spec = self._specs.get(code)

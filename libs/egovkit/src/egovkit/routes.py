@@ -60,4 +60,4 @@ async def require_json(request: Request) -> None:
     try:
         strictjson.loads(body)
     except strictjson.StrictJsonError as error:
-        raise EgovError("request.malformed", reason=str(error)) from None
+        raise EgovError("request.malformed", **error.told) from None

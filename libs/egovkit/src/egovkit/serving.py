@@ -35,9 +35,7 @@ def tls_of(settings: ServiceSettings, problems: Problems) -> ssl.SSLContext | No
 
 def plain_answer(problems: Problems) -> bytes:
     """A whole HTTP/1.1 response: whoever speaks plain HTTP to a TLS port is told so, in HTTP."""
-    error = EgovError(
-        "request.malformed", reason="plain HTTP came to an https port; the URL has to begin with https://"
-    )
+    error = EgovError("request.malformed", reason="https_expected")
     body = json.dumps(problems.render(error), ensure_ascii=False).encode()
     head = (
         "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"

@@ -20,7 +20,17 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class StrictJsonError(ValueError):
-    """The bytes are not I-JSON; the message says what is wrong, without quoting the content."""
+    """The bytes are not I-JSON; `reason` (a word of contracts/words.yaml) says what is wrong, without quoting the
+    content; `technical` is what the parser said."""
+
+    def __init__(self, reason: str, technical: str | None = None) -> None:
+        super().__init__(reason if technical is None else f"{reason}: {technical}")
+        self.reason, self.technical = reason, technical
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """For the parameters of a problem."""
+        return {"reason": self.reason} | ({} if self.technical is None else {"technical": self.technical})
 
 
 def dumps(value: object) -> bytes:
@@ -34,9 +44,9 @@ def loads(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise StrictJsonError(f"not JSON: {error.msg} at character {error.pos}") from None
+        raise StrictJsonError("not_json", f"{error.msg} at character {error.pos}") from None
     if b"\\u0000" in raw and _NUL.search(raw):
-        raise StrictJsonError("NUL characters can't be stored")  # PostgreSQL's text and jsonb refuse them
+        raise StrictJsonError("nul_character")  # PostgreSQL's text and jsonb refuse them
     _check_depth(value, max_depth)
     # orjson keeps the last of two equal names. If writing the value again gives the same bytes there was
     # none; that is the usual, fast way. Otherwise (spaces, escapes) the slow reader looks at every object.
@@ -51,7 +61,7 @@ def _check_depth(value: Any, max_depth: int) -> None:
     while level:
         depth += 1
         if depth > max_depth:
-            raise StrictJsonError(f"more than {max_depth} levels of nesting")
+            raise StrictJsonError("nested_too_deep", f"more than {max_depth} levels")
         inner: list[Any] = []
         for container in level:
             for item in container.values() if type(container) is dict else container:
@@ -66,14 +76,14 @@ def _check_names_and_numbers(raw: bytes) -> None:
     except StrictJsonError:
         raise
     except (ValueError, RecursionError) as error:
-        raise StrictJsonError(f"not JSON: {type(error).__name__}") from None
+        raise StrictJsonError("not_json", type(error).__name__) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
     if len({name for name, _ in pairs}) != len(pairs):
-        raise StrictJsonError("a name occurs twice in one object")
+        raise StrictJsonError("name_twice")
 
 
 def _small(digits: str) -> None:
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
-        raise StrictJsonError("an integer of more than 64 bits")
+        raise StrictJsonError("number_too_large")

@@ -80,7 +80,7 @@ class Answering:
         question = self._register.question(envelope)
         stored, magic = await self.store.fault(conn, lock=True), self._always.get(question.iin or "")
         if any(one is not None and one.kind is FaultKind.DOWN for one in (stored, magic)):
-            raise EgovError("service.unavailable", waiting_for="the end of fault down")
+            raise EgovError("service.unavailable", waiting_for="fault_down")
         if is_expired(envelope.expirytime, received.at):
             await self._record(conn, received, None, Outcome.EXPIRED)
             await self._note(conn, envelope, envelope.data["clause"], "expired")

@@ -30,7 +30,7 @@ async def tell_reads(answering: Answering, conn: AsyncConnection, received: Rece
     is signed in; who asks for whom is in the journals of all three."""
     fault = await answering.store.fault(conn)
     if fault is not None and fault.kind is FaultKind.DOWN:
-        raise EgovError("service.unavailable", waiting_for="the end of fault down")
+        raise EgovError("service.unavailable", waiting_for="fault_down")
     asked, data = received.envelope, received.data
     if is_expired(asked.expirytime, received.at):
         await _note(answering, conn, received, "expired")

@@ -123,7 +123,7 @@ def _content(carried: Carried) -> Mapping[str, Any]:
     except strictjson.StrictJsonError:
         content = None
     if not isinstance(content, dict) or (content.get("kind"), content.get("number")) != ("result", carried.number):
-        raise EgovError("barcode.package_invalid", reason="not a result of this number")
+        raise EgovError("barcode.package_invalid", reason="not_this_result")
     return content
 
 

@@ -56,7 +56,7 @@ async def _ask(http: httpx.AsyncClient, url: str, report: Report) -> httpx.Respo
     try:
         return await http.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        report.find(EgovError("doctor.not_reachable", url=url, reason=type(error).__name__))
+        report.find(EgovError("doctor.not_reachable", url=url, technical=type(error).__name__))
         return None
 
 
@@ -96,16 +96,17 @@ async def _check_sandbox(http: httpx.AsyncClient, url: str, report: Report) -> N
 def _ready(answered: httpx.Response, url: str, report: Report) -> None:
     if answered.is_success:
         return
-    waiting = [f"{name} ({state})" for name, state in _json(answered).get("checks", {}).items() if state != "ok"]
-    reason = ", ".join(waiting) or f"HTTP {answered.status_code}"
-    report.find(EgovError("doctor.not_ready", url=url, reason=reason), "/health/ready")
+    waiting = {name: state for name, state in _json(answered).get("checks", {}).items() if state != "ok"}
+    technical = ", ".join(f"{name} ({state})" for name, state in waiting.items()) or f"HTTP {answered.status_code}"
+    error = EgovError("doctor.not_ready", url=url, waiting_for=list(waiting) or "-", technical=technical)
+    report.find(error, "/health/ready")
 
 
 def _path(answered: httpx.Response, url: str, report: Report) -> None:
     body = _json(answered)
     if not answered.is_success and body.get("status"):
         reason = str(body.get("reason") or body.get("detail") or body["status"])
-        report.find(EgovError("doctor.path_broken", url=url, reason=reason), "/health/path")
+        report.find(EgovError("doctor.path_broken", url=url, technical=reason), "/health/path")
     elif body.get("status") == "ok":
         report.notes.append("a signed question went to ШЭП and back")
 

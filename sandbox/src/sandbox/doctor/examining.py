@@ -87,7 +87,7 @@ def _plain(thing: Plain, path: Path, report: Report) -> None:
         try:
             found = read_cassette(path, contracts_dir())
         except CassetteInvalid as error:
-            report.find(EgovError("doctor.cassette_invalid", reason=str(error)))
+            report.find(EgovError("doctor.cassette_invalid", technical=str(error)))
         else:
             report.what += f": {found.system}, {len(found.entries)} envelopes of {found.recorded:%Y-%m-%d}"
 

@@ -23,7 +23,11 @@ RENEWED_BEFORE = timedelta(days=30)
 
 
 class KeyUnusable(Exception):
-    """A file the agent cannot take, in words for who gave it."""
+    """A file the agent cannot take, in words for who started it; `reason` is one of contracts/words.yaml."""
+
+    def __init__(self, told: str, reason: str = "no_usable_key") -> None:
+        super().__init__(told)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,11 @@ class KeyRing:
             key = SigningKey.load(p12, password)
         except ValueError as error:
             wrong = "password" in str(error).lower()
-            raise KeyUnusable("wrong password or damaged file" if wrong else f"no usable key: {error}") from None
+            if wrong:
+                raise KeyUnusable("wrong password or damaged file", "password_or_damage") from None
+            raise KeyUnusable(f"no usable key: {error}") from None
         if len(self._held) >= MAX_KEYS and key.thumbprint not in self._held:
-            raise KeyUnusable(f"more than {MAX_KEYS} keys")
+            raise KeyUnusable(f"more than {MAX_KEYS} keys", "too_many_keys")
         card = card_of(key, name, storage)
         self._held[card.thumbprint] = Held(card, key)
         return card

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from egovkit.problems import Problems, fill
+from egovkit.problems import Problems
 from egovkit.sandbox.exchange_facts import document
 from egovkit.sandbox.exchange_store import Row
 
@@ -36,8 +36,9 @@ def reason_of(row: Row, problems: Problems) -> Reason | None:
     if "detail_en" in told:
         reason.why, reason.remedy = told["detail_en"], told.get("remedy_en")
     elif code in problems:
-        text, spec = problems[code].texts["en"], problems[code]
-        reason.why, reason.remedy = fill(text.detail, params), fill(text.remedy, params)
+        spec = problems[code]
+        text = problems.text(spec, params, "en")
+        reason.why, reason.remedy = text.detail, text.remedy
         reason.side = reason.side or spec.side
     elif isinstance(ground := told.get("text"), str):  # a provider's own words
         reason.why, reason.params = ground, {}

@@ -171,23 +171,23 @@ def _signers(cms: bytes) -> tuple[Any, list[Any]]:
         info = asn1_cms.ContentInfo.load(cms, strict=True)
         _ = info.native
         if info["content_type"].native != "signed_data":
-            raise _malformed("not SignedData")
+            raise _malformed("not_signed_data")
         signers = list(info["content"]["signer_infos"])
         stamped = any(one["type"].native == _STAMP for signer in signers for one in signer["unsigned_attrs"] or ())
     except EgovError:
         raise
     except Exception as error:  # hostile DER raises almost anything, almost anywhere
-        raise _malformed(type(error).__name__) from None
+        raise _malformed("damaged", technical=type(error).__name__) from None
     if stamped or not signers:
-        raise _malformed("has a time stamp" if stamped else "no signer")
+        raise _malformed("has_stamp" if stamped else "no_signer")
     return info, signers
 
 
 _STAMP = "signature_time_stamp_token"
 
 
-def _malformed(reason: str) -> EgovError:
-    return EgovError("signature.cms_malformed", reason=reason)
+def _malformed(reason: str, **more: Any) -> EgovError:
+    return EgovError("signature.cms_malformed", reason=reason, **more)
 
 
 def _signed(certificate: Certificate, authority: Certificate) -> bool:

@@ -181,11 +181,11 @@ class TrustStore:
             issuers = self._authorities.get(crl.issuer, ())
             signed = any(_may_sign_crl(one) and _crl_is_by(crl, one) for one in issuers)
         except (ValueError, x509.DuplicateExtension) as error:
-            raise EgovError("certificate.crl_invalid", reason=type(error).__name__) from None
+            raise EgovError("certificate.crl_invalid", reason="damaged", technical=type(error).__name__) from None
         if critical or any(one.oid in _NO_DELTAS for one in crl.extensions):
             raise EgovError("certificate.crl_invalid", reason="partial")
         if not signed:
-            raise EgovError("certificate.crl_invalid", reason="not by an authority we know")
+            raise EgovError("certificate.crl_invalid", reason="unknown_authority")
         if crl.next_update_utc is None:
             raise EgovError("certificate.crl_invalid", reason="endless")
         held = self._crls.get(crl.issuer)

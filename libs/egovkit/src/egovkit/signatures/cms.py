@@ -72,15 +72,15 @@ def read_cms(data: bytes, cms: bytes) -> Reading:
     EgovError("signature.cms_malformed", reason) for what is not one CAdES signature: see `documents`, checks 1-3.
     """
     if len(cms) > 2 * MAX_CMS:  # PEM is longer by a third; before anything copies it
-        raise _malformed("too long")
+        raise _malformed("too_long")
     try:
         return _reading(data, _signed_data(cms))
     except EgovError:
         raise
     except BadDer as error:
-        raise _malformed(str(error)) from None
+        raise _malformed(error.reason) from None
     except Exception as error:  # asn1crypto reads lazily: hostile DER raises almost anything, almost anywhere
-        raise _malformed(type(error).__name__) from None
+        raise _malformed("damaged", technical=type(error).__name__) from None
 
 
 def sign_cms(data: bytes, key: SigningKey, signing_time: datetime) -> bytes:
@@ -126,8 +126,8 @@ async def stamp_cms(cms: bytes, stamps: Stamps) -> bytes:
     return bytes(info.dump())
 
 
-def _malformed(reason: str) -> EgovError:
-    return EgovError("signature.cms_malformed", reason=reason)
+def _malformed(reason: str, **more: Any) -> EgovError:
+    return EgovError("signature.cms_malformed", reason=reason, **more)
 
 
 def _signed_data(cms: bytes) -> asn1_cms.SignedData:
@@ -139,12 +139,12 @@ def _signed_data(cms: bytes) -> asn1_cms.SignedData:
     require_der(cms, longest=MAX_CMS)
     info = asn1_cms.ContentInfo.load(cms, strict=True)
     if info["content_type"].native != "signed_data":
-        raise _malformed("not SignedData")
+        raise _malformed("not_signed_data")
     signed_data: asn1_cms.SignedData = info["content"]
     if signed_data["encap_content_info"]["content_type"].native != "data":
-        raise _malformed("not a signature over data")
+        raise _malformed("not_over_data")
     if signed_data["encap_content_info"]["content"].native is not None:
-        raise _malformed("not detached")  # two contents, and two readers might each believe another one
+        raise _malformed("not_detached")  # two contents, and two readers might each believe another one
     return signed_data
 
 
@@ -154,14 +154,14 @@ def _reading(data: bytes, signed_data: asn1_cms.SignedData) -> Reading:
     from pyhanko.sign.validation.generic_cms import extract_self_reported_ts
 
     if len(signed_data["signer_infos"]) != 1:
-        raise _malformed("exactly one signer is expected; several people sign in files of their own")
+        raise _malformed("not_one_signer")
     signer = signed_data["signer_infos"][0]
     digest = _digest_of(signer)
     attributes = _attributes(signer)
     signer_certificate = _certificate_of(signed_data, signer, attributes)
     certificate = _loaded(signer_certificate.dump())
     if public_key_of(certificate) is None:
-        raise _malformed("a key of a kind we don't know")
+        raise _malformed("unknown_key")
     return Reading(
         digest_ok=attributes["message_digest"].native == hashlib.new(digest, data).digest(),
         signature_ok=_signature_holds(signer, signer_certificate, digest),
@@ -182,7 +182,7 @@ def _digest_of(signer: Any) -> str:
     algorithm = signer["signature_algorithm"]
     names_own = algorithm["algorithm"].native not in ("rsassa_pkcs1v15", "ecdsa")
     if digest not in DIGESTS or (names_own and algorithm.hash_algo not in DIGESTS):
-        raise _malformed("a digest we don't accept")
+        raise _malformed("unknown_digest")
     return digest
 
 
@@ -191,23 +191,23 @@ def _attributes(signer: Any) -> dict[str, Any]:
     from asn1crypto.core import Void
 
     if isinstance(signer["signed_attrs"], Void):
-        raise _malformed("no signed attributes")
+        raise _malformed("no_attributes")
     found: dict[str, Any] = {}
     for one in signer["signed_attrs"]:
         if (name := one["type"].native) in found:
-            raise _malformed("an attribute twice")  # RFC 5652, 11: two readers might each take another one
+            raise _malformed("attribute_twice")  # RFC 5652, 11: two readers might each take another one
         if len(one["values"]) != 1:
-            raise _malformed("an attribute without exactly one value")
+            raise _malformed("attribute_values")
         found[name] = one["values"][0]
     for needed, told in (
-        ("content_type", "no content-type"),
-        ("message_digest", "no message-digest"),
-        ("signing_certificate_v2", "no signing-certificate-v2: not CAdES"),
+        ("content_type", "no_content_type"),
+        ("message_digest", "no_message_digest"),
+        ("signing_certificate_v2", "no_signing_certificate"),
     ):
         if needed not in found:
             raise _malformed(told)
     if found["content_type"].native != "data":
-        raise _malformed("content-type is not data")
+        raise _malformed("content_type_not_data")
     return found
 
 
@@ -217,14 +217,14 @@ def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any, attributes: d
 
     found = next((one for one in _inside(signed_data) if _is_named(one, signer["sid"])), None)
     if found is None:
-        raise _malformed("the signer's certificate is not inside")
+        raise _malformed("certificate_not_inside")
     # read anew: asn1crypto must not take the signed attributes for changed
     named = tsp.SigningCertificateV2.load(attributes["signing_certificate_v2"].dump())["certs"][0]
     digest = str(named["hash_algorithm"]["algorithm"].native)
     if digest not in DIGESTS or hashlib.new(digest, found.dump()).digest() != named["cert_hash"].native:
-        raise _malformed("signing-certificate-v2 names another certificate")
+        raise _malformed("names_another_certificate")
     if not _is_issued_so(found, named["issuer_serial"]):
-        raise _malformed("signing-certificate-v2 names another issuer")
+        raise _malformed("names_another_issuer")
     return found
 
 
@@ -300,5 +300,5 @@ def _stamp_of(signer: Any) -> bytes | None:
         for value in one["values"]
     ]
     if len(stamps) > 1:
-        raise _malformed("more than one time stamp")
+        raise _malformed("several_stamps")
     return stamps[0] if stamps else None

@@ -127,7 +127,7 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise EgovError(UNREADABLE, path=str(path), reason=str(error)[:100]) from None
+        raise EgovError(UNREADABLE, path=str(path), technical=str(error)) from None
 
 
 def facts_of(held: tuple[SigningKey, ...], current: SigningKey, at: datetime) -> tuple[KeyFacts, ...]:

@@ -15,16 +15,20 @@ _CONSTRUCTED, _LONG_TAG, _INDEFINITE = 0x20, 0x1F, 0x80
 
 
 class BadDer(ValueError):
-    """Why the bytes are not one DER value within the bounds; the text is short and without their content."""
+    """Why the bytes are not one DER value within the bounds; `reason` is one of contracts/words.yaml."""
+
+    @property
+    def reason(self) -> str:
+        return str(self)
 
 
 def require_der(data: bytes, *, longest: int) -> None:
     """BadDer unless `data` is exactly one DER value (X.690, 10.1: definite lengths) of at most `longest` bytes."""
     if len(data) > longest:
-        raise BadDer("too long")
+        raise BadDer("too_long")
     begin, end = _header(data, 0, len(data))
     if end != len(data):
-        raise BadDer("bytes after the structure")
+        raise BadDer("bytes_after")
     ends = [end]  # where each open value ends, outermost first
     at, values = (begin if data[0] & _CONSTRUCTED else end), 1
     while ends:
@@ -34,10 +38,10 @@ def require_der(data: bytes, *, longest: int) -> None:
         begin, end = _header(data, at, ends[-1])
         values += 1
         if values > MAX_VALUES:
-            raise BadDer("too many values")
+            raise BadDer("too_many_values")
         if data[at] & _CONSTRUCTED:
             if len(ends) >= MAX_DEPTH:
-                raise BadDer("nested too deep")
+                raise BadDer("nested_too_deep")
             ends.append(end)
             at = begin
         else:
@@ -47,21 +51,21 @@ def require_der(data: bytes, *, longest: int) -> None:
 def _header(data: bytes, at: int, limit: int) -> tuple[int, int]:
     """Where the content of the value at `at` begins and ends."""
     if at + 2 > limit:
-        raise BadDer("cut off")
+        raise BadDer("cut_off")
     if data[at] & _LONG_TAG == _LONG_TAG:
-        raise BadDer("a tag no structure of ours has")
+        raise BadDer("unknown_tag")
     first = data[at + 1]
     begin = at + 2
     if first == _INDEFINITE:
-        raise BadDer("indefinite length: BER, not DER")
+        raise BadDer("indefinite_length")
     if first < _INDEFINITE:
         length = first
     else:
         octets = first & 0x7F
         if octets > 4 or begin + octets > limit:
-            raise BadDer("longer than the bytes there are")
+            raise BadDer("beyond_end")
         length = int.from_bytes(data[begin : begin + octets], "big")
         begin += octets
     if begin + length > limit:
-        raise BadDer("longer than the bytes there are")
+        raise BadDer("beyond_end")
     return begin, begin + length

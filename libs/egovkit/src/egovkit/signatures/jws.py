@@ -168,17 +168,17 @@ def bare_verification(tokens: Sequence[tuple[str, str, bytes | None]], certifica
     return verify
 
 
-def _malformed(reason: str) -> EgovError:
-    return EgovError("signature.malformed", reason=reason)
+def _malformed(reason: str, **more: Any) -> EgovError:
+    return EgovError("signature.malformed", reason=reason, **more)
 
 
 def _object(encoded: bytes) -> dict[str, Any]:
     try:
         payload = strictjson.loads(encoded)
     except strictjson.StrictJsonError as error:
-        raise _malformed(str(error)) from None
+        raise EgovError("signature.malformed", **error.told) from None
     if not isinstance(payload, dict):
-        raise _malformed("the payload is not a JSON object")
+        raise _malformed("not_object")
     return payload
 
 
@@ -188,19 +188,19 @@ def _encode_header(key: SigningKey, members: Mapping[str, Any]) -> str:
 
 def _split_detached(signature: str) -> tuple[str, str]:
     if len(signature) > 2 * MAX_SEGMENT:
-        raise _malformed("too long")
+        raise _malformed("too_long")
     parts = signature.split(".")
     if len(parts) != 3 or parts[1]:
-        raise _malformed("not a detached JWS: header, nothing and signature are expected")
+        raise _malformed("not_detached_jws")
     return parts[0], parts[2]
 
 
 def _split_compact(token: str) -> tuple[str, str, str]:
     if len(token) > MAX_TOKEN:
-        raise _malformed("too long")
+        raise _malformed("too_long")
     parts = token.split(".")
     if len(parts) != 3:
-        raise _malformed("not a compact JWS: header, payload and signature are expected")
+        raise _malformed("not_compact_jws")
     return parts[0], parts[1], parts[2]
 
 
@@ -208,13 +208,13 @@ def _decode(segment: str) -> bytes:
     """Strict base64url: no padding, no foreign characters, no spare bits set, so that one value has one
     text."""
     if not _B64URL.fullmatch(segment):
-        raise _malformed("a part is not base64url")
+        raise _malformed("not_base64url")
     try:
         decoded = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except (binascii.Error, ValueError):
-        raise _malformed("a part is not base64url") from None
+        raise _malformed("not_base64url") from None
     if b64url(decoded) != segment:
-        raise _malformed("a part is not canonical base64url")
+        raise _malformed("not_canonical")
     return decoded
 
 
@@ -222,7 +222,7 @@ def _decode(segment: str) -> bytes:
 def _detached_header(segment: str, typ: str) -> JwsHeader:
     members = _members(segment)
     if members.pop("b64", None) is not False or members.pop("crit", None) != ["b64"]:
-        raise _malformed('"b64": false with "crit": ["b64"] is required')  # RFC 7797, 6
+        raise _malformed("header_unencoded")  # RFC 7797, 6
     return _plain_header(members, typ)
 
 
@@ -233,13 +233,13 @@ def _compact_header(segment: str, typ: str) -> JwsHeader:
 
 def _members(segment: str) -> dict[str, Any]:
     if len(segment) > MAX_SEGMENT:
-        raise _malformed("the header is too long")
+        raise _malformed("header_too_long")
     try:
         members = strictjson.loads(_decode(segment), max_depth=2)
     except strictjson.StrictJsonError as error:
-        raise _malformed(f"header: {error}") from None
+        raise _malformed("header_not_json", technical=str(error)) from None
     if not isinstance(members, dict):
-        raise _malformed("the header is not a JSON object")
+        raise _malformed("header_not_object")
     return members
 
 
@@ -247,13 +247,13 @@ def _plain_header(members: dict[str, Any], typ: str) -> JwsHeader:
     alg, found_typ, print_ = (members.pop(name, None) for name in ("alg", "typ", "x5t#S256"))
     if members:
         # a name not understood must not be passed over
-        raise _malformed("the header has names we don't know")
+        raise _malformed("header_unknown_names")
     if found_typ != typ:
-        raise _malformed(f"typ must be {typ}")
+        raise _malformed("header_typ", technical=f"typ has to be {typ}")
     if not isinstance(alg, str) or alg not in ALGORITHMS:
-        raise _malformed("alg must be ES256, PS256 or RS256")
+        raise _malformed("header_alg")
     if not isinstance(print_, str) or not _THUMBPRINT.fullmatch(print_):
-        raise _malformed("x5t#S256 is missing or not a SHA-256 thumbprint")
+        raise _malformed("header_thumbprint")
     return JwsHeader(alg, print_)
 
 
@@ -285,6 +285,6 @@ def _is_of_key(alg: str, key: PublicKey) -> bool:
 def _dss(signature: bytes) -> bytes:
     """JWS writes r and s side by side (RFC 7518, 3.4); the library wants them as DER."""
     if len(signature) != 2 * COORDINATE:
-        raise _malformed("an ES256 signature has 64 bytes")
+        raise _malformed("signature_length")
     r, s = int.from_bytes(signature[:COORDINATE], "big"), int.from_bytes(signature[COORDINATE:], "big")
     return encode_dss_signature(r, s)

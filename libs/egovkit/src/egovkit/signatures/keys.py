@@ -147,14 +147,14 @@ def read_key_file(p12: bytes, password: str) -> SigningKey:
     try:
         require_der(p12, longest=MAX_KEY_FILE)
         if _rounds(p12) > MAX_ROUNDS:
-            raise EgovError("signature.key_file_unusable", reason="too many rounds of derivation")
+            raise EgovError("signature.key_file_unusable", reason="too_many_rounds")
         return SigningKey.load(p12, password)
     except ValueError as error:
         if isinstance(error, BadDer):
-            raise EgovError("signature.key_file_unusable", reason=str(error)) from None
+            raise EgovError("signature.key_file_unusable", reason=error.reason) from None
         if "password" in str(error).lower():
             raise EgovError("signature.key_file_locked") from None
-        raise EgovError("signature.key_file_unusable", reason="no usable key with its certificate") from None
+        raise EgovError("signature.key_file_unusable", reason="no_usable_key") from None
 
 
 def _rounds(p12: bytes) -> int:

@@ -188,12 +188,12 @@ async def check_pdf(pdf: bytes, root: Certificate, at: datetime, crls: Sequence[
     see two documents), pdf.too_complex (more memory or time than a document needs), pdf.not_signed.
     """
     if not pdf.startswith(b"%PDF-"):
-        raise EgovError("pdf.unreadable", reason="not a PDF")
+        raise EgovError("pdf.unreadable", reason="not_a_pdf")
     if len(pdf) > MAX_PDF:
         raise EgovError("pdf.too_complex")
     said = await _read_apart(pdf, root, at, crls)
     if "code" in said:
-        raise EgovError(said["code"], **({"reason": said["reason"]} if said.get("reason") else {}))
+        raise EgovError(said["code"], **({"technical": said["reason"]} if said.get("reason") else {}))
     signatures = tuple(_signature(one) for one in said["signatures"])
     if not signatures:
         raise EgovError("pdf.not_signed")
@@ -222,7 +222,7 @@ def _prepare(pdf: bytes, at: datetime, reason: str) -> PreparedPage:
         steps.send(SigObjSetup(sig_placeholder=signature))
         prepared, out = steps.send(SigIOSetup(md_algorithm="sha256"))
     except (PdfError, ValueError, KeyError) as error:
-        raise EgovError("pdf.unreadable", reason=type(error).__name__) from None
+        raise EgovError("pdf.unreadable", technical=type(error).__name__) from None
     return PreparedPage(out.getvalue(), prepared.reserved_region_start, prepared.reserved_region_end)
 
 
@@ -255,9 +255,9 @@ async def _finish(page: PreparedPage, cms: bytes, stamper: TimeStamper, evidence
     try:
         stamped = await _stamped(cms, stamper)
     except TimestampRequestError as error:
-        raise EgovError("stamp.refused", reason=str(error)[:200]) from None
+        raise EgovError("stamp.refused", reason="authority_refused", technical=str(error)) from None
     if 2 * len(stamped) > page.end - page.start - 2:
-        raise EgovError("pdf.not_sealed", reason="the signature does not fit")
+        raise EgovError("pdf.not_sealed", reason="does_not_fit")
     out = io.BytesIO(page.pdf)
     PreparedByteRangeDigest(hashlib.sha256(page.to_sign).digest(), page.start, page.end).fill_with_cms(out, stamped)
     try:
@@ -271,9 +271,9 @@ async def _finish(page: PreparedPage, cms: bytes, stamper: TimeStamper, evidence
             dss_settings=TimestampDSSContentSettings(include_vri=False, update_before_ts=True),
         )
     except (PdfError, PathError, ValidationError, SigningError, SignatureValidationError, OcspUnusable) as error:
-        raise EgovError("pdf.not_sealed", reason=str(error)[:200]) from None
+        raise EgovError("pdf.not_sealed", reason="evidence_refused", technical=str(error)) from None
     except TimestampRequestError as error:  # a refusal's status and text, or another's nonce
-        raise EgovError("stamp.refused", reason=str(error)[:200]) from None
+        raise EgovError("stamp.refused", reason="authority_refused", technical=str(error)) from None
     return out.getvalue()
 
 

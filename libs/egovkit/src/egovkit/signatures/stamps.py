@@ -46,7 +46,7 @@ class StampService(TimeStamper):
         try:
             return await super().async_timestamp(message_digest, md_algorithm)
         except TimestampRequestError as error:  # a refusal's status and text, or another's nonce
-            raise EgovError("stamp.refused", reason=str(error)[:200]) from None
+            raise EgovError("stamp.refused", reason="authority_refused", technical=str(error)) from None
 
     async def token(self, digest: bytes) -> bytes:
         """The DER of a token over a SHA-256."""
@@ -61,13 +61,15 @@ class StampService(TimeStamper):
             ) as response:
                 kind = response.headers.get("content-type", "").partition(";")[0]
                 if response.status_code != 200 or kind != REPLY_TYPE:
-                    raise EgovError("stamp.unavailable", reason=f"{response.status_code} {kind}")
+                    raise EgovError(
+                        "stamp.unavailable", reason="unexpected_answer", technical=f"{response.status_code} {kind}"
+                    )
                 async for part in response.aiter_bytes():
                     got += part
                     if len(got) > MAX_STAMP:
-                        raise EgovError("stamp.unavailable", reason="longer than any stamp")
+                        raise EgovError("stamp.unavailable", reason="too_long")
         except httpx.HTTPError as error:
-            raise EgovError("stamp.unavailable", reason=type(error).__name__) from None
+            raise EgovError("stamp.unavailable", reason="no_answer", technical=type(error).__name__) from None
         return bytes(got)
 
 
@@ -79,7 +81,7 @@ def read_reply(reply: bytes) -> tsp.TimeStampResp:
         found: tsp.TimeStampResp = tsp.TimeStampResp.load(reply, strict=True)
         _ = found.native
     except Exception as error:
-        raise EgovError("stamp.unavailable", reason=f"not a reply: {type(error).__name__}") from None
+        raise EgovError("stamp.unavailable", reason="unexpected_answer", technical=type(error).__name__) from None
     return found
 
 
@@ -131,13 +133,13 @@ def check_token(token: bytes, digest: bytes, trust: TrustStore, at: datetime) ->
     EgovError("stamp.malformed", reason) when there is nothing to have facts about.
     """
     if len(token) > MAX_STAMP:
-        raise EgovError("stamp.malformed", reason="too long")
+        raise EgovError("stamp.malformed", reason="too_long")
     try:
         return _facts(token, digest, trust, at)
     except EgovError:
         raise
     except Exception as error:  # asn1crypto reads lazily: hostile DER raises almost anything, almost anywhere
-        raise EgovError("stamp.malformed", reason=type(error).__name__) from None
+        raise EgovError("stamp.malformed", reason="damaged", technical=type(error).__name__) from None
 
 
 def stamp_certificates(token: bytes) -> tuple[Certificate, ...]:
@@ -148,7 +150,7 @@ def stamp_certificates(token: bytes) -> tuple[Certificate, ...]:
         carried = cms.ContentInfo.load(token, strict=True)["content"]["certificates"]
         return tuple(load_certificate(one.chosen.dump()) for one in carried)
     except Exception as error:
-        raise EgovError("stamp.malformed", reason=type(error).__name__) from None
+        raise EgovError("stamp.malformed", reason="damaged", technical=type(error).__name__) from None
 
 
 def _facts(token: bytes, digest: bytes, trust: TrustStore, at: datetime) -> StampFacts:
@@ -158,22 +160,22 @@ def _facts(token: bytes, digest: bytes, trust: TrustStore, at: datetime) -> Stam
 
     info = cms.ContentInfo.load(token, strict=True)
     if info["content_type"].native != "signed_data":
-        raise EgovError("stamp.malformed", reason="not SignedData")
+        raise EgovError("stamp.malformed", reason="not_signed_data")
     signed = info["content"]
     content = signed["encap_content_info"]
     if content["content_type"].native != "tst_info" or len(signed["signer_infos"]) != 1:
-        raise EgovError("stamp.malformed", reason="not a time stamp of one authority")
+        raise EgovError("stamp.malformed", reason="not_one_authority")
     signer, tst = signed["signer_infos"][0], content["content"].parsed
     named = {one["type"].native for one in signer["signed_attrs"]}
     if not named & {"signing_certificate", "signing_certificate_v2"}:
-        raise EgovError("stamp.malformed", reason="names no certificate")
+        raise EgovError("stamp.malformed", reason="names_no_certificate")
     algorithm = str(signer["digest_algorithm"]["algorithm"].native)
     if algorithm not in ("sha256", "sha384", "sha512"):
-        raise EgovError("stamp.malformed", reason="a digest we don't accept")
+        raise EgovError("stamp.malformed", reason="unknown_digest")
     found = extract_certificate_info(signed).signer_cert
     certificate = load_certificate(found.dump())
     if public_key_of(certificate) is None:
-        raise EgovError("stamp.malformed", reason="a key of a kind we don't know")
+        raise EgovError("stamp.malformed", reason="unknown_key")
     actual = hashlib.new(algorithm, content["content"].contents).digest()
     intact, signature_ok = validate_sig_integrity(signer, found, "tst_info", actual)
     imprint = tst["message_imprint"]

@@ -68,20 +68,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """A problem that a call answered with and does not declare fails the test that provoked it: so the OpenAPI
-    documents are held to the code by all tests together. A test of the mechanism says `@pytest.mark.undeclared`."""
-    declared = sys.modules.get("egovkit.declared")
-    if declared is None:
-        return (yield)
+    documents are held to the code by all tests together. A test of the mechanism says `@pytest.mark.undeclared`.
+    So does a code that a problem had to say and contracts/words.yaml has no word for."""
     heard: dict[str, None] = {}
 
     def hear(found: object) -> None:
         heard[str(found)] = None
 
-    declared.on_undeclared.append(hear)
+    modules = (("egovkit.declared", "on_undeclared"), ("egovkit.problem_words", "on_unsaid"))
+    listening = [getattr(sys.modules[name], hearers) for name, hearers in modules if name in sys.modules]
+    for hearers in listening:
+        hearers.append(hear)
     try:
         result = yield
     finally:
-        declared.on_undeclared.remove(hear)
+        for hearers in listening:
+            hearers.remove(hear)
     if heard and not item.get_closest_marker("undeclared"):
         pytest.fail("\n".join(heard), pytrace=False)
     return result

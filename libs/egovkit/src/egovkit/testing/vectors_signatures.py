@@ -122,20 +122,20 @@ def _unreadable(w: _World) -> Iterator[Case]:
     signed = w.signed
     body = signed[4:] if signed[1] == 0x82 else signed[2:]
     few = b"\x30\x82\x40\x02" + b"\x05\x00" * 8193
-    short = "longer than the bytes there are"
-    yield _malformed("empty", "Nothing at all", b"", "cut off")
+    short = "beyond_end"
+    yield _malformed("empty", "Nothing at all", b"", "cut_off")
     yield _malformed("text", "Text instead of a CMS", b"signed, truly", short)
     yield _malformed("truncated", "The last byte is missing", signed[:-1], short)
-    yield _malformed("trailing-byte", "A byte after the structure", signed + b"\0", "bytes after the structure")
+    yield _malformed("trailing-byte", "A byte after the structure", signed + b"\0", "bytes_after")
     ber = b"\x30\x80" + body + b"\0\0"
-    yield _malformed("indefinite-length", "BER of indefinite length", ber, "indefinite length: BER, not DER")
-    yield _malformed("deep", "Two thousand sequences in one another", _nested(2000), "nested too deep")
+    yield _malformed("indefinite-length", "BER of indefinite length", ber, "indefinite_length")
+    yield _malformed("deep", "Two thousand sequences in one another", _nested(2000), "nested_too_deep")
     yield _malformed("four-gigabytes", "Announces four gigabytes", b"\x30\x84\xff\xff\xff\xff" + body, short)
     yield _malformed("huge-length", "A length of 126 octets", b"\x30\xfe" + b"\xff" * 126, short)
-    yield _malformed("many-values", "Eight thousand empty values", few, "too many values")
-    yield _malformed("high-tag", "A tag of many octets", b"\x3f\x81\x00\x00", "a tag no structure of ours has")
+    yield _malformed("many-values", "Eight thousand empty values", few, "too_many_values")
+    yield _malformed("high-tag", "A tag of many octets", b"\x3f\x81\x00\x00", "unknown_tag")
     pem = b"-----BEGIN CMS-----\n!!!!\n-----END CMS-----\n"
-    yield _malformed("broken-pem", "PEM around what is no base64", pem, "cut off")
+    yield _malformed("broken-pem", "PEM around what is no base64", pem, "cut_off")
 
 
 def _nested(depth: int) -> bytes:
@@ -158,29 +158,29 @@ def _form(w: _World) -> Iterator[Case]:
 
     signer = cms.ContentInfo.load(w.signed)["content"]["signer_infos"][0]
     second = cms.ContentInfo.load(sign_cms(DATA, w.of(OTHER_IIN), NOW))["content"]["signer_infos"][0]
-    one = "exactly one signer is expected; several people sign in files of their own"
+    one = "not_one_signer"
     attached = put("encap_content_info", {"content_type": "data", "content": DATA})
     other_type = put("encap_content_info", {"content_type": "tst_info"})
     enveloped = w.signed.replace(b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02", b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x05", 1)
-    weak = "a digest we don't accept"
-    yield _malformed("attached", "The content is inside as well", attached, "not detached")
-    yield _malformed("other-content-type", "Not a signature over data", other_type, "not a signature over data")
-    yield _malformed("digested-data", "A CMS of another kind", enveloped, "not SignedData")
-    inside = "the signer's certificate is not inside"
+    weak = "unknown_digest"
+    yield _malformed("attached", "The content is inside as well", attached, "not_detached")
+    yield _malformed("other-content-type", "Not a signature over data", other_type, "not_over_data")
+    yield _malformed("digested-data", "A CMS of another kind", enveloped, "not_signed_data")
+    inside = "certificate_not_inside"
     yield _malformed("no-certificate", "No certificate inside", put("certificates", []), inside)
     issuing = asn1_x509.Certificate.load(der(w.pki.issuing))
     yield _malformed("other-certificate", "Only the issuer's certificate", put("certificates", [issuing]), inside)
     yield _malformed("two-signers", "Two people in one file", put("signer_infos", [signer, second]), one)
     yield _malformed("same-signer-twice", "One person twice", put("signer_infos", [signer, signer.copy()]), one)
     yield _malformed("no-signer", "Nobody signed", _no_signer(w.signed), one)
-    yield _malformed("no-attributes", "Plain CMS", _without_attributes(w.signed), "no signed attributes")
+    yield _malformed("no-attributes", "Plain CMS", _without_attributes(w.signed), "no_attributes")
     for name in ("sha1", "md5", "sha224"):
         yield _malformed(name, f"Digest {name}", of_signer("digest_algorithm", {"algorithm": name}), weak)
-    yield _malformed("key-p384", "A key that НУЦ does not issue", _p384(w), "a key of a kind we don't know")
+    yield _malformed("key-p384", "A key that НУЦ does not issue", _p384(w), "unknown_key")
     twin = w.issuer.issue(
         person_name(OTHER_IIN, "БӨТЕН", "БІРЕУ"), w.person.private_key.public_key(), w.signer, w.pki.span()
     )
-    named = "signing-certificate-v2 names another certificate"
+    named = "names_another_certificate"
     yield _malformed("substituted", "Another certificate of the same key", _substituted(w.signed, der(twin)), named)
 
 
@@ -273,8 +273,8 @@ def _attributes(w: _World) -> Iterator[Case]:
     def anew(change: Callable[[list[Any]], list[Any]]) -> bytes:
         return resigned(w.signed, w.person, change)
 
-    no_name, other = "no signing-certificate-v2: not CAdES", "signing-certificate-v2 names another certificate"
-    twice = "an attribute twice"
+    no_name, other = "no_signing_certificate", "names_another_certificate"
+    twice = "attribute_twice"
     yield _malformed("no-signing-certificate", "CMS, not CAdES", anew(lambda told: _but(told, ESS)), no_name)
     yield _malformed(
         "signing-certificate-v1",
@@ -290,15 +290,13 @@ def _attributes(w: _World) -> Iterator[Case]:
     yield _malformed(
         "two-ess", "signing-certificate-v2 twice", anew(lambda told: [*told, _named(der(w.pki.issuing))]), twice
     )
-    values = "an attribute without exactly one value"
+    values = "attribute_values"
     yield _malformed("two-values", "messageDigest of two values", anew(_doubled), values)
     bare = anew(lambda told: _but(told, "content_type"))
-    yield _malformed("no-content-type", "No content-type attribute", bare, "no content-type")
+    yield _malformed("no-content-type", "No content-type attribute", bare, "no_content_type")
     undigested = anew(lambda told: _but(told, "message_digest"))
-    yield _malformed("no-message-digest", "No message-digest attribute", undigested, "no message-digest")
-    yield _malformed(
-        "attribute-of-other-type", "content-type says another", anew(_other_type), "content-type is not data"
-    )
+    yield _malformed("no-message-digest", "No message-digest attribute", undigested, "no_message_digest")
+    yield _malformed("attribute-of-other-type", "content-type says another", anew(_other_type), "content_type_not_data")
 
 
 def _data(w: _World) -> Iterator[Case]:
@@ -423,7 +421,7 @@ def _no_answers(w: _World) -> Iterator[Case]:
 _UNUSABLE = {
     "500": "answered 500",
     "from-the-future": "an answer from the future",
-    "html": "not an answer: longer than the bytes there are",
+    "html": "not an answer: beyond_end",
     "internal-error": "said internal_error",
     "no-nonce": "not to this question (nonce)",
     "other-certificate": "not about this certificate",
@@ -435,7 +433,7 @@ _UNUSABLE = {
     "strange-responder": "signed by one who may not answer for this authority",
     "tampered": "not signed by a responder of this authority",
     "too-long": "longer than any answer",
-    "trailing-byte": "not an answer: bytes after the structure",
+    "trailing-byte": "not an answer: bytes_after",
     "try-later": "said try_later",
     "try-later-with-list": "said try_later",
     "unknown": "does not know the certificate",
@@ -501,9 +499,9 @@ def _changed_stamps(w: _World) -> Iterator[Awaitable[Case]]:
 
     yield changed("of-other-signature", "Over another signature", _moved(w), Outcome("stamp.of_other_data"))
     yield changed("tampered", "One bit of the stamp", _bad_token, Outcome("stamp.invalid"))
-    two = Outcome(MALFORMED, "more than one time stamp")
+    two = Outcome(MALFORMED, "several_stamps")
     yield changed("twice", "Two stamps", _two_tokens, two)
-    no_stamp = Outcome("stamp.malformed", "not a time stamp of one authority")
+    no_stamp = Outcome("stamp.malformed", "not_one_authority")
     yield changed("other-cms", "Another CMS in the stamp's place", lambda cms: _with_token(cms, w.signed), no_stamp)
 
 

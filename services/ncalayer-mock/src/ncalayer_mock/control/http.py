@@ -132,9 +132,9 @@ def _add_keys(router: Routes, desk: Desk) -> None:
             p12 = base64.b64decode(new.pkcs12, validate=True)
             made = await asyncio.to_thread(desk.ring.add, p12, new.password, name=new.name, storage=new.storage)
         except binascii.Error:
-            raise EgovError("agent.key_unusable", reason="not base64") from None
+            raise EgovError("agent.key_unusable", reason="not_base64") from None
         except KeyUnusable as error:
-            raise EgovError("agent.key_unusable", reason=str(error)) from None
+            raise EgovError("agent.key_unusable", reason=error.reason, technical=str(error)) from None
         return KeyOut.of(made)
 
     @router.delete("/keys/{thumbprint}", status_code=204)

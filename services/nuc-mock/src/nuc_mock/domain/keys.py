@@ -60,7 +60,11 @@ def is_ordinary_key(key: object) -> bool:
 
 
 class UnusableRequest(ValueError):
-    """A certificate request nobody can certify; the message is a machine word for the reason."""
+    """A certificate request nobody can certify; `reason` is one of contracts/words.yaml."""
+
+    @property
+    def reason(self) -> str:
+        return str(self)
 
 
 def requested_key(pem: str) -> PublicKey:

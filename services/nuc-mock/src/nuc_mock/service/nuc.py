@@ -209,7 +209,7 @@ class Nuc:
         try:
             key = domain.requested_key(pem)
         except domain.UnusableRequest as error:
-            raise EgovError("nuc.request_unusable", reason=str(error)) from None
+            raise EgovError("nuc.request_unusable", reason=error.reason) from None
         if not any_key and not domain.is_ordinary_key(key):
             raise EgovError("nuc.key_not_accepted", key=domain.key_name(key))
         return key
