@@ -64,6 +64,7 @@ async def test_by_number_and_date_nothing_personal_is_told(world: Any, citizen: 
     assert found["issued"]["issued_on"] == DAY and found["issued"]["organisation"] == "999940000040"
     assert found["signers"] == [] and found["content"] is None
     assert found["told"]["kk"] and found["issued"]["provider"]["ru"] and found["issued"]["kind"] == "result"
+    assert not found["compared"] and "не сверено" in found["told"]["ru"], "a forged page has the same number and date"
     certificate = world.app.state.portal.trust.check_person(provider.official.certificate, world.clock.now(), None)
     for personal in (citizen.iin, certificate.subject_cn, certificate.iin, provider.case, "Поставлены"):
         assert personal not in answer.text
@@ -72,7 +73,8 @@ async def test_by_number_and_date_nothing_personal_is_told(world: Any, citizen: 
 async def test_by_number_and_sha256(world: Any, sent: Any) -> None:
     provider = await issued(sent)
     digest = hashlib.sha256(provider.notice).hexdigest()
-    assert (await ask(world, "number", number=NUMBER, sha256=digest)).json()["standing"] == "stands"
+    found = (await ask(world, "number", number=NUMBER, sha256=digest)).json()
+    assert (found["standing"], found["compared"]) == ("stands", True) and "совпадает" in found["told"]["ru"]
     assert await refused(world, "number", number=NUMBER, sha256="0" * 64) == (404, "verify.not_found")
 
 
@@ -112,7 +114,7 @@ async def test_codes_tell_who_signed_what_and_whether_it_stands(world: Any, sent
     answer = await ask(world, "codes", codes=codes(world, provider.notice, provider.official)[::-1])
     found = answer.json()
     assert answer.status_code == 200, answer.text
-    assert found["standing"] == "stands" and found["content"]["text_ru"] == "Поставлены на учёт"
+    assert found["standing"] == "stands" and found["content"]["text_ru"] == "Поставлены на учёт" and found["compared"]
     (signer,) = found["signers"]
     assert signer["organisation"] == "999940000040" and signer["thumbprint"] == provider.official.thumbprint
     assert (signer["then"]["good"], signer["now"]["good"], signer["stamped"]) == (True, True, False)
@@ -226,6 +228,7 @@ async def test_a_signed_page_tells_who_signed_it_when_and_that_it_stands(world: 
     found = answer.json()
     (signer,) = found["signers"]
     assert (found["standing"], found["number"], found["issued"]["kind"]) == ("stands", NUMBER, "result")
+    assert not found["compared"], "the official may have signed several pages that name this number"
     assert (signer["level"], signer["stamped"], signer["signed_at"]) == ("B-LTA", True, at)
     assert signer["then"]["good"] and signer["now"]["problem"] == "certificate.revoked"
 

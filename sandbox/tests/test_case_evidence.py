@@ -97,7 +97,14 @@ def test_a_stamp_that_does_not_hold_is_a_break_and_every_reason_has_plain_words(
     assert (
         "the time stamp over these rows does not hold" in words and "2026-01-16" in words and "stamp.invalid" in words
     )
-    assert {"hash", "body", "prev", "missing", "double", "cut", "head", "signature", "root", "token"} == set(MEANINGS)
+    of_rows = {"hash", "body", "prev", "missing", "double", "cut", "head", "signature", "gone"}
+    assert set(MEANINGS) == of_rows | {"root", "token", "gap"}
+
+
+def test_a_stamp_taken_away_leaves_a_gap_and_rows_that_wait_for_theirs_do_not() -> None:
+    found = rows()
+    assert places(verdict(found, Wanted(), stamp(found[:2]))) == []
+    assert places(verdict(found, Wanted(), stamp(found[2:4]))) == [(1, "gap"), (2, "gap")]
 
 
 def test_only_one_service_may_be_asked_about() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import MetaData, text
 from egovgateway.sealing import sealed
 from egovkit.db import Database, journal_tables
 from egovkit.journal import GENESIS, Journal, JournalEntry, JournalRow, KnownHead, chain
+from egovkit.journal_keeping import purged_entry
 from egovkit.testing.journal import BODIES
 from sandbox.journal_verdict import verify
 from sandbox.journals import JournalCopy, envelope_in, read_copy, receipt_head, tokens, trail_heads
@@ -115,8 +116,28 @@ def test_the_journal_of_a_partner_is_not_looked_for_here() -> None:
     assert verify([JournalCopy("gateway-shep", full, [head_of(full[-1])], [foreign])]).status == 0
 
 
+def with_a_purge(full: list[JournalRow], before: datetime) -> list[JournalRow]:
+    told = purged_entry(before, before, len(full))
+    return [replace(row, body=None) for row in full] + [chain(told, GATEWAY, len(full) + 1, full[-1].hash)]
+
+
 def test_a_purged_body_does_not_break_the_chain() -> None:
-    full = [replace(row, body=None) for row in rows()]
+    full = rows()
+    purged = with_a_purge(full, full[-1].time + timedelta(seconds=1))
+    assert verify([JournalCopy("a", purged)]).status == 0
+
+
+def test_a_body_that_no_purge_removed_is_missed() -> None:
+    """A purge that was told of explains what was older than its day, and nothing younger."""
+    full = rows()
+    untold = verify([JournalCopy("a", [replace(full[0], body=None), *full[1:]])])
+    assert [(one.position, one.reason) for one in untold.breaks] == [(1, "gone")]
+    younger = verify([JournalCopy("a", with_a_purge(full, full[-1].time))])
+    assert [(one.position, one.reason) for one in younger.breaks] == [(len(full), "gone")]
+
+
+def test_where_the_bodies_stay_sealed_no_purge_is_judged() -> None:
+    full = [replace(row, body=None, sealed=None if row.position == 1 else "sealed") for row in rows()]
     assert verify([JournalCopy("a", full)]).status == 0
 
 

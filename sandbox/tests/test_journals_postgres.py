@@ -27,6 +27,7 @@ from gateway_shep.tables import participant_certificates
 from portal_pep.tables import kit
 from sandbox import evidence
 from sandbox.composition import PORTAL, SHEP, Home
+from sandbox.journal_trust import certified, token_check, trust_of
 from sandbox.journal_verdict import BROKEN, EMPTY, SOUND, STEP, Verdict, Wanted, verify
 from sandbox.journals import read_all
 from sandbox.places import Place
@@ -57,8 +58,10 @@ class Kept:
 
     async def verdict(self, wanted: Wanted, seen: list[int] | None = None) -> Verdict:
         copies = await read_all(self.places)
-        check = evidence.token_check(self.home, START + timedelta(days=1))
-        return verify(copies, wanted, check, lambda done, _: None if seen is None else seen.append(done))
+        trust = trust_of(Home(self.home), copies)
+        check = token_check(trust, START + timedelta(days=1))
+        known = certified(copies, trust)
+        return verify(known, wanted, check, lambda done, _: None if seen is None else seen.append(done))
 
     @contextlib.asynccontextmanager
     async def changed(self, *statements: str, **values: object) -> AsyncIterator[None]:
@@ -144,6 +147,11 @@ TAMPERED = {
         ["UPDATE journal_stamps SET moment = moment - interval '1 day' WHERE first = 1"],
         {(1, "token")},
     ),
+    "a stamp taken away": (
+        ["DELETE FROM journal_stamps WHERE first = 501"],
+        {(n, "gap") for n in range(501, 1001)},
+    ),
+    "a body taken away unsaid": (["UPDATE journal SET body = NULL WHERE position = 5"], {(5, "gone")}),
 }
 
 

@@ -19,11 +19,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import SystemClock
+from egovkit.signatures.keys import thumbprint
 from sandbox import asice
+from sandbox.bootstrap import load_key
 from sandbox.case_evidence import NoEvidence, make, nuc_of
-from sandbox.composition import SHEP
+from sandbox.composition import SHEP, Home
 from sandbox.evidence import databases
 from sandbox.journal_verdict import BROKEN, EMPTY, SOUND
 from sandbox.replay.player import play_in
@@ -184,13 +189,41 @@ def test_what_is_altered_is_noticed_by_the_list_and_by_its_own_proof(files: File
     second.write_bytes(asice.packed(content, asice.manifest(content), token, at))
     done = verified(second, tmp_path / "two")
     assert done.returncode != 0 and "everything holds" not in done.stdout, "the stamp is of another list"
+    done = unstamped(tmp_path / "two")
+    assert done.returncode != 0 and "everything holds" not in done.stdout, done.stdout
+
+
+def test_a_member_of_the_bus_cannot_make_evidence_in_the_name_of_another(files: Files, tmp_path: Path) -> None:
+    """Its certificate is as good as any and НУЦ stamps for everybody: only the names tell. First the list of signers
+    says so, then a row of the portal's journal is signed by the centre's key."""
+    with zipfile.ZipFile(files.before) as archive:
+        archive.extractall(tmp_path / "case")
+    other = load_key(Home(files.home), "con-arm")
+    name = thumbprint(other.certificate)
+    row = next((tmp_path / "case" / "signatures").glob("row-portal-pep*.signed"))
+    assert isinstance(other.private_key, ec.EllipticCurvePrivateKey)
+    row.with_suffix(".sig").write_bytes(other.private_key.sign(row.read_bytes(), ec.ECDSA(hashes.SHA256())))
+    table, signers = tmp_path / "case" / "signatures.txt", tmp_path / "case" / "certificates" / "signers.txt"
+    listed = [line.split() for line in table.read_text().splitlines()]
+    table.write_text("".join(f"{one} {alg} {name if one == row.stem else by}\n" for one, alg, by in listed))
+    pem = other.certificate.public_bytes(Encoding.PEM)
+    (signers.parent / f"{name}.pem").write_bytes(pem)
+    known = signers.read_text()
+    for called, said in (("portal-pep", "not of portal-pep"), ("con-arm", "signed by another than portal-pep")):
+        signers.write_text(f"{known}{name} {called}\n")
+        done = unstamped(tmp_path)
+        assert done.returncode != 0 and said in done.stdout, done.stdout + done.stderr
+
+
+def unstamped(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The page's steps on the opened `case` there, without the one over the list of files: НУЦ stamps any list."""
     without = [block for block in VERIFIED if "ASiCManifest" not in block]
     assert len(without) == len(VERIFIED) - 1
-    done = subprocess.run(
-        ["bash", "-c", "cd case\nset -eu -o pipefail\n" + "".join(without[1:])],
-        cwd=tmp_path / "two", env={"PATH": os.defpath}, capture_output=True, text=True, check=False, timeout=SECONDS,
+    script = "cd case\nset -eu -o pipefail\n" + "".join(without[1:])
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder, env={"PATH": os.defpath}, capture_output=True, text=True, check=False, timeout=SECONDS,
     )  # fmt: skip
-    assert done.returncode != 0 and "everything holds" not in done.stdout, done.stdout
 
 
 def test_verify_tells_of_a_case_a_span_and_a_service(files: Files) -> None:

@@ -181,13 +181,23 @@ async def test_an_older_revocation_list_does_not_bring_a_certificate_back(author
     trust, certificate, old = authority.trust(), authority.person(IIN).certificate, authority.crl()
     await hand.advance(60)
     authority.revoke(certificate)
-    assert not trust.load_crl(old)
+    assert not trust.load_crl(old, hand.now())
     assert trust.check_person(certificate, hand.now(), IIN).refusal == "certificate.revoked"
+
+
+def test_a_revocation_list_from_the_future_is_refused_and_hides_no_later_one(authority: TestPki) -> None:
+    """НУЦ's clock was three days ahead when it made a list: what it makes after that, by the right time, counts."""
+    trust, certificate = authority.trust(), authority.person(IIN).certificate
+    ahead = authority.issuing_authority.crl(50, Span(NOW + timedelta(days=3), NOW + timedelta(days=9)), [])
+    with pytest.raises(EgovError, match=r"certificate\.crl_invalid.*from the future"):
+        trust.load_crl(ahead, NOW)
+    authority.revoke(certificate)
+    assert trust.check_person(certificate, NOW, IIN).refusal == "certificate.revoked"
 
 
 def test_the_same_revocation_list_is_taken_once(authority: TestPki) -> None:
     trust, crl = authority.trust(), authority.crl()
-    assert trust.load_crl(crl) and not trust.load_crl(crl)
+    assert trust.load_crl(crl, NOW) and not trust.load_crl(crl, NOW)
 
 
 def _foreign(hand: HandClock) -> TestPki:
@@ -227,7 +237,7 @@ def test_an_authority_out_of_date_is_untrusted(authority: TestPki) -> None:
     issuing = authority.root_authority.subordinate("ҚЫСҚА", new_private_key(), short)
     trust, key = authority.trust(), new_private_key()
     trust.add_intermediate(issuing.certificate)
-    trust.load_crl(issuing.crl(1, authority.span(), []))
+    trust.load_crl(issuing.crl(1, authority.span(), []), NOW)
     leaf = issuing.issue(system_name("portal-pep"), key.public_key(), PROFILES["system"], authority.span())
     assert trust.check_system(leaf, NOW).refusal is None
     assert trust.check_system(leaf, NOW + HOUR * 2).refusal == "certificate.untrusted"
@@ -240,14 +250,14 @@ def test_a_new_authority_is_believed_as_soon_as_it_is_known(authority: TestPki) 
     assert trust.check_system(leaf, NOW).refusal == "certificate.untrusted"
     trust.add_intermediate(second.certificate)
     assert trust.check_system(leaf, NOW).refusal == "certificate.revocation_unknown"
-    trust.load_crl(second.crl(1, authority.span(), []))
+    trust.load_crl(second.crl(1, authority.span(), []), NOW)
     assert trust.check_system(leaf, NOW).refusal is None
 
 
 def test_a_revoked_authority_takes_its_certificates_with_it(authority: TestPki) -> None:
     trust, leaf = authority.trust(), authority.system("portal-pep").certificate
     revoked = [(authority.issuing.serial_number, NOW)]
-    assert trust.load_crl(authority.root_authority.crl(1, authority.span(), revoked))
+    assert trust.load_crl(authority.root_authority.crl(1, authority.span(), revoked), NOW)
     assert trust.check_system(leaf, NOW).refusal == "certificate.revoked"
 
 
@@ -261,13 +271,13 @@ def test_a_revocation_list_of_someone_else_is_refused(authority: TestPki, hand: 
     trust = authority.trust()
     for der_ in (_foreign(hand).crl(), b"", b"x", der(authority.root)):
         with pytest.raises(EgovError, match=r"certificate\.crl_invalid"):
-            trust.load_crl(der_)
+            trust.load_crl(der_, NOW)
 
 
 def test_a_large_revocation_list_is_a_table(authority: TestPki) -> None:
     trust, certificate = authority.trust(), authority.person(IIN).certificate
     entries = [(serial, NOW - HOUR) for serial in range(1, 20_000)] + [(certificate.serial_number, NOW - HOUR)]
-    assert trust.load_crl(authority.issuing_authority.crl(99, Span(NOW, NOW + HOUR), entries))
+    assert trust.load_crl(authority.issuing_authority.crl(99, Span(NOW, NOW + HOUR), entries), NOW)
     assert trust.check_person(certificate, NOW, IIN).refusal == "certificate.revoked"
     assert trust.check_system(authority.system("x").certificate, NOW).refusal is None
 

@@ -14,15 +14,16 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic_settings import SettingsConfigDict
 
+from egovkit import serving
 from egovkit.clock import SystemClock
 from egovkit.contracts import contracts_dir
 from egovkit.errors import EgovError
 from egovkit.problems import Problems
 from egovkit.service import create_service
-from egovkit.serving import tls_of
+from egovkit.serving import ArrivingRequests, tls_of
 from egovkit.settings import ServiceSettings
 from egovkit.signatures.authority import Span
 from egovkit.signatures.tls import client_trust, server_certificates
@@ -52,16 +53,23 @@ def certified(folder: Path, host: str = HOST, *, ended: bool = False) -> Setting
     )
 
 
+async def read(request: Request) -> int:
+    return len(await request.body())
+
+
 class Served:
     """The service on a free port."""
 
     def __init__(self, settings: Settings) -> None:
         problems = Problems.load(contracts_dir())
         app: FastAPI = create_service("probe", problems=problems, clock=SystemClock())
+        app.post("/read")(read)
         context = tls_of(settings, problems)
         assert context is not None
         self.context: ssl.SSLContext = context
-        config = uvicorn.Config(app, log_config=None, ssl_context_factory=lambda *_: self.context, lifespan="on")
+        config = uvicorn.Config(
+            app, log_config=None, ssl_context_factory=lambda *_: self.context, lifespan="on", http=ArrivingRequests
+        )
         self._server = uvicorn.Server(config)
         self._bound = socket.create_server((HOST, 0))
         self.port: int = self._bound.getsockname()[1]
@@ -162,3 +170,36 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     with pytest.raises(EgovError) as refused:
         tls_of(settings, Problems.load(contracts_dir()))
     assert refused.value.code == "custody.open_to_others"
+
+
+async def whole(served: Served, trust: Path, sent: bytes) -> bytes:
+    """What the service says to a client that sends these bytes and then nothing, until the connection ends."""
+    reader, writer = await asyncio.open_connection(HOST, served.port, ssl=client_trust(trust))
+    try:
+        writer.write(sent)
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"\r\n"])
+async def test_a_request_that_does_not_arrive_in_time_is_told_so_and_let_go(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(serving, "ARRIVAL_S", 0.2)
+    assert (await whole(served, tmp_path / "ca.crt", sent)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_body_that_stops_arriving_holds_no_connection(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "ARRIVAL_S", 0.2)
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+    assert (await whole(served, tmp_path / "ca.crt", head + b"{")).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_head_without_an_end_is_not_kept(served: Served, tmp_path: Path) -> None:
+    endless = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * (serving.MAX_HEAD + 1)
+    assert await whole(served, tmp_path / "ca.crt", endless) == b""

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+from asn1crypto import cms as asn1_cms
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import HandClock
@@ -41,7 +42,7 @@ from egovkit.signatures.pdf import (
 from egovkit.signatures.revocation import RevocationStatus
 from egovkit.signatures.stamps import StampService
 from egovkit.testing.pki import TestPki
-from egovkit.testing.signing import OcspAnswer, ocsp_failure
+from egovkit.testing.signing import OcspAnswer, bent, ocsp_failure, resigned
 
 pytestmark = pytest.mark.unit
 
@@ -271,6 +272,21 @@ def over_the_page(writer: Any) -> None:
     writer.add_stream_to_page(0, writer.add_object(StreamObject(stream_data=b"0 0 500 500 re f")))
 
 
+def another_title(writer: Any) -> None:
+    from pyhanko.pdf_utils.generic import pdf_string
+
+    info = writer.trailer["/Info"]
+    info["/Title"] = pdf_string("Бас тарту")
+    writer.update_container(info)
+
+
+def another_title_in_xmp(writer: Any) -> None:
+    from pyhanko.pdf_utils.metadata.model import DocumentMetadata
+
+    writer.root["/Metadata"].update_xmp_with_meta(DocumentMetadata(title="Бас тарту"))
+    writer.update_container(writer.root["/Metadata"])
+
+
 def another_language(writer: Any) -> None:
     from pyhanko.pdf_utils.generic import pdf_name, pdf_string
 
@@ -278,7 +294,7 @@ def another_language(writer: Any) -> None:
     writer.update_root()
 
 
-@pytest.mark.parametrize("change", [over_the_page, another_language])
+@pytest.mark.parametrize("change", [over_the_page, another_language, another_title, another_title_in_xmp])
 async def test_a_page_edited_after_signing_is_found(office: Office, change: Callable[[Any], None]) -> None:
     found = await office.facts(updated(await office.signed(), change))
     assert (found.intact, found.unchanged, found.refusal) == (True, False, "pdf.changed")
@@ -299,6 +315,54 @@ async def test_a_signature_of_another_page_is_not_intact(office: Office) -> None
     cms = sign_cms(prepared.to_sign + b" ", office.official, office.clock.now())
     signed = await finish_page(prepared, cms, office.stamper, office.evidence(), office.clock.now())
     assert (await office.facts(signed)).refusal == "signature.invalid"
+
+
+async def filled(office: Office, change: Callable[[bytes], bytes]) -> bytes:
+    """A page whose place for the signature holds what `change` makes of an honest one."""
+    page = await prepare_page(office.page, office.clock.now())
+    cms = change(sign_cms(page.to_sign, office.official, office.clock.now()))
+    place = cms.hex().encode().ljust(page.end - page.start - 2, b"0")
+    return page.pdf[: page.start + 1] + place + page.pdf[page.end - 1 :]
+
+
+async def test_an_honest_signature_in_its_place_is_believed(office: Office) -> None:
+    found = await office.facts(await filled(office, lambda cms: cms))
+    assert (found.refusal, found.level) == (None, "B-B")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("unnamed", "no signing-certificate-v2: not CAdES"),
+        ("sha1", "a digest we don't accept"),
+        ("bare", "no signed attributes"),
+        ("tail", "bytes after the structure"),
+    ],
+)
+async def test_a_page_is_no_way_around_the_checks_of_a_signature(office: Office, name: str, reason: str) -> None:
+    """What is refused over a document is refused in a PDF."""
+
+    def changed(cms: bytes) -> bytes:
+        if name == "tail":
+            return cms + b"\0\0\x01"
+        if name == "unnamed":
+            return resigned(
+                cms,
+                office.official,
+                lambda told: [one for one in told if one["type"].native != "signing_certificate_v2"],
+            )
+        return bent(cms, _bare if name == "bare" else _sha1)
+
+    def _bare(content: Any, signer: Any) -> None:
+        kept = {one: signer[one] for one in ("version", "sid", "digest_algorithm", "signature_algorithm", "signature")}
+        content["signer_infos"] = [asn1_cms.SignerInfo(kept)]
+
+    def _sha1(_: Any, signer: Any) -> None:
+        signer["digest_algorithm"] = {"algorithm": "sha1"}
+
+    with pytest.raises(EgovError) as caught:
+        await office.facts(await filled(office, changed))
+    assert (caught.value.code, caught.value.params["reason"]) == ("signature.cms_malformed", reason)
 
 
 async def test_earlier_revisions_say_of_themselves_how_much_they_prove(office: Office) -> None:

@@ -19,7 +19,8 @@ from sandbox import asice
 from sandbox.case_files import CaseMaterial, Passed, Trusted, case_files
 from sandbox.case_index import indexes
 from sandbox.composition import NUC, Home
-from sandbox.evidence import NOT_READ, UNREADABLE, databases, token_check
+from sandbox.evidence import NOT_READ, UNREADABLE, databases
+from sandbox.journal_trust import certified, token_check, trust_of
 from sandbox.journal_verdict import Verdict, Wanted, verify
 from sandbox.journals import JournalCopy, envelope_in, read_all, tokens
 from sandbox.places import Place
@@ -88,7 +89,8 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
 
     root = await asyncio.to_thread(Home(home).trust_root.read_bytes)
     copies = await read_all(places)
-    verdict = verify(copies, Wanted(case=case), token_check(home, SystemClock().now()))
+    trust = trust_of(Home(home), copies)
+    verdict = verify(certified(copies, trust), Wanted(case=case), token_check(trust, SystemClock().now()))
     if not verdict.rows:
         raise NoEvidence(case)
     passed = await envelopes(places, case)

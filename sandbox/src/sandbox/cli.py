@@ -94,7 +94,9 @@ class Sabotage(StrEnum):
 
 
 PortsOption = Annotated[PortChoice, typer.Option("--ports", help="Compose's ports, or free ones.")]
-AmqpOption = Annotated[str | None, typer.Option("--amqp", help="RabbitMQ, amqp://user:password@host/vhost")]
+AmqpOption = Annotated[
+    str | None, typer.Option("--amqp", envvar="EGOV_AMQP_URL", help="RabbitMQ, amqp://user:password@host/vhost")
+]
 UrlOption = Annotated[str | None, typer.Option("--url", help="ШЭП; default the one of `egov up`.")]
 TokenOption = Annotated[Path | None, typer.Option("--token-file", help="Operators' token; default the home's.")]
 AsOption = Annotated[str | None, typer.Option("--as", help="Who acts, for the journal; default your login.")]

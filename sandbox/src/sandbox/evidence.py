@@ -7,19 +7,16 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import asyncpg  # type: ignore[import-untyped] # it ships no types
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from sandbox.composition import SERVICES, Home
-from sandbox.journal_verdict import ALL, BROKEN, EMPTY, TokenCheck, Verdict, Wanted, report, told, verify
+from sandbox.journal_trust import certified, token_check, trust_of
+from sandbox.journal_verdict import ALL, BROKEN, EMPTY, Verdict, Wanted, report, told, verify
 from sandbox.journals import JournalCopy, read_all
 from sandbox.places import Place
-
-if TYPE_CHECKING:
-    from egovkit.signatures.certificates import Certificate, TrustStore
 
 UNREADABLE = 3
 NOT_READ = (OSError, ValueError, SQLAlchemyError, asyncpg.PostgresError)  # a wrong address, no such database
@@ -43,43 +40,6 @@ def databases(home: Path, server: str | None) -> dict[str, Place]:
     return {code: Place(address, here.journal_key(code)) for code, address in urls.items()}
 
 
-def token_check(home: Path, at: datetime) -> TokenCheck | None:
-    """Whether a stamp's token leads to the deployment's root; None where there is no root to ask. Revocation is not
-    looked up: a journal can be read where НУЦ is not."""
-    root = Home(home.resolve()).trust_root
-    if not root.exists():
-        return None
-    from egovkit.errors import EgovError
-    from egovkit.journal_stamps import JournalStamp
-    from egovkit.signatures.certificates import TrustStore, load_certificate
-    from egovkit.signatures.stamps import check_token, stamp_certificates
-
-    trust = TrustStore(load_certificate(root.read_bytes()))
-
-    def check(stamp: JournalStamp) -> str | None:
-        try:
-            for carried in stamp_certificates(stamp.token):
-                learn(trust, carried)
-            facts = check_token(stamp.token, bytes.fromhex(stamp.root), trust, at)
-        except EgovError as error:
-            return error.code
-        if facts.moment != stamp.moment:
-            return f"it was given at {facts.moment:%Y-%m-%d %H:%M:%S} UTC"
-        return None if facts.refusal == "certificate.revocation_unknown" else facts.refusal
-
-    return check
-
-
-def learn(trust: TrustStore, certificate: Certificate) -> None:
-    """Know an authority that leads to the root; whatever else it is, the check will say."""
-    from egovkit.errors import EgovError
-
-    try:
-        trust.add_intermediate(certificate)
-    except EgovError:
-        return
-
-
 def run_verify(home: Path, server: str | None, wanted: Wanted = ALL, *, as_json: bool = False) -> int:
     """Prints rows and writers; returns 0 sound, 1 broken, 2 nothing there, 3 when a database could not be read."""
     from egovkit.clock import SystemClock
@@ -93,7 +53,8 @@ def run_verify(home: Path, server: str | None, wanted: Wanted = ALL, *, as_json:
         try:
             places = databases(home, server)
             copies = asyncio.run(read_all(places, told=lambda code: status.update(f"reading the journal of {code}")))
-            verdict = verify(copies, wanted, token_check(home, SystemClock().now()), progress)
+            trust = trust_of(Home(home.resolve()), copies)
+            verdict = verify(certified(copies, trust), wanted, token_check(trust, SystemClock().now()), progress)
         except NOT_READ as error:
             quiet.print(f"not read: {type(error).__name__}: {error}", style="red", soft_wrap=True)
             return UNREADABLE
@@ -115,7 +76,8 @@ def show(console: Console, verdict: Verdict, copies: list[JournalCopy]) -> None:
     tokens = "" if verdict.tokens_checked else ", no root of НУЦ to check stamps with"
     sealed = f", {verdict.unopened} bodies sealed and not opened" if verdict.unopened else ""
     total = f"{verdict.rows} rows, {len(verdict.writers)} writers, {verdict.witnesses} witnessed heads, {signed}"
-    stamped = f"{verdict.stamped} rows under {verdict.stamps} time stamps{tokens}{sealed}"
+    waiting = f", {verdict.rows - verdict.stamped} not stamped" if verdict.rows > verdict.stamped else ""
+    stamped = f"{verdict.stamped} rows under {verdict.stamps} time stamps{waiting}{tokens}{sealed}"
     word = {BROKEN: f"{len(verdict.breaks)} breaks", EMPTY: "the journal is empty"}.get(verdict.status, "sound")
     console.print(f"{total}; {stamped}: {word}", highlight=False, soft_wrap=True)
 

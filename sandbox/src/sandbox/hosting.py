@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from egovkit.serving import ArrivingRequests
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -76,7 +78,7 @@ class Host:
             app,
             log_config=None,
             access_log=False,
-            http="httptools",
+            http=ArrivingRequests,
             ws="none",
             lifespan="on",
             timeout_graceful_shutdown=STOP_SECONDS,

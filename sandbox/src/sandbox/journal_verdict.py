@@ -7,6 +7,7 @@ whole batches, so these are always read whole.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ from sandbox.journals import JournalCopy, check_of
 
 EMPTY, BROKEN, SOUND = 2, 1, 0  # exit statuses of `egov journal verify`
 
-ROOT, TOKEN = "root", "token"
+ROOT, TOKEN, GAP, GONE = "root", "token", "gap", "gone"
 MEANINGS: Mapping[str, str] = {
     HASH: "the row was changed after it was written: its hash does not follow from what it says",
     BODY: "its body is not the one that was written, or the key does not open it",
@@ -45,6 +46,8 @@ MEANINGS: Mapping[str, str] = {
     SIGNATURE: "it is not signed by a certificate of the system whose journal this is",
     ROOT: "these are not the rows that were time-stamped",
     TOKEN: "the time stamp over these rows does not hold",
+    GAP: "it has no time stamp, and later rows of the same journal have: a stamp was removed",
+    GONE: "its body is gone, and the journal tells of no purge that removed it",
 }
 
 TokenCheck = Callable[[JournalStamp], str | None]  # None: it holds; else why not
@@ -135,7 +138,7 @@ def verify(
         writers=dict(counts),
         witnesses=len(seen),
         signed=check is not None,
-        breaks=distinct([*breaks, *stamp_breaks]),
+        breaks=distinct([*breaks, *_verify_purges(rows, every), *stamp_breaks]),
         stamps=count,
         stamped=stamped,
         tokens_checked=token_check is not None,
@@ -204,7 +207,43 @@ def _verify_stamps(
             breaks.append(Break(stamp.writer, stamp.first, ROOT, where))
         if token_check is not None and (why := token_check(stamp)) is not None:
             breaks.append(Break(stamp.writer, stamp.first, TOKEN, f"{where}: {why}"))
-    return covered, count, breaks
+    return covered, count, [*breaks, *_gaps(rows, stamps)]
+
+
+def _gaps(rows: Sequence[JournalRow], stamps: Sequence[JournalStamp]) -> list[Break]:
+    """Stamps follow one another without a gap, also after an outage: one that is missing was taken away. Of the last
+    ones that cannot be told from rows that still wait; how many wait is in the verdict."""
+    ends: dict[str, int] = defaultdict(int)
+    covered: dict[str, set[int]] = defaultdict(set)
+    for stamp in stamps:
+        ends[stamp.writer] = max(ends[stamp.writer], stamp.last)
+        covered[stamp.writer].update(range(stamp.first, stamp.last + 1))
+    bare = (row for row in rows if row.position < ends[row.writer] and row.position not in covered[row.writer])
+    return [Break(row.writer, row.position, GAP) for row in bare]
+
+
+def _verify_purges(rows: Sequence[JournalRow], every: Sequence[JournalRow]) -> list[Break]:
+    """A purge is told of by the system's own journal, whichever of its writers did it. Not judged where the journal's
+    bodies stay sealed, for then it cannot be read."""
+    sealed = {_system(row) for row in every if row.sealed is not None}
+    purged: dict[str, datetime] = {}
+    for row in every:
+        if (before := _purged_before(row)) is not None:
+            purged[_system(row)] = max(before, purged.get(_system(row), before))
+    gone = (row for row in rows if row.body is None and row.sealed is None and _system(row) not in sealed)
+    untold = (row for row in gone if _system(row) not in purged or row.time >= purged[_system(row)])
+    return [Break(row.writer, row.position, GONE) for row in untold]
+
+
+def _purged_before(row: JournalRow) -> datetime | None:
+    """What the row tells of a purge, if it does and is as it was written."""
+    if row.kind != "admin" or row.body is None or hashlib.sha256(row.body.encode()).hexdigest() != row.body_sha256:
+        return None
+    return datetime.fromisoformat(row.facts["before"]) if row.facts.get("action") == "bodies.purged" else None
+
+
+def _system(row: JournalRow) -> str:
+    return row.writer.split("/")[0]
 
 
 def _following(check: SignatureCheck | None, total: int, progress: Progress) -> SignatureCheck | None:

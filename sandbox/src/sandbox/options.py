@@ -11,7 +11,11 @@ import typer
 HomeOption = Annotated[Path | None, typer.Option("--home", help="The deployment's home (EGOV_HOME; default .egov).")]
 TargetOption = Annotated[str | None, typer.Option("--target", help="http(s)://host with compose's ports, instead.")]
 TokenOption = Annotated[Path | None, typer.Option("--token-file", help="The sandbox's token; default the home's.")]
-DbOption = Annotated[str | None, typer.Option("--db", help="PostgreSQL, postgresql://user:password@host/postgres")]
+# Also from the environment: what stands on a command line every user of the machine can read.
+DbOption = Annotated[
+    str | None,
+    typer.Option("--db", envvar="EGOV_DB_URL", help="PostgreSQL, postgresql://user:password@host/postgres"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="For machines.")]
 
 

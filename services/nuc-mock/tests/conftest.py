@@ -26,8 +26,8 @@ SYSTEM = {"profile": "system", "common_name": "portal-pep", "bin": BIN}
 class Twin:
     """A running twin: `http` without rights, `admin` with the administrator's token."""
 
-    def __init__(self, http: httpx.AsyncClient, admin: httpx.AsyncClient, settings: Settings) -> None:
-        self.http, self.admin, self.settings = http, admin, settings
+    def __init__(self, http: httpx.AsyncClient, admin: httpx.AsyncClient, settings: Settings, clock: HandClock) -> None:
+        self.http, self.admin, self.settings, self.clock = http, admin, settings, clock
 
     async def person(self, path: str = "/v1/persons", **changes: Any) -> dict[str, Any]:
         answer = await self.admin.post(path, json={**PERSON, **changes})
@@ -43,7 +43,7 @@ class Twin:
         files = [(await self.http.get(path)).content for path in ("/ca/root.cer", "/ca/issuing.cer", "/crl")]
         store = TrustStore(x509.load_der_x509_certificate(files[0]))
         store.add_intermediate(x509.load_der_x509_certificate(files[1]))
-        store.load_crl(files[2])
+        store.load_crl(files[2], self.clock.now())
         return store
 
     async def revoke(self, serial: str, reason: str) -> httpx.Response:
@@ -61,7 +61,7 @@ async def running(settings: Settings, clock: HandClock) -> AsyncIterator[Twin]:
             httpx.AsyncClient(transport=transport, base_url="http://nuc") as http,
             httpx.AsyncClient(transport=transport, base_url="http://nuc", headers=headers) as admin,
         ):
-            yield Twin(http, admin, settings)
+            yield Twin(http, admin, settings, clock)
 
 
 @pytest.fixture

@@ -2,18 +2,76 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from egovkit.errors import EgovError
 from egovkit.problems import Problems
 from egovkit.settings import ServiceSettings
 
-__all__ = ["serve", "tls_of"]
+__all__ = ["ArrivingRequests", "serve", "tls_of"]
+
+ARRIVAL_S: Final = 60.0  # an attachment of 10 MB at 1.4 Mbit/s
+MAX_HEAD: Final = 64 * 1024  # request line and headers; ours take 2 KB
+TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class ArrivingRequests(HttpToolsProtocol):
+    """uvicorn's protocol, but that a request arrives whole within `ARRIVAL_S` and with a head of at most `MAX_HEAD`, or
+    the connection ends: uvicorn waits for ever and keeps every header, so that a few hundred idle clients hold a
+    service's descriptors, and one of them its memory."""
+
+    _late: asyncio.TimerHandle | None = None
+    _head: int | None = 0  # bytes of a head that is not complete; None while a body arrives
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect()
+
+    def data_received(self, data: bytes) -> None:
+        self._expect()
+        if self._head is not None:
+            self._head += len(data)
+        super().data_received(data)
+        if self._head is not None and self._head > MAX_HEAD:
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._head = 0
+        self._arrived()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        super().connection_lost(exc)
+
+    def _expect(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(ARRIVAL_S, self._give_up)
+
+    def _arrived(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _give_up(self) -> None:
+        self._late = None
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering and not self.cycle.more_body:
+            return  # it is our answer that takes long; what came meanwhile is looked at after it
+        if not answering or not self.cycle.response_started:
+            self.transport.write(TOO_LATE)
+        self.transport.close()
 
 
 def serve(app: FastAPI, settings: ServiceSettings, **options: Any) -> None:
@@ -21,6 +79,7 @@ def serve(app: FastAPI, settings: ServiceSettings, **options: Any) -> None:
     context = tls_of(settings, app.state.problems)
     if context is not None:
         options["ssl_context_factory"] = lambda *_: context
+    options["http"] = ArrivingRequests
     uvicorn.run(app, host=settings.host, port=settings.port, log_config=None, access_log=False, **options)
 
 

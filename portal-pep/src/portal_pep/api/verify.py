@@ -19,7 +19,7 @@ from egovkit.signatures.pdf import MAX_PDF
 from egovorigin.api import Shown, Strict, Text, address_of
 from portal_pep.api.base import ThePortal, Title
 from portal_pep.api.verify_page import FILES, SECURITY, page_html
-from portal_pep.domain.verifying import TOLD, Standing
+from portal_pep.domain.verifying import TOLD, TOLD_OF_THE_NUMBER, Standing
 from portal_pep.service import verifying
 from portal_pep.service.verifying import Issued, Signer, Then, Verified
 
@@ -89,7 +89,10 @@ class IssuedShown(Shown):
 
 
 class VerifiedShown(Shown):
+    """`compared`: the document in hand was compared with the portal's byte by byte, and not its number alone."""
+
     standing: Standing
+    compared: bool
     told: Text
     number: str | None
     checked_at: datetime
@@ -122,7 +125,8 @@ async def verify_codes(request: Request, portal: ThePortal, body: CodesWish) -> 
 @limited(bytes=MAX_PDF)
 @refuses(
     "pdf.changed", "pdf.encrypted", "pdf.hybrid", "pdf.not_signed", "pdf.too_complex", "pdf.unreadable",
-    "request.media_type", "request.throttled", "signature.invalid", "verify.not_official", *OF_A_PERSON,
+    "request.media_type", "request.throttled", "signature.cms_malformed", "signature.invalid", "verify.not_official",
+    *OF_A_PERSON,
 )  # fmt: skip
 async def verify_pdf(request: Request, portal: ThePortal) -> VerifiedShown:
     """Who signed a PDF, when, and whether anything was changed after it."""
@@ -151,7 +155,8 @@ async def verify_file(name: str) -> Response:
 def _shown(found: Verified) -> VerifiedShown:
     return VerifiedShown(
         standing=found.standing,
-        told=Text(**TOLD[found.standing]),
+        compared=found.compared,
+        told=Text(**(TOLD if found.compared else TOLD_OF_THE_NUMBER)[found.standing]),
         number=found.number,
         checked_at=found.checked_at,
         issued=None if found.issued is None else _issued(found.issued),

@@ -44,6 +44,24 @@ TOLD: Final[Mapping[Standing, Mapping[str, str]]] = {
     },
 }
 
+# Of a document that was not compared itself, byte by byte: whoever forges a page copies its number and its date.
+TOLD_OF_THE_NUMBER: Final[Mapping[Standing, Mapping[str, str]]] = {
+    **TOLD,
+    Standing.STANDS: {
+        "kk": "Порталда осы нөмірмен нәтиже бар және күшінде. Қолыңыздағы "
+        "құжаттың мазмұны онымен салыстырылған жоқ: QR-кодтары бойынша тексеріңіз.",
+        "ru": "Результат с этим номером на портале есть и действует. Содержание документа "
+        "у Вас на руках с ним не сверено: проверьте его по QR-кодам.",
+        "en": "The portal has a result of this number, and it stands. What the document in your "
+        "hand says was not compared with it: check its codes.",
+    },
+    Standing.EXPIRED: {
+        "kk": "Порталда осы нөмірмен нәтиже бар, бірақ оның жарамдылық мерзімі өткен.",
+        "ru": "Результат с этим номером на портале есть, но срок его действия истёк.",
+        "en": "The portal has a result of this number, but its term is over.",
+    },
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Held:

@@ -66,7 +66,10 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
+    """`compared`: the document in hand was compared with the portal's, byte by byte, and not its number alone."""
+
     standing: Standing
+    compared: bool
     number: str | None
     checked_at: datetime
     issued: Issued | None
@@ -82,7 +85,8 @@ async def by_number(portal: Portal, number: str, issued_on: date | None, sha256:
         digest = hashlib.sha256(one.result.document).hexdigest()
         day = one.result.issued_at.astimezone(KAZAKHSTAN).date()
         if (sha256 is None or sha256 == digest) and (issued_on is None or issued_on == day):
-            return Verified(_standing(portal, Held(True, one.result.valid_until)), number, now, _issued(portal, one))
+            stands = _standing(portal, Held(True, one.result.valid_until))
+            return Verified(stands, sha256 is not None, number, now, _issued(portal, one))
     raise EgovError("verify.not_found")
 
 
@@ -97,7 +101,7 @@ async def by_codes(portal: Portal, texts: Sequence[str], address: str) -> Verifi
     held = None if not found else Held(same is not None, same.result.valid_until if same else None)
     issued = None if same is None else _issued(portal, same)
     now = portal.clock.now()
-    return Verified(_standing(portal, held), carried.number, now, issued, (signer,), content)
+    return Verified(_standing(portal, held), True, carried.number, now, issued, (signer,), content)
 
 
 async def by_pdf(portal: Portal, pdf: bytes, address: str) -> Verified:
@@ -111,9 +115,8 @@ async def by_pdf(portal: Portal, pdf: bytes, address: str) -> Verified:
     thumb = signers[0].now.thumbprint
     same = next((one for one in found if _kept_signer(one.result).get("certificate") == thumb), None)
     held = None if not found else Held(same is not None, same.result.valid_until if same else None)
-    return Verified(
-        _standing(portal, held), number or None, now, None if same is None else _issued(portal, same), signers
-    )
+    issued = None if same is None else _issued(portal, same)
+    return Verified(_standing(portal, held), False, number or None, now, issued, signers)
 
 
 def _content(carried: Carried) -> Mapping[str, Any]:

@@ -12,16 +12,21 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
+// `good` is null where only part of it is known: neither green nor red.
 function show(good, title, parts) {
   answer.replaceChildren(element("h2", title), ...parts);
-  answer.className = good ? "good" : "bad";
-  answer.setAttribute("role", good ? "status" : "alert");
+  answer.className = good === null ? "" : good ? "good" : "bad";
+  answer.setAttribute("role", good === false ? "alert" : "status");
   answer.hidden = false;
   answer.focus();
 }
 
 function moment(text) {
   return text === null ? "—" : new Date(text).toLocaleString(language === "kk" ? "kk-KZ" : "ru-RU", { timeZone: "Asia/Almaty" }) + " (UTC+5)";
+}
+
+function day(text) {
+  return text === null ? null : text.split("-").reverse().join(".");
 }
 
 function certificate(seen) {
@@ -32,7 +37,7 @@ function rowsOf(found) {
   const rows = [[words.row_number, found.number]];
   if (found.issued !== null) {
     rows.push([words.row_service, found.issued.service[language]], [words.row_provider, found.issued.provider[language]]);
-    rows.push([words.row_issued, found.issued.issued_on], [words.row_valid, found.issued.valid_until]);
+    rows.push([words.row_issued, day(found.issued.issued_on)], [words.row_valid, day(found.issued.valid_until)]);
     if (found.signers.length === 0) rows.push([words.row_organisation, found.issued.organisation]);
   }
   for (const one of found.signers) {
@@ -49,7 +54,7 @@ function showFound(found) {
   const list = element("dl", null);
   for (const [name, value] of rowsOf(found)) list.append(element("dt", name), element("dd", value));
   const good = found.standing === "stands";
-  show(good, words.result, [element("p", found.told[language], { class: "told" }), list]);
+  show(good && !found.compared ? null : good, words.result, [element("p", found.told[language], { class: "told" }), list]);
 }
 
 function showProblem(problem) {

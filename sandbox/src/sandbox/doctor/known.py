@@ -81,7 +81,7 @@ class Known:
     def revoke(self, crl: bytes) -> None:
         """By a list of one of the authorities."""
         try:
-            self.revocations = self.trust is not None and self.trust.load_crl(crl)
+            self.revocations = self.trust is not None and self.trust.load_crl(crl, self.at)
         except EgovError as error:
             raise Unreadable(f"the revocation list cannot be used: {error}") from None
 

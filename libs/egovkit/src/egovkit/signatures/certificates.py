@@ -34,7 +34,7 @@ from egovkit.signatures.profiles import (
     sent_certificate,
     thumbprint,
 )
-from egovkit.signatures.revocation import RevocationStatus
+from egovkit.signatures.revocation import SKEW, RevocationStatus
 
 __all__ = [
     "Certificate",
@@ -164,13 +164,13 @@ class TrustStore:
         self._authorities = {**self._authorities, certificate.subject: (*known, certificate)}
         self._chains = {}  # what led nowhere may now lead to the root
 
-    def load_crl(self, der: bytes) -> bool:
+    def load_crl(self, der: bytes, now: datetime) -> bool:
         """Take a full CRL (RFC 5280, 5) of one of our authorities; False when it is not newer than the one we
         have.
 
         EgovError("certificate.crl_invalid"): not a CRL, a delta or partial one, no nextUpdate, an unknown
-        issuer or a bad signature. 100,000 entries take 0.2 s: load big ones off the loop, as `TrustSource`
-        does.
+        issuer, a bad signature, or made after `now`. 100,000 entries take 0.2 s: load big ones off the loop, as
+        `TrustSource` does.
         """
         digest = hashlib.sha256(der).digest()
         if any(one.digest == digest for one in self._crls.values()):
@@ -188,6 +188,8 @@ class TrustStore:
             raise EgovError("certificate.crl_invalid", reason="unknown_authority")
         if crl.next_update_utc is None:
             raise EgovError("certificate.crl_invalid", reason="endless")
+        if crl.last_update_utc > now + SKEW:  # else every later list looks older, and no revocation is heard of
+            raise EgovError("certificate.crl_invalid", reason="from the future")
         held = self._crls.get(crl.issuer)
         if held is not None and crl.last_update_utc < held.this_update:
             return False  # an old list shown again must not bring a revoked certificate back
@@ -375,7 +377,7 @@ class TrustSource:
             return
         answer.raise_for_status()
         try:
-            await asyncio.to_thread(self.store.load_crl, answer.content)
+            await asyncio.to_thread(self.store.load_crl, answer.content, self._clock.now())
         except EgovError:
             self._etag = None  # next time the issuing certificate is asked for again
             raise

@@ -37,8 +37,8 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import OF_A_PERSON, Certificate, CertificateFacts, TrustStore, Use
 from egovkit.signatures.cms import Reading, read_cms
 from egovkit.signatures.keys import thumbprint
-from egovkit.signatures.ocsp import SKEW, OcspClient, OcspUnusable
-from egovkit.signatures.revocation import RevocationStatus, newest
+from egovkit.signatures.ocsp import OcspClient, OcspUnusable
+from egovkit.signatures.revocation import SKEW, RevocationStatus, newest
 
 if TYPE_CHECKING:
     from egovkit.signatures.stamps import StampFacts

@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import httpx
 from cryptography import x509
@@ -26,7 +26,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from egovkit.clock import Clock
 from egovkit.signatures.der import BadDer, require_der
 from egovkit.signatures.keys import Certificate, public_key_of, thumbprint
-from egovkit.signatures.revocation import RevocationStatus
+from egovkit.signatures.revocation import SKEW, RevocationStatus
 
 __all__ = ["MAX_REPLY", "OcspClient", "OcspSaid", "OcspUnusable", "names_responder", "read_answer"]
 
@@ -34,7 +34,6 @@ QUERY_TYPE, REPLY_TYPE = "application/ocsp-request", "application/ocsp-response"
 MAX_REPLY = 16 * 1024  # an answer with its responder's certificate takes 1.5 KB
 SECONDS = 3.0  # for the whole answer: a signature waits for it, and the list is there besides
 REST_S = 5.0  # after no answer at all; the list serves meanwhile
-SKEW = timedelta(seconds=5)  # clocks of two systems differ
 MAX_KEPT = 20_000
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 

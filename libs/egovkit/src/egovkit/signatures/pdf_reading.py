@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
+from egovkit.errors import EgovError
+
 MEMORY: Final = 1024 * 1024 * 1024  # bytes of address space; Python and pyHanko take 300 MB of it
 CPU_SECONDS: Final = 10
 MEGABYTE: Final = 1024 * 1024
@@ -140,8 +142,7 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
     from pyhanko.sign.validation.status import SignatureCoverageLevel
     from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 
-    if len(signature.signed_data["signer_infos"]) != 1:
-        raise Refused("pdf.unreadable", "exactly one signer is expected")
+    intact = _is_intact(reader, signature)
     _look_back_from(min(known.at, signature.signer_cert.not_valid_after))
     timing = ValidationTimingInfo(known.at, known.at, point_in_time_validation=False)
     result = await ades_lta_validation(signature, _policy(known), timing_info=timing)
@@ -154,11 +155,12 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
     )
     existed_at = result.best_signature_time if stamped else known.at
     claimed = signature.self_reported_timestamp
+    evidence_alone = changes is not None and changes <= ModificationLevel.LTA_UPDATES
     return {
         "field": str(signature.field_name)[:100],
         "certificate": base64.b64encode(signature.signer_cert.dump()).decode(),
-        "intact": bool(status is not None and status.intact and status.valid and covered),
-        "unchanged": changes is not None and changes <= ModificationLevel.LTA_UPDATES and not _has_a_tail(reader),
+        "intact": bool(intact and status is not None and status.intact and status.valid and covered),
+        "unchanged": evidence_alone and not _has_a_tail(reader) and _is_called_alike(reader, signature),
         "ades": _verdict(result.ades_subindic),
         "reason": str(signature.sig_object.get("/Reason", ""))[:200],
         "level": _level(reader, signature),
@@ -166,6 +168,26 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
         "stamped": stamped,
         "claimed_at": None if claimed is None else _aware(claimed).isoformat(),
     }
+
+
+def _is_intact(reader: Any, signature: Any) -> bool:
+    """The signature read as that over any document is (`cms`): pyHanko's word on bytes alone believes SHA-1, no signed
+    attributes and an unnamed certificate too. Behind the CMS its place holds zeros and nothing else."""
+    from asn1crypto.cms import ContentInfo
+
+    from egovkit.signatures.cms import read_cms
+
+    place = bytes(signature.pkcs7_content)
+    cms = bytes(ContentInfo.load(place).dump())
+    if place[len(cms) :].strip(b"\0"):
+        raise Refused("signature.cms_malformed", "bytes after the structure")
+    begin, length, after, rest = (int(one) for one in signature.byte_range)
+    pdf = reader.stream.getbuffer()
+    try:
+        reading = read_cms(bytes(pdf[begin : begin + length]) + bytes(pdf[after : after + rest]), cms)
+    except EgovError as error:
+        raise Refused(error.code, str(error.params["reason"])) from None
+    return reading.digest_ok and reading.signature_ok
 
 
 def _verdict(found: Any) -> str:
@@ -185,6 +207,34 @@ def _has_a_tail(reader: Any) -> bool:
     last = reader.embedded_signatures[-1]
     covers_all = last.evaluate_signature_coverage() is SignatureCoverageLevel.ENTIRE_FILE
     return last.signed_revision == reader.total_revisions - 1 and not covers_all
+
+
+def _is_called_alike(reader: Any, signature: Any) -> bool:
+    """Whether title, author and the like are those that were signed: pyHanko lets an update change them, since its own
+    writes the last change's time and program there; a reader shows the title above the page."""
+    signed = reader.get_historical_resolver(signature.signed_revision)
+    return _called(signed) == _called(reader.get_historical_resolver(reader.total_revisions - 1))
+
+
+def _called(revision: Any) -> list[tuple[Any, ...]]:
+    """What the revision says of itself in its two places. Their references are followed by hand: from the trailer they
+    would lead to the newest revision, whichever is asked."""
+    from pyhanko.pdf_utils.metadata.info import view_from_info_dict
+    from pyhanko.pdf_utils.metadata.xmp_xml import meta_from_xmp, parse_xmp
+
+    views: list[Any] = []
+    if "/Info" in revision.trailer_view:
+        views.append(view_from_info_dict(_object(revision, revision.trailer_view.raw_get("/Info")), strict=True))
+    if "/Metadata" in revision.root:
+        stream = _object(revision, revision.root.raw_get("/Metadata"))
+        views.append(meta_from_xmp(parse_xmp(io.BytesIO(stream.data))))
+    return [(one.title, one.author, one.subject, one.keywords, one.creator, one.created) for one in views]
+
+
+def _object(revision: Any, found: Any) -> Any:
+    from pyhanko.pdf_utils.generic import IndirectObject
+
+    return revision.get_object(found.reference) if isinstance(found, IndirectObject) else found
 
 
 def _level(reader: Any, signature: Any) -> str:

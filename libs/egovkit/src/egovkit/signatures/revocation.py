@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-__all__ = ["RevocationStatus", "newest"]
+__all__ = ["SKEW", "RevocationStatus", "newest"]
+
+SKEW = timedelta(seconds=5)  # clocks of two systems differ
 
 
 @dataclass(frozen=True, slots=True)

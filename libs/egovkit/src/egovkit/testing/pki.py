@@ -151,13 +151,13 @@ class TestPki:
         """Give every store a CRL of the clock's present, as НУЦ's next issue would."""
         der = self.crl()
         for store in self._stores:
-            store.load_crl(der)
+            store.load_crl(der, self.clock.now())
 
     def trust(self) -> TrustStore:
         """A new store with root, issuing authority and a current CRL."""
         store = TrustStore(self.root)
         store.add_intermediate(self.issuing)
-        store.load_crl(self.crl())
+        store.load_crl(self.crl(), self.clock.now())
         self._stores.append(store)
         return store
 

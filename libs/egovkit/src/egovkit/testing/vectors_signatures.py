@@ -88,6 +88,7 @@ class _World:
             "issuing.cer": der(self.pki.issuing),
             "current.crl": self.issuer.crl(7, Span(NOW - HOUR, NOW + DAY), revoked),
             "stale.crl": self.issuer.crl(6, Span(NOW - 2 * DAY, NOW - DAY), revoked),
+            "ahead.crl": self.issuer.crl(8, Span(NOW + HOUR, NOW + DAY), []),
         }
 
 
@@ -256,6 +257,13 @@ def _first_version(told: list[Any], certificate: bytes) -> list[Any]:
     return [*_but(told, ESS), simple_cms_attribute("signing_certificate", own)]
 
 
+def _versions_at_odds(told: list[Any]) -> list[Any]:
+    from asn1crypto import cms, tsp
+
+    first = tsp.SigningCertificate({"certs": [{"cert_hash": bytes(20)}]})
+    return [*told, cms.CMSAttribute({"type": "signing_certificate", "values": [first]})]
+
+
 def _doubled(told: list[Any]) -> list[Any]:
     from asn1crypto import cms
 
@@ -286,6 +294,8 @@ def _attributes(w: _World) -> Iterator[Case]:
     yield _malformed("ess-wrong-hash", "The attribute's hash is of nothing", wrong, other)
     above = anew(lambda told: [*_but(told, ESS), _named(der(w.pki.issuing))])
     yield _malformed("ess-of-issuer", "The attribute names the issuer", above, other)
+    at_odds = "signing-certificate names another certificate"
+    yield _malformed("ess-versions-at-odds", "Its two versions name two", anew(_versions_at_odds), at_odds)
     yield _malformed("two-digests", "messageDigest twice", anew(lambda told: [*told, _digest(told)]), twice)
     yield _malformed(
         "two-ess", "signing-certificate-v2 twice", anew(lambda told: [*told, _named(der(w.pki.issuing))]), twice
@@ -359,6 +369,7 @@ def _certificates(w: _World) -> Iterator[Case]:
     yield of("chain-too-long", "An authority under one that may have none", long, "untrusted")
     yield of("no-list", "Neither list nor answer", w.person, "revocation_unknown", crl=None)
     yield of("stale-list", "The list is a day too old", w.person, "revocation_unknown", crl="stale.crl")
+    yield of("list-ahead", "The list is of the future", w.person, "revocation_unknown", crl="ahead.crl")
 
 
 def _answered(w: _World, name: str, title: str, reply: bytes | None, expect: Outcome, **more: Any) -> Case:
