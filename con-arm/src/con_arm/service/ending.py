@@ -20,15 +20,13 @@ from con_arm.store.cases import Case
 from con_arm.store.cases import cases as store
 from con_arm.store.counter import Receipt
 from con_arm.store.records import records
-from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
-from egovkit.outbox import Draft
-from egovlaw.kinds import message_type
 from egovorigin.domain.document import document_bytes, stamp
 from egovorigin.domain.steps import Moment, used
-from egovorigin.origin import INGRESS, KAZAKHSTAN, Keep
+from egovorigin.origin import KAZAKHSTAN, Keep
+from egovorigin.sending import report
 from egovorigin.store.records import Record
-from egovorigin.trail import Taken, envelope_facts, note, step_facts, take, trail_of
+from egovorigin.trail import Taken, envelope_facts, note, step_facts, take
 
 
 async def end_without_data(
@@ -40,7 +38,7 @@ async def end_without_data(
     item, check, now = flow.report_no_data, flow.check_registers, centre.clock.now()
     moments: dict[Moment, datetime] = {**checked, (item.label, "end"): now}
     await take(conn, centre, case, [Taken(check, "violation", now, {"codes": codes})], moments)
-    envelope = await _report(conn, centre, case, codes[0])
+    envelope = await report(conn, centre, case, (item, codes[0]), flow.after_query)
     spent = used(flow.channel, item, moments)
     measured = {"limit_s": spent.limit_s, "used_s": spent.used_s}
     body = {**step_facts(centre, case, flow, item), **measured, "outcome": "refusal", "code": codes[0]}
@@ -63,29 +61,6 @@ async def end_without_data(
         detail={"codes": codes},
     )
     await records.add_record(conn, line)
-
-
-async def _report(conn: AsyncConnection, centre: Centre, case: Case, code: str) -> Envelope:
-    _, flow = centre.regulation(case.regulation, case.regulation_version)
-    gateway = centre.membership.members.gateway("national_gateway")
-    if gateway is None:
-        raise EgovError("participant.list_unknown")
-    label = flow.report_no_data.label
-    report = Draft(
-        type=message_type("steps.reported"),
-        case=case.id,
-        recipient=gateway.code,
-        regulation=case.regulation,
-        channel=flow.channel.code,
-        step=label,
-        region=case.region,
-        data={
-            "trail": await trail_of(conn, centre, case.id, flow.after_query),
-            "outcome": {"step": label, "code": code},
-        },
-        queue=INGRESS,
-    )
-    return await centre.outbox.send(conn, report)
 
 
 async def refuse_acceptance(

@@ -16,7 +16,7 @@ from con_arm.domain.states import CaseEvent, CaseState
 from con_arm.domain.steps import CentreFlow
 from con_arm.service.cases import record, require_after, visible
 from con_arm.service.parts import Centre
-from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate, sending
+from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate
 from con_arm.store.cases import Case
 from con_arm.store.cases import cases as store
 from con_arm.store.files import HandOver, files
@@ -28,6 +28,7 @@ from egovlaw.kinds import message_type
 from egovorigin.domain.document import stamp
 from egovorigin.domain.steps import Moment, limit_of, used
 from egovorigin.origin import INGRESS, Keep
+from egovorigin.sending import sending
 from egovorigin.trail import envelope_facts, note, step_facts
 
 APPLICANT, REPRESENTATIVE = "applicant", "representative"
