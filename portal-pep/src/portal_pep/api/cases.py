@@ -33,19 +33,9 @@ from egovorigin.api import (
     version_of,
 )
 from egovorigin.domain.document import read_document
-from egovorigin.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
+from egovorigin.shown import AttachmentShown, RecordShown, Values, attachment_shown, record_shown
 from portal_pep.api.base import Confirmed, ThePortal, once
-from portal_pep.api.shown import (
-    AttachmentShown,
-    CaseLine,
-    CaseShown,
-    RecordShown,
-    StatusChecked,
-    case_line,
-    case_shown,
-    record_shown,
-    status_checked,
-)
+from portal_pep.api.shown import CaseLine, CaseShown, StatusChecked, case_line, case_shown, status_checked
 from portal_pep.service import cases, printing, reading
 from portal_pep.service.parts import Portal
 from portal_pep.store.cases import Case
@@ -60,30 +50,10 @@ class NewCase(Strict):
     ] = None
 
 
-_VALUE_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "maxLength": MAX_VALUE},
-        {"type": "array", "items": {"type": "string", "maxLength": MAX_VALUE}, "maxItems": MAX_ITEMS},
-        {"type": "integer"},
-        {"type": "boolean"},
-        {"type": "null"},
-    ]
-}
-
-
 class FormValues(Strict):
     """Kept exactly as typed. Sizes are checked by the portal itself, so that every wrong field is named."""
 
-    values: Annotated[
-        dict[str, Any],
-        Field(
-            json_schema_extra={
-                "maxProperties": MAX_FIELDS,
-                "propertyNames": {"pattern": FIELD_NAME},
-                "additionalProperties": _VALUE_SCHEMA,
-            }
-        ),
-    ]
+    values: Values
 
 
 class CaseList(Shown):
@@ -247,7 +217,7 @@ async def attach(request: Request, portal: ThePortal, identity: Confirmed, case_
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     upload = (media_type, await request.body())
     _, facts = await cases.attach(portal, identity.account, case_id, name, upload)
-    return AttachmentShown(name=facts.name, type=facts.type, size=facts.size, sha256=facts.sha256)
+    return attachment_shown(facts)
 
 
 @router.delete("/{case_id}/attachments/{name}", status_code=204)

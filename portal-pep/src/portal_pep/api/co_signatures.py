@@ -17,8 +17,9 @@ from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.verdict import SignatureVerdict, verdict_of
 from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Strict, cursor_of, decoded, encoded, key_of, model_answer
 from egovorigin.domain.document import read_document
+from egovorigin.shown import ServiceName, service_name
 from portal_pep.api.base import Confirmed, ThePortal, Title, once
-from portal_pep.api.shown import ServiceName, co_signer_words, service_name
+from portal_pep.api.shown import co_signer_words
 from portal_pep.service import co_signing
 from portal_pep.service.co_signing import Asked
 from portal_pep.service.parts import Portal
