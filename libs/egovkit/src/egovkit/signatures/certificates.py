@@ -189,7 +189,7 @@ class TrustStore:
         if crl.next_update_utc is None:
             raise EgovError("certificate.crl_invalid", reason="endless")
         if crl.last_update_utc > now + SKEW:  # else every later list looks older, and no revocation is heard of
-            raise EgovError("certificate.crl_invalid", reason="from the future")
+            raise EgovError("certificate.crl_invalid", reason="from_future")
         held = self._crls.get(crl.issuer)
         if held is not None and crl.last_update_utc < held.this_update:
             return False  # an old list shown again must not bring a revoked certificate back

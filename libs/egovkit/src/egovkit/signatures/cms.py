@@ -228,7 +228,7 @@ def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any, attributes: d
     if (first := attributes.get("signing_certificate")) is not None:  # RFC 5035, 5.1: where both are, both count
         named = tsp.SigningCertificate.load(first.dump())["certs"][0]
         if hashlib.sha1(found.dump(), usedforsecurity=False).digest() != named["cert_hash"].native:
-            raise _malformed("names_another_certificate")
+            raise _malformed("versions_at_odds")
     return found
 
 

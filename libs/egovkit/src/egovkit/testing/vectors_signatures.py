@@ -294,7 +294,7 @@ def _attributes(w: _World) -> Iterator[Case]:
     yield _malformed("ess-wrong-hash", "The attribute's hash is of nothing", wrong, other)
     above = anew(lambda told: [*_but(told, ESS), _named(der(w.pki.issuing))])
     yield _malformed("ess-of-issuer", "The attribute names the issuer", above, other)
-    at_odds = "signing-certificate names another certificate"
+    at_odds = "versions_at_odds"
     yield _malformed("ess-versions-at-odds", "Its two versions name two", anew(_versions_at_odds), at_odds)
     yield _malformed("two-digests", "messageDigest twice", anew(lambda told: [*told, _digest(told)]), twice)
     yield _malformed(
