@@ -7,6 +7,7 @@ import io
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ import zxingcpp
 from PIL import Image
 from pypdf import PdfReader
 
-from egovkit.barcodes import decode, unpack
+from egovkit.barcodes import Carried, decode, unpack
+from egovkit.errors import EgovError
+from egovkit.pdf import codes_of
 from egovlaw.output_pages import PageFacts
-from portal_pep.domain.printing import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
-from portal_pep.service.printing import codes_of
+from egovlaw.result_pages import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
 from portal_pep.store.files import files
 
 pytestmark = pytest.mark.service
@@ -181,6 +183,68 @@ async def test_the_same_bytes_every_time_and_none_for_who_has_them(world: Any, c
     assert kept.status_code == 304 and kept.content == b"" and kept.headers["etag"] == first.headers["etag"]
 
 
+# --- the page its official signed -----------------------------------------------------------------------------------
+
+
+async def with_page(world: Any, sent: Any, pdf: bytes | None = None) -> tuple[str, bytes]:
+    _, provider = sent
+    provider.notice = result_document()
+    pdf = pdf or await world.signed_page(provider.official)
+    await provider.say("case.completed", 2, page=world.store_page(provider.case, pdf))
+    return provider.case, pdf
+
+
+async def test_the_signed_page_is_given_byte_for_byte_fetched_once_and_kept_sealed(
+    world: Any, citizen: Any, sent: Any
+) -> None:
+    case, pdf = await with_page(world, sent)
+    first, again = [await citizen.get(f"/v1/cases/{case}/result.pdf") for _ in range(2)]
+    assert first.content == again.content == pdf and world.store.fetched == 1
+    assert first.headers["etag"] == f'"{hashlib.sha256(pdf).hexdigest()}"'
+    assert "result-26000000001.pdf" in first.headers["content-disposition"]
+    headers = citizen.headers(**{"if-none-match": first.headers["etag"]})
+    assert (await world.http.get(f"/v1/cases/{case}/result.pdf", headers=headers)).status_code == 304
+    async with world.app.state.portal.db.read() as conn:
+        kept = await files.page_of(conn, case, hashlib.sha256(pdf).hexdigest())
+    assert kept is not None and len(kept) > len(pdf) and pdf[:64] not in kept
+
+
+async def test_the_result_waits_for_no_store_and_its_page_comes_when_the_store_answers(
+    world: Any, citizen: Any, sent: Any
+) -> None:
+    world.store.failure = EgovError("attachment.unavailable", answered=503)
+    case, pdf = await with_page(world, sent)
+    assert (await citizen.get(f"/v1/cases/{case}/result")).status_code == 200
+    assert (await citizen.get(f"/v1/cases/{case}/result.pdf")).json()["code"] == "attachment.unavailable"
+    world.store.failure = None
+    assert (await citizen.get(f"/v1/cases/{case}/result.pdf")).content == pdf
+
+
+async def test_a_page_that_is_not_signed_as_the_result_is_given_to_nobody(world: Any, citizen: Any, sent: Any) -> None:
+    colleague = world.pki.person("990101600017", bin_="999940000040", profile="employee_sign")
+    case, _ = await with_page(world, sent, await world.signed_page(colleague))
+    for _ in range(2):
+        refused = await citizen.get(f"/v1/cases/{case}/result.pdf")
+        assert (refused.status_code, refused.json()["code"]) == (502, "result.page_not_believed")
+    assert refused.json()["reason"] == "signature.other_certificate" and world.store.fetched == 2
+
+
+async def test_another_documents_page_of_the_same_official_is_given_to_nobody(
+    world: Any, citizen: Any, sent: Any
+) -> None:
+    case, _ = await with_page(world, sent, await world.signed_page(sent[1].official, "26000000002"))
+    refused = (await citizen.get(f"/v1/cases/{case}/result.pdf")).json()
+    assert (refused["code"], refused["reason"]) == ("result.page_not_believed", "signature.of_other_data")
+
+
+@pytest.mark.parametrize("spoil", [lambda pdf: pdf + b"\n% more\n", lambda pdf: b"%PDF-1.7 no page"])
+async def test_a_page_changed_after_signing_is_given_to_nobody(
+    world: Any, citizen: Any, sent: Any, spoil: Callable[[bytes], bytes]
+) -> None:
+    case, _ = await with_page(world, sent, spoil(await world.signed_page(sent[1].official)))
+    assert (await citizen.get(f"/v1/cases/{case}/result.pdf")).json()["code"] == "result.page_not_believed"
+
+
 @pytest.mark.parametrize("dpi", [150, 300])
 async def test_the_codes_on_the_page_carry_the_signed_document_byte_by_byte(
     world: Any, citizen: Any, sent: Any, tmp_path: Path, dpi: int
@@ -190,11 +254,16 @@ async def test_the_codes_on_the_page_carry_the_signed_document_byte_by_byte(
     codes = [text for text in scanned(content, dpi, tmp_path) if "BarcodeElement" in text]
     async with world.app.state.portal.db.read() as conn:
         stored = await files.result_of(conn, case)
-    assert stored is not None and sorted(codes) == sorted(codes_of(stored, "26000000001")) and len(codes) > 2
+    assert stored is not None and sorted(codes) == sorted(codes_carrying(stored)) and len(codes) > 2
     carried = unpack(decode(codes))
     assert (carried.document, carried.signature) == (stored.document, stored.signature)
     checked = await world.http.post("/v1/verify/codes", json={"codes": codes})
     assert checked.json()["standing"] == "stands"
+
+
+def codes_carrying(stored: files.Result) -> list[str]:
+    assert stored.signature is not None
+    return codes_of(Carried(stored.document, stored.signature, "26000000001"), stored.issued_at)
 
 
 def scanned(pdf: bytes, dpi: int, folder: Path) -> list[str]:

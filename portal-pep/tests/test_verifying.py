@@ -12,9 +12,7 @@ import httpx
 import pytest
 
 from egovkit.barcodes import Carried, encode, pack
-from egovkit.pdf import PdfTemplate
 from egovkit.signatures.cms import sign_cms
-from egovkit.signatures.pdf import Evidence, finish_page, prepare_page
 from egovorigin.testing import NUMBER
 from portal_pep.api.verify_page import WORDS
 from portal_pep.store.files import files
@@ -207,19 +205,18 @@ async def test_the_page_the_portal_prints_says_it_is_not_signed(world: Any, citi
     assert (await upload(world, pdf)).json()["code"] == "pdf.not_signed"
 
 
-async def signed_page(world: Any, official: Any, number: str = NUMBER) -> bytes:
-    """As the provider's workstation makes it."""
-    now, template = world.clock.now(), world.settings.home / "page.typ"
-    template.write_text('#set document(title: "x")\n#set text(font: "PT Sans")\n= №1', encoding="utf-8")
-    prepared = await prepare_page(await PdfTemplate(template).render({}, now), now, reason=number)
-    cms = sign_cms(prepared.to_sign, official, now)
-    evidence = Evidence(world.pki.root, [world.pki.issuing], [world.pki.crl(), world.pki.root_crl()])
-    return await finish_page(prepared, cms, world.pki.stamper(), evidence, now)
+async def issued_with_page(world: Any, sent: Any, **changed: Any) -> tuple[Any, bytes]:
+    _, provider = sent
+    provider.notice = result_document(**changed)
+    pdf = await world.signed_page(provider.official)
+    await provider.say("case.registered", 1)
+    await provider.say("case.completed", 2, page=world.store_page(provider.case, pdf))
+    return provider, pdf
 
 
 async def test_a_signed_page_tells_who_signed_it_when_and_that_it_stands(world: Any, sent: Any) -> None:
-    provider = await issued(sent)
-    pdf = await signed_page(world, provider.official)
+    """Nobody has to have asked for it before: the portal knows its SHA-256."""
+    provider, pdf = await issued_with_page(world, sent)
     at = world.clock.now().isoformat().replace("+00:00", "Z")
     await world.clock.advance(60)
     await world.revoke(provider.official)
@@ -228,27 +225,68 @@ async def test_a_signed_page_tells_who_signed_it_when_and_that_it_stands(world: 
     found = answer.json()
     (signer,) = found["signers"]
     assert (found["standing"], found["number"], found["issued"]["kind"]) == ("stands", NUMBER, "result")
-    assert not found["compared"], "the official may have signed several pages that name this number"
+    assert found["compared"] and "совпадает" in found["told"]["ru"]
     assert (signer["level"], signer["stamped"], signer["signed_at"]) == ("B-LTA", True, at)
     assert signer["then"]["good"] and signer["now"]["problem"] == "certificate.revoked"
+    assert world.store.fetched == 0
+
+
+async def test_the_number_with_the_sha256_of_the_signed_page_will_do(world: Any, sent: Any) -> None:
+    _, pdf = await issued_with_page(world, sent)
+    digest = hashlib.sha256(pdf).hexdigest()
+    assert (await ask(world, "number", number=NUMBER, sha256=digest)).json()["standing"] == "stands"
+
+
+async def test_a_signed_page_past_its_last_day_is_told_so(world: Any, sent: Any) -> None:
+    _, pdf = await issued_with_page(world, sent, valid_until="2026-01-14")
+    assert (await upload(world, pdf)).json()["standing"] == "expired"
+
+
+async def test_another_page_of_the_same_official_and_number_is_not_the_one_held(world: Any, sent: Any) -> None:
+    provider, _ = await issued_with_page(world, sent)
+    await world.clock.advance(1)
+    other = await world.signed_page(provider.official)
+    found = (await upload(world, other)).json()
+    assert (found["standing"], found["number"], found["issued"]) == ("replaced", NUMBER, None)
+    assert "другой документ" in found["told"]["ru"]
+
+
+async def test_a_result_issued_without_a_page_has_none_that_could_be_in_ones_hand(world: Any, sent: Any) -> None:
+    provider = await issued(sent)
+    assert (await upload(world, await world.signed_page(provider.official))).json()["standing"] == "replaced"
+
+
+async def test_a_page_given_at_a_centre_is_verified_by_its_signature_alone(world: Any, citizen: Any) -> None:
+    """Another origin holds it: who signed, when and whether his certificate stands is told all the same."""
+    official = world.pki.person(citizen.iin, "ҮЛГІЛІ", "ДӘУРЕН", bin_="999940000099", profile="employee_sign")
+    pdf = await world.signed_page(official, "26000000077")
+    await world.clock.advance(60)
+    await world.revoke(official)
+    found = (await upload(world, pdf)).json()
+    (signer,) = found["signers"]
+    assert (found["standing"], found["number"], found["issued"]) == ("unknown", "26000000077", None)
+    assert "на этом портале нет" in found["told"]["ru"] and "бұл порталда" in found["told"]["kk"]
+    assert (signer["name"], signer["organisation"], signer["level"]) == ("ҮЛГІЛІ ДӘУРЕН", "999940000099", "B-LTA")
+    assert signer["stamped"] and signer["then"]["good"] and signer["now"]["problem"] == "certificate.revoked"
 
 
 async def test_a_page_changed_after_signing_is_refused(world: Any, sent: Any) -> None:
     provider = await issued(sent)
-    pdf = await signed_page(world, provider.official)
+    pdf = await world.signed_page(provider.official)
     assert (await upload(world, pdf + b"\n% more\n")).json()["code"] == "pdf.changed"
     assert (await upload(world, pdf.replace(b"/Count 1", b"/Count 2", 1))).json()["code"] == "signature.invalid"
 
 
 async def test_a_page_somebody_else_signed_is_not_the_portals(world: Any, citizen: Any, sent: Any) -> None:
+    """Numbers are unique within an organisation: another's says nothing of the result the portal has."""
     await issued(sent)
     stranger = world.pki.person(citizen.iin, bin_="999940000099", profile="employee_sign")
-    assert (await upload(world, await signed_page(world, stranger))).json()["standing"] == "replaced"
-    unknown = await signed_page(world, stranger, "26000000009")
+    assert (await upload(world, await world.signed_page(stranger))).json()["standing"] == "unknown"
+    unknown = await world.signed_page(stranger, "26000000009")
     assert (await upload(world, unknown)).json()["standing"] == "unknown"
-    odd = await signed_page(world, stranger, "26000000001\x00' OR")
+    odd = await world.signed_page(stranger, "26000000001\x00' OR")
     assert (await upload(world, odd)).json()["standing"] == "unknown"
-    private = await signed_page(world, citizen.key)
+    private = await world.signed_page(citizen.key)
     assert (await upload(world, private)).json()["code"] == "verify.not_official"
 
 

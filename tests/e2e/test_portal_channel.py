@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import subprocess
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import zxingcpp
+from PIL import Image
 
+from egovkit.barcodes import decode, unpack
 from egovkit.signatures.certificates import load_certificate
-from sandbox.composition import NUC, SHEP
+from egovkit.signatures.pdf import check_pdf
+from sandbox.composition import NUC, PORTAL, SHEP
 from sandbox.people import Citizen
 from sandbox.replay.reading import load_all
 from sandbox.sabotage import case_rows
@@ -29,7 +37,7 @@ async def settled(world: Deployment, **wanted: Any) -> Citizen:
     return citizen
 
 
-async def test_the_citizen_holds_the_result_the_official_signed(world: Deployment) -> None:
+async def test_the_citizen_holds_the_result_the_official_signed(world: Deployment, tmp_path: Path) -> None:
     citizen = await settled(world)
     case = await citizen.apply(ISSUED.regulation, ISSUED.form, ISSUED.attachments)
     number = (await citizen.until(case, "registered"))["number"]
@@ -48,10 +56,11 @@ async def test_the_citizen_holds_the_result_the_official_signed(world: Deploymen
     result = await citizen.call("GET", f"/v1/cases/{case}/result")
     document = json.loads(base64.b64decode(result["document"]))
     assert (document["number"], document["text_kk"]) == (number, ISSUED.result.kk)
-    assert result["signature"] is not None
     page = await citizen.send("GET", f"/v1/cases/{case}/result.pdf")
     assert (page.status_code, page.headers["content-type"]) == (200, "application/pdf")
-    assert page.content.startswith(b"%PDF-") and number in page.headers["content-disposition"]
+    assert number in page.headers["content-disposition"] and ISSUED.result.page
+    assert (await official.send("GET", f"/v1/cases/{case}/result.pdf")).content == page.content
+    await page_holds(world, page.content, result, tmp_path)
     status = await citizen.call("POST", f"/v1/cases/{case}/status-check")
     assert (status["number"], status["awaited"], status["has_result"]) == (number, None, True)
     answers = {one["name"]: 3 for one in (await citizen.call("GET", f"/v1/cases/{case}/survey"))["questions"]}
@@ -59,6 +68,39 @@ async def test_the_citizen_holds_the_result_the_official_signed(world: Deploymen
     assert given["given"]["answers"] == answers
     stream = await citizen.send("GET", f"/v1/cases/{case}/events")
     assert "event: completed\n" in stream.text
+
+
+async def page_holds(world: Deployment, pdf: bytes, result: dict[str, Any], folder: Path) -> None:
+    """The page for other people's programs, for ours, and for whoever asks the portal: by file, by codes, by number."""
+    document = base64.b64decode(result["document"])
+    said, texts = await asyncio.to_thread(read_by_others, pdf, folder)
+    assert "Signature is Valid." in said and "Signature Type: ETSI.CAdES.detached" in said
+    root = load_certificate((await world.http.get(f"{world.url(NUC)}/ca/root.cer")).content)
+    (signature,) = (await check_pdf(pdf, root, world.clock.now())).signatures
+    assert (signature.refusal, signature.ades, signature.level) == (None, "PASSED", "B-LTA")
+    codes = [text for text in texts if "BarcodeElement" in text]
+    carried = unpack(decode(codes))
+    assert (carried.document, base64.b64encode(carried.signature).decode()) == (document, result["signature"])
+    verify, number = f"{world.url(PORTAL)}/v1/verify", json.loads(document)["number"]
+    told = [
+        await world.http.post(f"{verify}/pdf", content=pdf, headers={"content-type": "application/pdf"}),
+        await world.http.post(f"{verify}/codes", json={"codes": codes}),
+        await world.http.post(f"{verify}/number", json={"number": number, "sha256": sha256(pdf).hexdigest()}),
+    ]
+    assert [(one.json()["standing"], one.json()["number"]) for one in told] == [("stands", number)] * 3
+    of_page, of_document = [one.json()["signers"][0] for one in told[:2]]
+    assert of_page["thumbprint"] == of_document["thumbprint"] == result["judged"]["signer"]["certificate"]
+
+
+def read_by_others(pdf: bytes, folder: Path) -> tuple[str, list[str]]:
+    """What pdfsig says of it, and what a scanner reads off its pages."""
+    path = folder / "page.pdf"
+    path.write_bytes(pdf)
+    said = subprocess.run(["pdfsig", path], capture_output=True, text=True, check=False).stdout
+    command = ["pdftoppm", "-r", "150", "-gray", "-png", path, folder / "page"]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    images = [Image.open(one) for one in sorted(folder.glob("page-*.png"))]
+    return said, [found.text for image in images for found in zxingcpp.read_barcodes(image)]
 
 
 async def test_both_spouses_sign_and_the_provider_has_both_signatures(world: Deployment) -> None:

@@ -51,7 +51,7 @@ async def test_the_openapi_document_names_every_call_and_the_limits_of_the_form(
         "/v1/cases/{case_id}", "/v1/cases/{case_id}/history", "/v1/cases/{case_id}/result",
         "/v1/cases/{case_id}/hand-over/prepare", "/v1/cases/{case_id}/hand-over",
         "/v1/cases/{case_id}/refuse-acceptance", "/v1/cases/{case_id}/receipt",
-        "/v1/cases/{case_id}/receipt.pdf", "/v1/cases/{case_id}/survey",
+        "/v1/cases/{case_id}/receipt.pdf", "/v1/cases/{case_id}/result.pdf", "/v1/cases/{case_id}/survey",
     } <= paths  # fmt: skip
     query = document["components"]["schemas"]["QueryShown"]["properties"]
     assert "register" in query and "register_" not in query

@@ -50,6 +50,44 @@ async def test_the_result_is_the_providers_bytes_with_what_was_found_about_the_s
     assert result["judged"]["document"] == result["sha256"] and len(result["judged"]["checks"]) == 8
 
 
+async def page_sent(world: Any, provider: Provider, signer: Any) -> bytes:
+    """A result with a page, its bytes being in ШЭП's store."""
+    pdf: bytes = await world.signed_page(signer)
+    await provider.say("case.registered", 1)
+    await provider.say("case.completed", 2, page=world.store_page(provider.case, pdf))
+    return pdf
+
+
+async def test_what_is_printed_at_the_counter_is_the_page_the_official_signed(
+    world: Any, operator: Any, sent: Any
+) -> None:
+    _, provider = sent
+    path = f"/v1/cases/{provider.case}/result.pdf"
+    assert (await operator.get(path)).json()["code"] == "result.not_ready"
+    pdf = await page_sent(world, provider, provider.official)
+    first, again = [await operator.get(path) for _ in range(2)]
+    assert first.content == again.content == pdf and world.store.fetched == 1
+    assert first.headers["content-type"] == "application/pdf"
+    assert f'inline; filename="result-{NUMBER}.pdf"' in first.headers["content-disposition"]
+    headers = {"authorization": f"Bearer {operator.token}", "if-none-match": first.headers["etag"]}
+    assert (await world.http.get(path, headers=headers)).status_code == 304
+    stranger = await world.hire("stranger", centre="con-2")
+    assert (await stranger.get(path)).json()["code"] == "case.not_found"
+
+
+async def test_a_page_of_another_official_is_not_printed_and_a_result_may_have_none(
+    world: Any, operator: Any, sent: Any
+) -> None:
+    _, provider = sent
+    colleague = world.pki.person(world.iin(), bin_="999940000010", profile="employee_sign")
+    await page_sent(world, provider, colleague)
+    refused = await operator.get(f"/v1/cases/{provider.case}/result.pdf")
+    assert (refused.status_code, refused.json()["code"]) == (502, "result.page_not_believed")
+    without = await operator.completed()
+    absent = await operator.get(f"/v1/cases/{without.case}/result.pdf")
+    assert (absent.status_code, absent.json()["code"]) == (404, "result.page_absent") and absent.json()["remedy"]
+
+
 async def test_the_providers_refusal_ends_the_case_and_may_be_printed(operator: Any, sent: Any) -> None:
     _, provider = sent
     await provider.say("case.registered", 1)

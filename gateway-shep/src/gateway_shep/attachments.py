@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 MAX_FILE = 10 * 1024 * 1024  # bytes; contracts/messages/case.submitted.schema.json says the same
-MAX_CASE = 50 * 1024 * 1024  # bytes of all attachments of one case
+MAX_CASE = 50 * 1024 * 1024  # bytes of one member's attachments of a case: copies leave room for the page of the result
 LIFETIME = timedelta(hours=24)  # how long bytes wait for their application
 TYPES = ("application/pdf", "image/jpeg", "image/png")
 SUBMITTING = frozenset({"case.submitted", "case.registered"})  # the provider's own channel registers at once
@@ -37,7 +37,7 @@ class Attachments:
         self._sealer = sealer
 
     async def put(self, owner: Member, case_id: str, digest: str, content_type: str, body: bytes) -> bool:
-        """Store bytes for a case that `owner` is preparing. False when they were there already.
+        """Store bytes for a case that `owner` is preparing, or is a side of. False when they were there already.
 
         Raises attachment.type_not_allowed, .too_large, .digest_mismatch, .case_full, .foreign_case.
         """
@@ -61,7 +61,7 @@ class Attachments:
                 case = await store.case(conn, case_id)
                 if case is not None and owner.code not in (case["origin"], case["provider"]):
                     raise EgovError("attachment.foreign_case")
-                if await store.attachments_size(conn, case_id) + len(body) > MAX_CASE:
+                if await store.attachments_size(conn, case_id, owner.code) + len(body) > MAX_CASE:
                     raise EgovError("attachment.case_full", limit=MAX_CASE)
                 if _was_submitted(case):
                     values["expires_at"] = None

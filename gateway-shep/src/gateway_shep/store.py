@@ -83,10 +83,11 @@ async def attachment(conn: AsyncConnection, case_id: str, sha256: str) -> Row | 
     return (await conn.execute(query)).mappings().one_or_none()
 
 
-async def attachments_size(conn: AsyncConnection, case_id: str) -> int:
-    """Bytes stored for a case so far."""
+async def attachments_size(conn: AsyncConnection, case_id: str, owner: str) -> int:
+    """Bytes that one member has stored for a case so far."""
     c = t.attachments.c
-    total = await conn.execute(select(func.coalesce(func.sum(c.size), 0)).where(c.case_id == case_id))
+    of_owner = (c.case_id == case_id, c.owner == owner)
+    total = await conn.execute(select(func.coalesce(func.sum(c.size), 0)).where(*of_owner))
     return int(total.scalar_one())
 
 

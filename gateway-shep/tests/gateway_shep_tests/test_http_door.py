@@ -127,6 +127,21 @@ async def test_a_case_holds_so_many_bytes_and_no_more(bus: Shep) -> None:
     assert (await put(bus, case)).json()["code"] == "attachment.case_full"
 
 
+async def test_the_page_of_a_result_is_the_providers_to_store_and_the_origins_to_read(bus: Shep) -> None:
+    """However full the applicant's copies have made the case; and it stays."""
+    case, page = bus.ids.new(), PDF + b"signed by an official"
+    for n in range(MAX_CASE // MAX_FILE):
+        await put(bus, case, body=bytes([n]) * MAX_FILE)
+    await bus.take(submitted(bus, case))
+    assert (await put(bus, case, body=page, by="regional-gateway-rshep")).json()["code"] == "attachment.foreign_case"
+    assert (await put(bus, case, body=page, by="provider-arm")).status_code == 201
+    path = f"/v1/attachments/{sha256(page).hexdigest()}?case={case}"
+    assert (await bus.http.get(path, headers=bus.access("portal-pep"))).content == page
+    stranger = await bus.http.get(path, headers=bus.access("regional-gateway-rshep"))
+    assert stranger.json()["code"] == "attachment.unknown"
+    assert sha256(page).hexdigest() in await kept(bus)
+
+
 async def test_bytes_of_an_application_that_never_came_are_forgotten(bus: Shep) -> None:
     left, kept = bus.ids.new(), bus.ids.new()
     await put(bus, left)
@@ -152,10 +167,10 @@ async def test_bytes_of_a_case_that_only_asked_a_register_are_forgotten_like_any
     await bus.enrol("con-arm")
     await bus.enrol("gbd-fl-mock")
     case = bus.ids.new()
-    await put(bus, case, body=PDF + b"before", by="con-arm")
+    await put(bus, case, body=PDF + b"before", by="regional-gateway-rshep")
     asked = await bus.take(query(bus, case))
     assert asked.error is None
-    assert (await put(bus, case, body=PDF + b"after", by="con-arm")).status_code == 201
+    assert (await put(bus, case, body=PDF + b"after", by="regional-gateway-rshep")).status_code == 201
     assert await kept(bus) == set()
 
 

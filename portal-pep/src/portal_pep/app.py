@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import httpx
@@ -16,7 +15,7 @@ from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.sandbox.clock import watch_questions
-from egovkit.signatures.pdf import MAX_PDF, revocation_lists
+from egovkit.signatures.pdf import MAX_PDF
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_catalogue
 from egovorigin.assembly import shared_parts
@@ -94,5 +93,4 @@ def assemble(
         files=files,
         records=records,
         attempts=Attempts(tables.origin.attempts),
-        revocation=partial(revocation_lists, node.http, settings.nuc_url),
     )

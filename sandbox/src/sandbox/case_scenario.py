@@ -161,7 +161,8 @@ class Case:
             act = replace(act, reasons=self.reasons)
         prepared = self._last("POST", "/result/prepare")
         if act.result is not None and prepared:
-            act = replace(act, result=_result(prepared))
+            page = bool(self._last("POST", "/result").get("page_signature"))
+            act = replace(act, result=replace(_result(prepared), page=page))
         return act
 
     def given(self, base: Given) -> Given:

@@ -86,6 +86,10 @@ def show(outcome: Outcome, console: Console) -> None:
         style = "dim" if hop.notice else "red" if hop.code or hop.overdue else None
         text = line(hop, act.get(hop.step, hop.clause))
         console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+    if outcome.page is not None:
+        (signer,) = outcome.page["signers"]
+        text = f"the PDF is signed by {signer['name']}, {signer['level']}, and {outcome.page['standing']}"
+        console.print(text, style="green", highlight=False, markup=False, soft_wrap=True)
     if not outcome.differences:
         console.print("equal to what the act says", style="green", highlight=False)
         return

@@ -235,6 +235,20 @@ class Citizen(Person):
             f"/v1/cases/{case}", status, lambda seen: (seen["status"]["owner"] or {}).get("status") == status
         )
 
+    async def keep_page(self, case: str) -> bytes:
+        """The result's PDF, as the portal gives it to be saved."""
+        page = await self.send("GET", f"/v1/cases/{case}/result.pdf")
+        if page.is_error:
+            answer(page)
+        return page.content
+
+    async def verify(self, pdf: bytes) -> dict[str, Any]:
+        """What the portal tells anybody who holds this PDF."""
+        told: dict[str, Any] = await self.call(
+            "POST", "/v1/verify/pdf", content=pdf, headers={"Content-Type": "application/pdf"}
+        )
+        return told
+
     async def who_read_my_data(self, silent: Collection[str] = ()) -> dict[str, Any]:
         """Ask every register, and wait for all their answers but of those that are known to be `silent`."""
         await self.call("POST", "/v1/data-reads")

@@ -221,7 +221,7 @@ class Official(Clerk):
         await self.call("POST", f"/v1/cases/{case}/commission", json=body)
 
     async def issue_result(self, case: str, text: ResultText) -> str:
-        """Prepare the result, sign its bytes, send it; the case's state."""
+        """Prepare the result, sign its bytes and, where the text has a page, the page's; send it; the case's state."""
         body = {
             "certificate": self.certificate,
             "text_ru": text.ru,
@@ -233,7 +233,11 @@ class Official(Clerk):
             body["variant"] = text.variant
         prepared = await self.call("POST", f"/v1/cases/{case}/result/prepare", json=body)
         signature = await self.sign(base64.b64decode(prepared["document"]))
-        done = await self.call("POST", f"/v1/cases/{case}/result", json={"signature": signature})
+        signed = {"signature": signature}
+        if text.page:
+            page = await self.call("POST", f"/v1/cases/{case}/result/page", json=signed)
+            signed["page_signature"] = await self.sign(base64.b64decode(page["to_sign"]))
+        done = await self.call("POST", f"/v1/cases/{case}/result", json=signed)
         return str(done["state"])
 
 

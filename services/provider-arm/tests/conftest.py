@@ -30,7 +30,7 @@ from egovkit.signatures.jws import sign_detached, verify_compact
 from egovkit.signatures.keys import SigningKey, der
 from egovkit.signatures.receipt import Receipt, issue_receipt
 from egovkit.testing.journal import give_journal_key
-from egovkit.testing.pki import TestPki, lay_key
+from egovkit.testing.pki import StampAuthority, TestPki, lay_key
 from egovkit.testing.plugin import Migrated
 from egovlaw.identifiers import synthetic_iin
 from provider_arm.api.access import Desk
@@ -68,6 +68,7 @@ class Neighbours:
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[httpx.Request] = field(default_factory=list)
     broken: int | None = None
+    stamps: StampAuthority | None = None  # None: the authority is away
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
@@ -76,6 +77,12 @@ class Neighbours:
             return httpx.Response(200, content=der(self.pki.issuing))
         if path == "/crl":
             return httpx.Response(200, content=self.pki.crl())
+        if path == "/crl/root":
+            return httpx.Response(200, content=self.pki.root_crl())
+        if path == "/crl/delta":
+            return httpx.Response(404)
+        if path == "/tsp":
+            return httpx.Response(503) if self.stamps is None else self.stamps.answer(request)
         if path == "/v1/members":
             return httpx.Response(200, text=sign_members(self.members, self.gateway))
         return self._attachment(path, request)
@@ -406,6 +413,9 @@ class Official:
             "values": {"queue_number": 17},
         }
         return await self.post(f"/v1/cases/{case}/result/prepare", body, **headers)
+
+    async def set_page(self, case: str, signature: str, **headers: str) -> httpx.Response:
+        return await self.post(f"/v1/cases/{case}/result/page", {"signature": signature}, **headers)
 
     async def issue(self, case: str, document: bytes, key: SigningKey, **headers: str) -> httpx.Response:
         signature = b64(sign_cms(document, key, self.arm.clock.now()))

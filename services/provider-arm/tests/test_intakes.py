@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.journal import read_rows
@@ -159,6 +162,24 @@ async def test_an_incomplete_package_gets_a_numbered_refusal_where_the_act_has_o
     document = json.loads(base64.b64decode(first["document"]))
     assert document["missing"] == PAPERS and "отказано" in document["text_ru"] and "бас тарт" in document["text_kk"]
     assert done(await official.get("/v1/cases"))["items"] == []
+
+
+async def test_receipts_are_printed_in_the_form_of_their_act(arm: Arm) -> None:
+    official = await clerk(arm)
+    accepted = done(await official.post("/v1/intakes", brought(arm, CENTRE)))
+    body = brought(arm, CENTRE, missing=PAPERS)
+    del body["papers"]
+    refused = done(await official.post("/v1/intakes/refusals", body))
+    for receipt in (accepted, refused):
+        printed = await official.get(f"/v1/intakes/{receipt['id']}/receipt.pdf")
+        assert printed.status_code == 200 and printed.headers["content-type"] == "application/pdf", printed.text
+        assert f"receipt-{receipt['number']}.pdf" in printed.headers["content-disposition"]
+        words = "".join(page.extract_text() for page in PdfReader(io.BytesIO(printed.content)).pages)
+        words = re.sub(r"[\s\u200b]", "", words)
+        assert receipt["number"] in words and arm.applicant in words
+        assert all(re.sub(r"\s", "", paper["name"]) in words for paper in PAPERS)
+    stranger = await clerk(arm, "akim", "zhambyl")
+    assert problem(await stranger.get(f"/v1/intakes/{accepted['id']}/receipt.pdf")) == (404, "intake.unknown")
 
 
 async def test_a_desk_without_that_right_takes_the_application(arm: Arm) -> None:

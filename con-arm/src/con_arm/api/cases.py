@@ -248,7 +248,7 @@ async def history(
 @refuses("case.not_found", "result.not_ready")
 async def result(centre: TheCentre, identity: AtCounter, case_id: str) -> ResultShown:
     """The result, or the reasoned refusal, as the provider's system made it: to be shown and printed."""
-    found = await reading.result(centre, identity.operator, case_id)
+    _, found = await reading.result(centre, identity.operator, case_id)
     return ResultShown(
         kind=found.kind,
         outcome=found.outcome,

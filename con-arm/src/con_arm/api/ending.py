@@ -1,28 +1,36 @@
-"""Refusal to accept an incomplete package, and its receipt (E10)."""
+"""What is printed at the counter beside the receipt for papers: the refusal to accept an incomplete package with its
+receipt (E10), and the signed page of a result."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from urllib.parse import quote
 
-from fastapi import Request, Response
+from fastapi import Header, Request, Response
 from pydantic import Field
 
 from con_arm.api.base import AtCounter, TheCentre, once
-from con_arm.service import ending, printing
+from con_arm.service import ending, printing, reading
 from con_arm.service.parts import Centre
 from con_arm.store.counter import Receipt
 from egovkit.declared import keyed, refuses
+from egovkit.edge import language_of
 from egovkit.routes import Routes
 from egovorigin.api import Key, Shown, Strict, encoded, kept, model_answer
 from egovorigin.domain.document import read_document
 from egovorigin.origin import Keep
+from egovorigin.pages import signed_page
 
 router = Routes(prefix="/v1/cases", tags=["acceptance"])
 
 PDF: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
+}
+FILE_NAMES: Final = {
+    "result": {"kk": "Нәтиже", "ru": "Результат", "en": "Result"},
+    "refusal": {"kk": "Бас тарту", "ru": "Отказ", "en": "Refusal"},
 }
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
@@ -82,6 +90,32 @@ async def pdf_answer(centre: Centre, page: printing.Page) -> Response:
     """To be shown and printed at the counter; it is nobody else's."""
     headers = {"cache-control": "private, no-store", "content-disposition": f'inline; filename="{page.number}.pdf"'}
     return Response(await printing.pdf(centre, page), headers=headers, media_type="application/pdf")
+
+
+@router.get("/{case_id}/result.pdf", response_class=Response, responses=PDF)
+@refuses(
+    "attachment.altered", "attachment.gone", "attachment.unavailable", "case.not_found",
+    "certificate.revocation_unknown", "result.not_ready", "result.page_absent", "result.page_not_believed",
+)  # fmt: skip
+async def result_pdf(
+    *,
+    request: Request,
+    centre: TheCentre,
+    identity: AtCounter,
+    case_id: str,
+    if_none_match: Annotated[str | None, Header(description="the ETag of a copy that is already kept")] = None,
+) -> Response:
+    """The page exactly as the provider's official signed it: what is printed and handed over at the counter."""
+    case, found = await reading.result(centre, identity.operator, case_id)
+    etag = f'"{found.page_sha256}"'
+    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Accept-Language"}
+    if found.page_sha256 and if_none_match is not None and etag in map(str.strip, if_none_match.split(",")):
+        return Response(status_code=304, headers=headers)
+    pdf = await signed_page(centre, case, found)
+    number = case.number or case.id
+    shown = quote(f"{FILE_NAMES[found.kind][language_of(request)]} {number}.pdf")
+    headers["content-disposition"] = f"inline; filename=\"{found.kind}-{number}.pdf\"; filename*=UTF-8''{shown}"
+    return Response(pdf, headers=headers, media_type="application/pdf")
 
 
 def _shown(one: Receipt) -> ReceiptShown:

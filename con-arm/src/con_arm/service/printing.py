@@ -51,7 +51,7 @@ async def _page(centre: Centre, kind: Kind, document: bytes, given: tuple[str, d
     regulation = centre.catalogue.regulation(str(content.get("regulation")))
     if regulation is None:  # its file is gone
         raise EgovError("pdf.not_rendered")
-    output = centre.outputs.of(regulation.code, kind) or centre.outputs.general(regulation, kind)
+    output = centre.outputs.printed(regulation, kind)
     async with centre.db.read() as conn:
         official = await people.operator(conn, operator_id)
     applicant = content.get("applicant")

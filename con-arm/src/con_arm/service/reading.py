@@ -156,13 +156,13 @@ async def history(
     return found[:limit], len(found) > limit
 
 
-async def result(centre: Centre, operator: Operator, case_id: str) -> Result:
+async def result(centre: Centre, operator: Operator, case_id: str) -> tuple[Case, Result]:
     async with centre.db.read() as conn:
         case = await visible(conn, operator, case_id)
         found = await files.result_of(conn, case_id)
     if found is None:
         raise EgovError("result.not_ready", state=case.state.value)
-    return found
+    return case, found
 
 
 async def reads(

@@ -41,4 +41,4 @@ class CentreFiles(Files):
         return HandOver(**row._mapping) if row else None
 
 
-files = CentreFiles(origin.attachments, origin.results)
+files = CentreFiles(origin)

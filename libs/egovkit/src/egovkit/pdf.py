@@ -22,6 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from egovkit.barcodes import Carried, encode, pack
 from egovkit.errors import EgovError
 from egovkit.log import get_logger
 
@@ -139,6 +140,16 @@ class DocumentPages:
 
     def pictures(self, data: Mapping[str, Any], dpi: int) -> list[bytes]:
         return self._templates[data["layout"]].pictures(data, dpi)
+
+
+def codes_of(carried: Carried, moment: datetime) -> list[str]:
+    """The texts of the QR codes that carry a document with its signature; none for one so long that they would fill
+    pages. `moment` is the document's."""
+    try:
+        codes = encode(pack(carried, moment), carried.number, moment)
+    except EgovError:
+        return []
+    return codes if len(codes) <= MOST_CODES else []
 
 
 def codes_svg(codes: Sequence[str]) -> list[str]:

@@ -97,6 +97,10 @@ class Outputs:
         form = next(one for one in self.forms if one.kind == kind and not one.printed and len(one.of) > 1)
         return Output(f"{regulation.code}.{kind}", regulation, form)
 
+    def printed(self, regulation: Regulation, kind: Kind, variant: str | None = None) -> Output:
+        """What a page is made by: the act's form, or the general one where the provider named none of several."""
+        return self.of(regulation.code, kind, variant) or self.general(regulation, kind)
+
     def coded(self, code: str) -> Output | None:
         return next((one for one in self.all if one.code == code), None)
 

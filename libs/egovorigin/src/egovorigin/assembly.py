@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.pdf import DocumentPages
 from egovkit.settings import read_secret
+from egovkit.signatures.pdf import revocation_lists
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.outputs import load_outputs
@@ -52,6 +54,7 @@ def shared_parts(
         "attachments": store,
         "outputs": read_once(load_outputs, node.contracts, catalogue),
         "pages": DocumentPages(),
+        "revocation": partial(revocation_lists, node.http, settings.nuc_url),
     }
 
 

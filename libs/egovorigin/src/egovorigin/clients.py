@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 import httpx
 
+from egovkit.attachments import Claim, fetch
 from egovkit.clock import Clock
 from egovkit.errors import EgovError
 from egovkit.ids import Ids
@@ -25,6 +26,9 @@ class AttachmentStore(Protocol):
         """Stores the bytes under their SHA-256, readable for the recipient in this case. Putting them again changes
         nothing. EgovError("attachment.store_unavailable") when it cannot be done now,
         EgovError("attachment.store_refused") when it never will."""
+
+    async def fetch(self, claim: Claim) -> bytes:
+        """The exact bytes that a side of the case stored. EgovError as `egovkit.attachments.fetch`."""
 
 
 class GatewayAttachments:
@@ -68,6 +72,10 @@ class GatewayAttachments:
         if answer.status_code >= 500 or answer.status_code in (401, 408, 429):
             raise EgovError("attachment.store_unavailable", reason=str(answer.status_code))
         raise EgovError("attachment.store_refused", name=facts.name, reason=code_of(answer))
+
+    async def fetch(self, claim: Claim) -> bytes:
+        token = access_token(self._key, self._clock, self._ids, source=self._source)
+        return await fetch(self._http, self._base, token, claim, timeout_s=self._timeout)
 
 
 def access_token(key: KeyCustody, clock: Clock, ids: Ids, *, source: str) -> str:

@@ -198,6 +198,7 @@ async def keep_refusal(conn: AsyncConnection, origin: AnyOrigin, received: Recei
 async def keep_result(conn: AsyncConnection, origin: AnyOrigin, received: Received, facts: DocumentFacts) -> None:
     data = received.data
     outcome, document = data.get("outcome", POSITIVE), base64.b64decode(data["document"])
+    page = data.get("page", {})
     content = read_document(document)
     await origin.files.put_result(
         conn,
@@ -213,6 +214,8 @@ async def keep_result(conn: AsyncConnection, origin: AnyOrigin, received: Receiv
             outcome=outcome,
             variant=data.get("variant"),
             valid_until=day_of(content, "valid_until"),
+            page_sha256=page.get("sha256"),
+            page_size=page.get("size"),
         ),
     )
 

@@ -87,6 +87,7 @@ class Origin(ABC, Generic[C, F]):
     attachments: AttachmentStore
     outputs: Outputs
     pages: DocumentPages
+    revocation: Callable[[], Awaitable[tuple[bytes, ...]]]  # НУЦ's lists of today, DER
     cases: Cases[C]
     files: Files
     records: Records

@@ -33,6 +33,7 @@ class OriginTables:
     case_steps: Table
     attachments: Table
     results: Table
+    result_pages: Table
     history: Table
     attempts: Table
 
@@ -44,6 +45,7 @@ def origin_tables(metadata: MetaData, *own: Column[Any] | Index) -> OriginTables
         case_steps=_case_steps(metadata),
         attachments=_attachments(metadata),
         results=_results(metadata),
+        result_pages=_result_pages(metadata),
         history=_history(metadata),
         attempts=_attempts(metadata),
     )
@@ -133,6 +135,19 @@ def _results(metadata: MetaData) -> Table:
         Column("outcome", String(12)),  # of a result: positive, negative
         Column("variant", String(40)),  # which of the act's forms, where it has several
         Column("valid_until", Date),  # the last day, where the act limits it
+        Column("page_sha256", String(64)),  # of the PDF that the official signed too, where he did
+        Column("page_size", Integer),
+    )
+
+
+def _result_pages(metadata: MetaData) -> Table:
+    """That PDF, from when it was first asked for: until then ШЭП alone keeps it."""
+    return Table(
+        "result_pages",
+        metadata,
+        Column("case_id", ID, primary_key=True),
+        Column("sha256", String(64), primary_key=True),
+        Column("content", LargeBinary, nullable=False),  # sealed
     )
 
 

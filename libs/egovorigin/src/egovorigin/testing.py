@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import httpx
 from fastapi import FastAPI
 
+from egovkit.attachments import Claim
 from egovkit.bus import Delivery, Outgoing, Verdict
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import Clock, HandClock
@@ -113,12 +114,22 @@ class FakeStore:
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, str, bytes]] = {}
         self.failure: EgovError | None = None
+        self.fetched = 0
 
     async def put(self, case: str, recipient: str, facts: Attachment, content: bytes) -> None:
         if self.failure is not None:
             raise self.failure
         assert hashlib.sha256(content).hexdigest() == facts.sha256
         self.kept[facts.sha256] = (case, recipient, content)
+
+    async def fetch(self, claim: Claim) -> bytes:
+        self.fetched += 1
+        if self.failure is not None:
+            raise self.failure
+        case, _, content = self.kept.get(claim.sha256, ("", "", b""))
+        if case != claim.case:
+            raise EgovError("attachment.gone", sha256=claim.sha256)
+        return content
 
 
 class FakeShep:
@@ -222,19 +233,15 @@ class FakeShep:
 
     def acceptance(self, envelope: Envelope) -> Outgoing:
         data = {"id": envelope.id, "sha256": "0" * 64, "receipt": "r.e.ceipt"}
-        return self.outgoing(
-            self.envelope("envelope.accepted", envelope.subject, data, step=envelope.step, source=SHEP)
-        )
+        said = self.envelope("envelope.accepted", envelope.subject, data, step=envelope.step, source=SHEP)
+        return self.outgoing(said)
 
     async def accept(self, envelope: Envelope) -> None:
         await self.send(self.acceptance(envelope))
 
     async def refuse(self, envelope: Envelope, code: str = "time.late", source: str = SHEP, **more: Any) -> Outgoing:
-        texts = {
-            f"{part}_{lang}": f"{part} in {lang}"
-            for part in ("title", "detail", "remedy")
-            for lang in ("ru", "kk", "en")
-        }
+        parts, languages = ("title", "detail", "remedy"), ("ru", "kk", "en")
+        texts = {f"{part}_{lang}": f"{part} in {lang}" for part in parts for lang in languages}
         problem = {
             "code": code,
             "side": "sender",
@@ -348,6 +355,15 @@ class World:
             await self.clock.sleep(0)
         await subscription.cancel()
         return reasons
+
+    async def signed_page(self, official: SigningKey, number: str = NUMBER) -> bytes:
+        return await self.pki.signed_page(official, number, self.settings.home)
+
+    def store_page(self, case: str, pdf: bytes) -> dict[str, Any]:
+        """The provider puts it into ШЭП's store; what his message says of it."""
+        digest = hashlib.sha256(pdf).hexdigest()
+        self.store.kept[digest] = (case, self.shep.place.code, pdf)
+        return {"sha256": digest, "size": len(pdf)}
 
     async def revoke(self, key: SigningKey, since: datetime | None = None) -> None:
         """НУЦ revokes, and the origin has heard of it."""

@@ -128,7 +128,7 @@ def create_app(
             app.state.origin = origin = Tiny(
                 **shared_parts(node, settings, catalogue, attachments),
                 cases=Cases(tables.cases, tables.case_steps, Case, State),
-                files=Files(tables.attachments, tables.results),
+                files=Files(tables),
                 records=Records(tables.history),
                 attempts=Attempts(tables.attempts),
             )

@@ -285,13 +285,17 @@ FILE_NAMES: Final = {
     "receipt": {"kk": "Қолхат", "ru": "Расписка", "en": "Receipt"},
     "notification": {"kk": "Хабарлама", "ru": "Уведомление", "en": "Notification"},
 }
+OF_A_SIGNED_PAGE: Final = (
+    "attachment.altered", "attachment.gone", "attachment.unavailable", "certificate.revocation_unknown",
+    "result.page_not_believed",
+)  # fmt: skip
 PDF: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}}
 }
 
 
 @router.get("/{case_id}/result.pdf", response_class=Response, responses=PDF)
-@refuses("case.not_found", "result.not_ready")
+@refuses("case.not_found", "result.not_ready", *OF_A_SIGNED_PAGE)
 async def result_pdf(
     *,
     request: Request,
@@ -300,7 +304,9 @@ async def result_pdf(
     case_id: str,
     if_none_match: Annotated[str | None, Header(description="the ETag of a copy that is already kept")] = None,
 ) -> Response:
-    """The result, or the reasoned refusal, as PDF/A: the button "сохранить". The same bytes every time."""
+    """The result, or the reasoned refusal, as PDF/A: the button "сохранить". The same bytes every time: those the
+    official signed, or, where he signed the document alone, set here and saying so.
+    """
     page = await printing.page(portal, identity.account, case_id)
     return await pdf_answer(request, portal, page, page.number or case_id, if_none_match)
 

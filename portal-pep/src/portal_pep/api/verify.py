@@ -39,7 +39,7 @@ _PDF_BODY = {
 
 
 class NumberWish(Strict):
-    """The number and something else of the document: its date, or its SHA-256."""
+    """The number and something else of the document: its date, or the SHA-256 of the document or of its signed PDF."""
 
     number: Annotated[str, Field(pattern=r"^[0-9]{11}$")]
     issued_on: Annotated[date | None, Field(strict=False)] = None

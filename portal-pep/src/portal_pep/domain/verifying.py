@@ -17,8 +17,8 @@ OFFICIAL: Final[frozenset[str]] = frozenset({EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_T
 class Standing(StrEnum):
     STANDS = "stands"  # the portal has this very document as the case's result, and it is in its term
     EXPIRED = "expired"  # the same, and its last day is over
-    REPLACED = "replaced"  # under this number the portal has another document
-    UNKNOWN = "unknown"  # the portal has no result of this number: issued elsewhere, or not at all
+    REPLACED = "replaced"  # under this number the portal has another document of the same organisation
+    UNKNOWN = "unknown"  # the portal has none such: given at a centre or a desk, or not at all
 
 
 TOLD: Final[Mapping[Standing, Mapping[str, str]]] = {
@@ -38,9 +38,12 @@ TOLD: Final[Mapping[Standing, Mapping[str, str]]] = {
         "en": "Under this number the portal has another document: do not rely on the one in your hand.",
     },
     Standing.UNKNOWN: {
-        "kk": "Қолтаңба дұрыс, бірақ порталда мұндай нәтиже жоқ: құжатты берген ұйымнан сұраңыз.",
-        "ru": "Подпись верна, но на портале такого результата нет: спросите организацию, выдавшую документ.",
-        "en": "The signature is good, but the portal has no such result: ask the organisation that issued it.",
+        "kk": "Қолтаңба дұрыс, бірақ бұл порталда қол қойған ұйымның мұндай нөмірлі нәтижесі жоқ: ол халыққа қызмет "
+        "көрсету орталығында немесе қызмет берушінің өзінде берілген болуы мүмкін. Күшінде екенін сол ұйымнан сұраңыз.",
+        "ru": "Подпись верна, но результата подписавшей организации с таким номером на этом портале нет: он мог быть "
+        "выдан в центре обслуживания населения или у самого услугодателя. Действует ли он, спросите у неё.",
+        "en": "The signature is good, but this portal has no result of the signing organisation with that number: it "
+        "may have been given at a service centre or by the provider himself. Ask them whether it stands.",
     },
 }
 
@@ -65,7 +68,7 @@ TOLD_OF_THE_NUMBER: Final[Mapping[Standing, Mapping[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the portal has under a number: whether it is the very document asked about, and its last day."""
+    """What the portal has of an organisation under a number: whether it is the document asked about; its last day."""
 
     same: bool
     valid_until: date | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,7 +18,6 @@ from portal_pep.store.cases import Case
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portal(Origin[Case, PortalFlow]):
     settings: PortalPepSettings
-    revocation: Callable[[], Awaitable[tuple[bytes, ...]]]  # НУЦ's lists of today, DER
 
     def flow_of(self, regulation: Regulation) -> PortalFlow | None:
         return portal_flow(regulation)

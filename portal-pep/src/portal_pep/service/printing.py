@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from egovkit.barcodes import Carried, encode, pack
+from egovkit.barcodes import Carried
 from egovkit.errors import EgovError
-from egovkit.pdf import MOST_CODES, codes_svg, qr_svg
+from egovkit.pdf import codes_of, codes_svg, qr_svg
 from egovlaw.output_pages import PageFacts, page_of
 from egovlaw.outputs import Kind, Output
+from egovlaw.result_pages import ResultFacts, code_of, facts_of
 from egovorigin.domain.document import read_document
 from egovorigin.origin import KAZAKHSTAN
+from egovorigin.pages import signed_page
 from egovorigin.store.files import Result
-from portal_pep.domain.printing import ResultFacts, code_of, facts_of
 from portal_pep.service.parts import Portal
 from portal_pep.service.reading import filed, notice, result
 from portal_pep.store.accounts import Account
@@ -26,19 +27,24 @@ from portal_pep.store.cases import Case
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What is to be printed. `etag` is that of the bytes: they depend on nothing else."""
+    """What is to be printed: set here from `data`, or `signed` as it came. `etag` is that of the bytes: they depend on
+    nothing else."""
 
     kind: str  # result, refusal or notification
     number: str | None
+    etag: str
     data: Mapping[str, Any]
     at: datetime
-    etag: str
+    signed: tuple[Case, Result] | None = None
 
 
 async def page(portal: Portal, account: Account, case_id: str) -> Page:
+    """The result as its official signed the page; where he signed the document alone, set here by the act's form."""
     case, found = await result(portal, account, case_id, "pdf")
+    if found.page_sha256 is not None:
+        return Page(found.kind, case.number, found.page_sha256, {}, found.issued_at, (case, found))
     facts = _facts(portal, case, found)
-    shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes_svg(codes_of(found, case.number)))
+    shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes_svg(_codes(case, found)))
     kind: Kind = "positive" if found.kind == "result" and found.outcome != "negative" else "negative"
     return _page(portal, found.kind, _output(portal, case, kind, found.variant), shown)
 
@@ -73,36 +79,31 @@ async def receipt_page(portal: Portal, account: Account, case_id: str) -> Page:
 
 
 async def pdf(portal: Portal, page: Page) -> bytes:
-    """EgovError pdf.not_rendered."""
+    """EgovError pdf.not_rendered, and of a signed page what `signed_page` says."""
+    if page.signed is not None:
+        return await signed_page(portal, *page.signed)
     return await portal.pages.render(page.data, page.at)
-
-
-def codes_of(found: Result, number: str | None) -> list[str]:
-    """The texts of the QR codes that carry the document with its signature; none for a letter nobody signed, and for a
-    document so long that its codes would fill pages."""
-    if found.signature is None or number is None:
-        return []
-    signed = pack(Carried(found.document, found.signature, number), found.issued_at)
-    try:
-        codes = encode(signed, number, found.issued_at)
-    except EgovError:
-        return []
-    return codes if len(codes) <= MOST_CODES else []
 
 
 def _page(portal: Portal, kind: str, output: Output, facts: PageFacts) -> Page:
     data = page_of(portal.outputs, output, facts)
     text = json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass")
     etag = hashlib.sha256(portal.pages.digest.encode() + text).hexdigest()
-    return Page(kind, facts.number, data, facts.issued_at, etag)
+    return Page(kind, facts.number, etag, data, facts.issued_at)
+
+
+def _codes(case: Case, found: Result) -> list[str]:
+    """None for a letter nobody signed."""
+    if found.signature is None or case.number is None:
+        return []
+    return codes_of(Carried(found.document, found.signature, case.number), found.issued_at)
 
 
 def _output(portal: Portal, case: Case, kind: Kind, variant: str | None) -> Output:
-    """The act's form, or the general one where the provider named none of several."""
     regulation = portal.catalogue.regulation(case.regulation)
     if regulation is None:  # its file is gone
         raise EgovError("pdf.not_rendered")
-    return portal.outputs.of(case.regulation, kind, variant) or portal.outputs.general(regulation, kind)
+    return portal.outputs.printed(regulation, kind, variant)
 
 
 def _facts(portal: Portal, case: Case, found: Result) -> ResultFacts:

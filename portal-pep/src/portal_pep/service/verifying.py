@@ -84,7 +84,7 @@ async def by_number(portal: Portal, number: str, issued_on: date | None, sha256:
     for one in await _numbered(portal, number):
         digest = hashlib.sha256(one.result.document).hexdigest()
         day = one.result.issued_at.astimezone(KAZAKHSTAN).date()
-        if (sha256 is None or sha256 == digest) and (issued_on is None or issued_on == day):
+        if (sha256 is None or sha256 in (digest, one.result.page_sha256)) and (issued_on is None or issued_on == day):
             stands = _standing(portal, Held(True, one.result.valid_until))
             return Verified(stands, sha256 is not None, number, now, _issued(portal, one))
     raise EgovError("verify.not_found")
@@ -94,10 +94,11 @@ async def by_codes(portal: Portal, texts: Sequence[str], address: str) -> Verifi
     """EgovError barcode.*, signature.*, certificate.*, verify.not_official: this document is not to be believed."""
     await _count(portal, address)
     carried = unpack(decode(texts))
-    found = await _numbered(portal, carried.number)
-    same = next((one for one in found if one.result.document == carried.document), None)
+    numbered = await _numbered(portal, carried.number)
+    same = next((one for one in numbered if one.result.document == carried.document), None)
     signer = await _signer_of(portal, carried, same)
     content = _content(carried)
+    found = [one for one in numbered if _of(one, signer)]
     held = None if not found else Held(same is not None, same.result.valid_until if same else None)
     issued = None if same is None else _issued(portal, same)
     now = portal.clock.now()
@@ -105,18 +106,23 @@ async def by_codes(portal: Portal, texts: Sequence[str], address: str) -> Verifi
 
 
 async def by_pdf(portal: Portal, pdf: bytes, address: str) -> Verified:
-    """EgovError pdf.*, signature.invalid, certificate.*, verify.not_official."""
+    """By the file's own signature, whoever keeps the result; the very bytes are looked for among the portal's.
+    EgovError pdf.*, signature.invalid, certificate.*, verify.not_official."""
     await _count(portal, address)
     now = portal.clock.now()
     facts = await check_pdf(pdf, portal.trust.root, now, await portal.revocation())
     signers = tuple(_signer_in(portal, one, now) for one in facts.signatures)
     number = facts.signatures[0].reason
-    found = await _numbered(portal, number)
-    thumb = signers[0].now.thumbprint
-    same = next((one for one in found if _kept_signer(one.result).get("certificate") == thumb), None)
+    found = [one for one in await _numbered(portal, number) if _of(one, signers[0])]
+    same = next((one for one in found if one.result.page_sha256 == facts.sha256), None)
     held = None if not found else Held(same is not None, same.result.valid_until if same else None)
     issued = None if same is None else _issued(portal, same)
-    return Verified(_standing(portal, held), False, number or None, now, issued, signers)
+    return Verified(_standing(portal, held), True, number or None, now, issued, signers)
+
+
+def _of(one: Numbered, signer: Signer) -> bool:
+    """Numbers are unique within a provider: another one's result of this number says nothing of this document."""
+    return bool(signer.now.bin) and _kept_signer(one.result).get("bin") == signer.now.bin
 
 
 def _content(carried: Carried) -> Mapping[str, Any]:

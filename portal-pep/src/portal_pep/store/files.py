@@ -39,4 +39,4 @@ class PortalFiles(Files):
         return found
 
 
-files = PortalFiles(origin.attachments, origin.results)
+files = PortalFiles(origin)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox.composition import ATTORNEYS, PERSONS
-from sandbox.people import Citizen, Keyed
+from sandbox.people import Citizen, GaveUp, Keyed
 from sandbox.replay.checks import follows
 from sandbox.replay.scenario import Act, Scenario, Told
 from sandbox.replay.watching import desk_of
@@ -47,6 +47,7 @@ class Play:
     at: FlowItem | None = None
     over: bool = False  # nothing of the rest can happen any more
     refusals: list[Told] = field(default_factory=list)
+    page: Mapping[str, Any] | None = None  # what the portal says of the signed page its citizen has kept
 
     def item(self, act: Act) -> FlowItem:
         return self.channel.by_label[act.step]
@@ -182,6 +183,15 @@ class AtPortal(Side):
     async def send(self, act: Act) -> None:
         await self.who.submit(self.play.case, await self.who.prepare(self.play.case))
         await self.until("registered")
+
+    async def issue(self, act: Act) -> None:
+        """Who gets a signed page keeps it, and has it verified like anybody into whose hands it may come."""
+        await super().issue(act)
+        if act.result is not None and act.result.page:
+            told = await self.who.verify(await self.who.keep_page(self.play.case))
+            if told["standing"] != "stands":
+                raise GaveUp(f"the portal says of the page it has given out: {told['standing']}")
+            self.play.page = told
 
     async def until(self, *states: str) -> None:
         await self.who.until(self.play.case, *states)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,7 @@ class Outcome:
     seconds: float
     error: Difference | None = None
     told: Sequence[Difference] = ()
+    page: Mapping[str, Any] | None = None  # what the portal says of the signed page, where one was kept
 
     @property
     def differences(self) -> list[Difference]:
@@ -82,6 +83,7 @@ async def play(
         seconds=round(world.clock.monotonic() - began, 3),
         error=error,
         told=() if error else (*_elsewhere(scenario, hops), *_untold(scenario, played.refusals)),
+        page=played.page,
     )
 
 

@@ -66,6 +66,7 @@ class ResultText:
     values: Mapping[str, Any] = field(default_factory=dict)
     outcome: Literal["positive", "negative"] = "positive"
     variant: str | None = None
+    page: bool = False  # the official signs the page too
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,4 +88,4 @@ def _plain(value: Any) -> Any:
     return value
 
 
-SAID_ANYWAY = (("way", "by_hand"), ("outcome", "positive"))
+SAID_ANYWAY = (("way", "by_hand"), ("outcome", "positive"), ("page", False))

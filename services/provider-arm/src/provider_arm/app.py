@@ -16,14 +16,16 @@ from egovkit.contracts import read_once, read_yaml
 from egovkit.deadlines import DeadlinePace
 from egovkit.ids import Ids
 from egovkit.node import Node
+from egovkit.pdf import DocumentPages
 from egovkit.sandbox.clock import watch_questions
 from egovkit.settings import read_secret
 from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue
+from egovlaw.outputs import load_outputs
 from provider_arm import handlers
-from provider_arm.api import cases, desks, oversight, own, registers, sessions, staff, tasks, terms
+from provider_arm.api import cases, desks, oversight, own, registers, results, sessions, staff, tasks, terms
 from provider_arm.api.access import Desk
-from provider_arm.clients import Attachments
+from provider_arm.clients import Attachments, PageSealer
 from provider_arm.domain.files import MAX_FILE
 from provider_arm.service import escalation
 from provider_arm.service.context import Workstation
@@ -68,7 +70,7 @@ def create_app(
 
     limits = [(r"/v1/own-cases/[^/]+/attachments/[^/]+", MAX_FILE)]
     app = node.create_service(lifespan=lifespan, body_limits=limits, title="АРМ РШЭП: the provider's workstation")
-    for part in (sessions, staff, tasks, cases, terms, registers, own, desks, oversight):
+    for part in (sessions, staff, tasks, cases, results, terms, registers, own, desks, oversight):
         app.serve(part.router)
     return app
 
@@ -104,6 +106,9 @@ def _workstation(
         ),
         policy=settings.policy,
         register_patience=timedelta(seconds=settings.register_patience_s),
+        outputs=read_once(load_outputs, node.contracts, procedures.catalogue),
+        pages=DocumentPages(),
+        sealer=PageSealer(node.http, settings.nuc_url, node.trust.root, node.clock),
         attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
     )
 

@@ -139,6 +139,27 @@ result_drafts = Table(
     Column("prepared_at", UtcDateTime, nullable=False),
 )
 
+page_drafts = Table(
+    "page_drafts",  # the page of a prepared result, waiting for its own signature
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("document_sha256", String(64), nullable=False),  # of the result it shows; of another it is stale
+    Column("signature", LargeBinary, nullable=False),  # over that document, as the page's codes carry it
+    Column("pdf", LargeBinary, nullable=False),
+    Column("hole_start", Integer, nullable=False),
+    Column("hole_end", Integer, nullable=False),
+    Column("page_signature", LargeBinary),  # once sealed: over the page
+    Column("sealed", LargeBinary),  # B-LTA: a repetition finds it and asks for no more stamps
+)
+
+result_pages = Table(
+    "result_pages",  # what the official signed as a PDF, beside the result in `documents`
+    metadata,
+    Column("case_id", String(36), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("pdf", LargeBinary, nullable=False),
+)
+
 documents = Table(
     "documents",
     metadata,

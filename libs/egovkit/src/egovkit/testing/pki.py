@@ -147,6 +147,18 @@ class TestPki:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.stamping(span=self.span(YEARS)).answer))
         return StampService(http, "http://nuc/tsp")
 
+    async def signed_page(self, official: SigningKey, number: str, folder: Path) -> bytes:
+        """A page of a result as a provider's workstation makes it: PAdES B-LTA, naming the result's number."""
+        from egovkit.pdf import PdfTemplate
+        from egovkit.signatures.cms import sign_cms
+        from egovkit.signatures.pdf import Evidence, finish_page, prepare_page
+
+        now, template = self.clock.now(), folder / "page.typ"
+        template.write_text('#set document(title: "x")\n#set text(font: "PT Sans")\n= №1', encoding="utf-8")
+        prepared = await prepare_page(await PdfTemplate(template).render({}, now), now, reason=number)
+        evidence = Evidence(self.root, [self.issuing], [self.crl(), self.root_crl()])
+        return await finish_page(prepared, sign_cms(prepared.to_sign, official, now), self.stamper(), evidence, now)
+
     def publish(self) -> None:
         """Give every store a CRL of the clock's present, as НУЦ's next issue would."""
         der = self.crl()

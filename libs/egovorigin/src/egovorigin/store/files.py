@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
 from egovorigin.domain.files import Attachment
+from egovorigin.tables import OriginTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,14 @@ class Result:
     outcome: str | None = None
     variant: str | None = None
     valid_until: date | None = None
+    page_sha256: str | None = None
+    page_size: int | None = None
 
 
 class Files:
-    def __init__(self, attachments: Table, results: Table) -> None:
-        self._attachments = attachments
-        self._results = results
+    def __init__(self, tables: OriginTables) -> None:
+        self._attachments = tables.attachments
+        self._results, self._pages = tables.results, tables.result_pages
 
     async def attachments_of(self, conn: AsyncConnection, case_id: str) -> list[Attachment]:
         table = self._attachments
@@ -72,3 +75,15 @@ class Files:
     async def result_of(self, conn: AsyncConnection, case_id: str) -> Result | None:
         row = (await conn.execute(select(self._results).where(self._results.c.case_id == case_id))).one_or_none()
         return Result(**row._mapping) if row else None
+
+    async def page_of(self, conn: AsyncConnection, case_id: str, sha256: str) -> bytes | None:
+        """The signed page as it is kept, sealed."""
+        columns = self._pages.c
+        query = select(columns.content).where(columns.case_id == case_id, columns.sha256 == sha256)
+        content: bytes | None = (await conn.execute(query)).scalar_one_or_none()
+        return content
+
+    async def keep_page(self, conn: AsyncConnection, case_id: str, sha256: str, sealed: bytes) -> None:
+        """Of two who asked at once the first keeps it."""
+        statement = upsert(self._pages, conn.dialect.name).values(case_id=case_id, sha256=sha256, content=sealed)
+        await conn.execute(statement.on_conflict_do_nothing())

@@ -1,8 +1,7 @@
-"""Cases: looking at them, checking documents, preparing and issuing the result."""
+"""Cases: looking at them, checking documents."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -12,29 +11,22 @@ from pydantic import ConfigDict
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Call
 from egovkit.routes import Routes
-from egovkit.signatures.certificates import OF_A_PERSON
-from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.api.access import Cursor, Desk, Limit, OfDesk, Person, Seen, Why, etag
 from provider_arm.api.models import (
     CasePage,
     CaseStanding,
-    CertificateView,
     CheckWish,
     History,
     Model,
     OpinionWish,
-    PreparedView,
-    PrepareWish,
     ProcedureView,
-    ResultWish,
 )
 from provider_arm.api.paging import page_of
 from provider_arm.api.registers import CaseFileView, case_file_view
-from provider_arm.api.render import b64, case_line, decoded, history_item, procedure_view, standing
+from provider_arm.api.render import case_line, history_item, procedure_view, standing
 from provider_arm.domain.cases import Case, CaseState
-from provider_arm.service import decisions, internal, issuing, opinions, views
+from provider_arm.service import decisions, internal, opinions, views
 from provider_arm.service.decisions import Verdict
-from provider_arm.service.issuing import Prepared
 from provider_arm.store.cases import CaseFilter
 
 router = Routes(prefix="/v1/cases", tags=["cases"])
@@ -144,67 +136,9 @@ async def give_opinion(request: Request, desk: OfDesk, person: Person, case_id: 
     return await _once(request, desk, person.id, act)
 
 
-@router.post("/{case_id}/result/prepare", response_model=PreparedView)
-@may_be_keyed
-@refuses(
-    "case.not_served", "decision.conflict", "decision.too_early", "internal.other_desk", "internal.other_executor",
-    "provider.case_unknown", "result.certificate_not_official", "result.other_than_decided", "result.too_large",
-    "result.variant_missing", "result.variant_unknown", "staff.role_not_enough", "task.done", "task.taken",
-    *OF_A_PERSON,
-)  # fmt: skip
-async def prepare_result(
-    request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: PrepareWish
-) -> Response:
-    """Checks the authorised person's certificate and returns the exact bytes to sign."""
-    wanted = issuing.ResultWish(wish.certificate, wish.text_ru, wish.text_kk, wish.values, wish.outcome, wish.variant)
-
-    async def act(_: Attempt) -> Answer:
-        prepared = await issuing.prepare_result(desk.ws, person, case_id, wanted, seen)
-        body = _prepared(prepared).model_dump(mode="json")
-        return Answer(200, body, {"etag": etag(prepared.case.version)})
-
-    return await _once(request, desk, person.id, act)
-
-
-@router.post("/{case_id}/result", response_model=CaseStanding)
-@may_be_keyed
-@refuses(
-    "case.not_served", "decision.conflict", "decision.too_early", "internal.nothing_to_send_back",
-    "internal.other_desk", "internal.other_executor", "provider.case_unknown",
-    "result.certificate_not_official", "result.not_prepared", "result.other_certificate",
-    "signature.other_certificate", "staff.role_not_enough", "task.done", "task.not_taken", "task.taken",
-    *OF_A_SIGNATURE,
-)  # fmt: skip
-async def issue_result(
-    request: Request, desk: OfDesk, person: Person, *, case_id: str, seen: Seen, wish: ResultWish
-) -> Response:
-    """Takes the detached CMS over the prepared bytes and completes the case."""
-    signature = decoded("signature", wish.signature)
-
-    async def act(_: Attempt) -> Answer:
-        return _stands(await issuing.issue_result(desk.ws, person, case_id, signature, seen))
-
-    return await _once(request, desk, person.id, act)
-
-
 async def _once(request: Request, desk: Desk, staff_id: str, act: Call) -> Response:
     return await desk.idempotent.run(request, scope=f"staff:{staff_id}", call=act, required=False)
 
 
 def _stands(case: Case) -> Answer:
     return Answer(200, standing(case).model_dump(mode="json"), {"etag": etag(case.version)})
-
-
-def _prepared(prepared: Prepared) -> PreparedView:
-    facts = prepared.certificate
-    return PreparedView(
-        **standing(prepared.case).model_dump(),
-        document=b64(prepared.document),
-        sha256=hashlib.sha256(prepared.document).hexdigest(),
-        certificate=CertificateView(
-            thumbprint=facts.thumbprint,
-            subject=facts.subject_cn,
-            not_before=facts.not_before,
-            not_after=facts.not_after,
-        ),
-    )

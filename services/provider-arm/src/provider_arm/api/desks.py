@@ -20,9 +20,10 @@ from provider_arm.api.models import Base64, CaseStanding, Code, Iin, Model, Pers
 from provider_arm.api.own_models import FormValue, Paper
 from provider_arm.api.paging import page_of
 from provider_arm.api.render import b64, decoded, person_ref, standing, titles
+from provider_arm.api.results import PDF
 from provider_arm.domain.cases import Case, masked_iin
 from provider_arm.domain.desks import Receipt, ReceiptKind, Way
-from provider_arm.service import giving_out, intakes
+from provider_arm.service import giving_out, intakes, printing
 from provider_arm.service.context import Workstation
 from provider_arm.service.intakes import Brought
 from provider_arm.store.desks import NEWEST_FIRST, ReceiptFilter
@@ -169,6 +170,19 @@ async def list_intakes(
 @refuses("intake.unknown")
 async def show_intake(desk: OfDesk, person: Person, receipt_id: str) -> ReceiptView:
     return _view(desk.ws, *await intakes.shown(desk.ws, person, receipt_id))
+
+
+@router.get("/intakes/{receipt_id}/receipt.pdf", response_class=Response, responses=PDF)
+@refuses("case.not_served", "intake.unknown", "pdf.not_rendered")
+async def intake_pdf(desk: OfDesk, person: Person, receipt_id: str) -> Response:
+    """The receipt, or that of the refusal to accept, as PDF/A: to be printed and given to the applicant."""
+    receipt, _ = await intakes.shown(desk.ws, person, receipt_id)
+    pdf = await printing.receipt_pdf(desk.ws, receipt)
+    headers = {
+        "cache-control": "private, no-store",
+        "content-disposition": f'inline; filename="receipt-{receipt.number}.pdf"',
+    }
+    return Response(pdf, headers=headers, media_type="application/pdf")
 
 
 @router.post("/cases/{case_id}/give-out/prepare", response_model=GiveOutPrepared)

@@ -44,7 +44,7 @@ from provider_arm.domain.cases import Staff
 from provider_arm.domain.own import OwnCase, OwnState
 from provider_arm.domain.own import Query as Question
 from provider_arm.service import drafts, filing, queries, reading, staff
-from provider_arm.service.drafts import Keep
+from provider_arm.service.context import Keep
 from provider_arm.store.own import NEWEST_FIRST
 
 router = Routes(prefix="/v1/own-cases", tags=["own cases"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,16 +19,22 @@ from egovkit.ids import Ids
 from egovkit.journal import Journal, JournalEntry, Link
 from egovkit.membership import Membership
 from egovkit.outbox import Draft, Outbox
+from egovkit.pdf import DocumentPages
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.documents import DocumentSignatures
 from egovlaw.calendar import WorkCalendar
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
+from egovlaw.outputs import Outputs
 from egovlaw.routing import ForcePolicy
-from provider_arm.clients import Attachments
+from provider_arm.clients import Attachments, PageSealer
 from provider_arm.domain.cases import Case
 from provider_arm.service.procedure import NOT_MEASURED, Measured, Procedures
 from provider_arm.store import people
+
+T = TypeVar("T")
+# Called inside the transaction with its outcome: an answer kept there survives any crash after it.
+Keep = Callable[[AsyncConnection, T], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,9 @@ class Workstation:
     calendar: WorkCalendar
     deadlines: Deadlines
     policy: ForcePolicy
+    outputs: Outputs
+    pages: DocumentPages
+    sealer: PageSealer
     register_patience: timedelta  # for the akimat's register, where the act gives its answer no term
 
     def require_in_force(self, regulation: Regulation) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,14 +18,10 @@ from provider_arm.domain import files
 from provider_arm.domain.cases import Staff
 from provider_arm.domain.files import Scan
 from provider_arm.domain.own import WORKS_AT_DESK, OwnCase, OwnEvent, OwnState
-from provider_arm.service.context import Workstation, trail_step
+from provider_arm.service.context import Keep, Workstation, trail_step
 from provider_arm.service.own_flow import OwnFlow, own_flow_of
 from provider_arm.service.procedure import NOT_MEASURED, Measured
 from provider_arm.store import own, people
-
-T = TypeVar("T")
-# Called inside the transaction with its outcome: an answer kept there survives any crash after it.
-Keep = Callable[[AsyncConnection, T], Awaitable[object]]
 
 NOTHING_PREPARED: Mapping[str, None] = {"document": None, "certificate": None, "prepared_at": None}
 

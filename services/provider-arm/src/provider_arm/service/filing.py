@@ -13,8 +13,8 @@ from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.documents import DocumentFacts
 from provider_arm.domain.cases import Case, CaseState, Staff, document_bytes
 from provider_arm.domain.own import OwnCase, OwnEvent
-from provider_arm.service.context import Workstation, stamp
-from provider_arm.service.drafts import Keep, Turn, at_work, flow_of, owned
+from provider_arm.service.context import Keep, Workstation, stamp
+from provider_arm.service.drafts import Turn, at_work, flow_of, owned
 from provider_arm.service.own_flow import OwnFlow
 from provider_arm.service.procedure import Measured
 from provider_arm.service.registration import next_number, register, tells

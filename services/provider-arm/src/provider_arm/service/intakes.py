@@ -27,8 +27,7 @@ from provider_arm.domain.desks import (
     unknown_papers,
 )
 from provider_arm.service import internal, timers
-from provider_arm.service.context import Workstation, stamp
-from provider_arm.service.drafts import Keep
+from provider_arm.service.context import Keep, Workstation, stamp
 from provider_arm.service.own_flow import provider_of
 from provider_arm.service.registration import first_task, next_number
 from provider_arm.store import cases, desks, people, tasks

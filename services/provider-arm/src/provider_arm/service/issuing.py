@@ -1,4 +1,6 @@
-"""The result: prepared as exact bytes, signed by whom the act authorises, sent to where the case came from."""
+"""The result: prepared as exact bytes, signed by whom the act authorises, sent to where the case came from.
+
+The official signs the document and, where he prepared one, the page people will see (`pages`)."""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
+from egovkit.signatures.documents import DocumentFacts
+from egovkit.signatures.pdf import PreparedPage
 from provider_arm.domain.cases import (
     ENDED,
     Answer,
@@ -17,15 +21,18 @@ from provider_arm.domain.cases import (
     Decision,
     Staff,
     StepKind,
+    Task,
     TaskState,
     document_bytes,
 )
-from provider_arm.service import completing, deciding, internal, registers, results, work
+from provider_arm.service import completing, deciding, internal, pages, registers, results, work
 from provider_arm.service.actors import require_actor
-from provider_arm.service.context import Workstation, stamp
+from provider_arm.service.context import Keep, Workstation, stamp
+from provider_arm.service.pages import Signed
 from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
 from provider_arm.service.sitting import Sitting, about, own_task, task_of
 from provider_arm.store import cases
+from provider_arm.store import pages as page_store
 
 MAX_RESULT = 64 * 1024  # bytes; with signature and base64 it has to fit one envelope of 256 KiB
 
@@ -99,32 +106,70 @@ def _require_official(facts: CertificateFacts) -> None:
         raise EgovError("result.certificate_not_official")
 
 
-async def issue_result(ws: Workstation, person: Staff, case_id: str, signature: bytes, expected: int | None) -> Case:
-    """P8 of the portal channel and its like. The signature is checked before the transaction: it takes a thread,
-    and whatever changes meanwhile is caught by the version."""
-    async with ws.db.read() as conn:
-        case, task = await task_of(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, expected))
-        await require_actor(ws, conn, person, task, case)
-        case, draft = await _prepared(ws, conn, person, case_id, expected)
-    facts = await checked_signature(ws, person, draft.document, signature)
-    _require_official(facts.signer)
-    if facts.signer.thumbprint != draft.certificate:
-        raise EgovError("result.other_certificate")
+async def prepare_page(
+    ws: Workstation, person: Staff, case_id: str, signature: bytes, expected: int | None
+) -> tuple[Case, PreparedPage]:
+    """The page of the prepared result, for him to sign as well. `signature`: over the document, since the codes on the
+    page carry it."""
+    case, draft = await _at_hand(ws, person, case_id, expected)
+    checked = await _signed_by_official(ws, person, draft, signature)
+    page = await pages.prepare(ws, case, draft.document, signature, checked)
     async with ws.db.begin() as conn:
-        case, again = await _prepared(ws, conn, person, case_id, case.version)
-        if again.document != draft.document:
-            raise EgovError("result.not_prepared")
-        _, task = await own_task(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, case.version))
+        case, _ = await _still(ws, conn, person, case, draft)
+        await page_store.keep_draft(conn, case.id, page)
+    return case, page.page
+
+
+async def issue_result(
+    ws: Workstation, person: Staff, case_id: str, given: Signed, *, expected: int | None, keep: Keep[Case]
+) -> Case:
+    """P8 of the portal channel and its like. The signatures are checked, the page is sealed and stored before the
+    transaction: that takes threads and others' time, and whatever changes meanwhile is caught by the version."""
+    case, draft = await _at_hand(ws, person, case_id, expected)
+    facts = await _signed_by_official(ws, person, draft, given.document)
+    page = await pages.signed_page(ws, person, case, draft, given)
+    async with ws.db.begin() as conn:
+        case, task = await _still(ws, conn, person, case, draft)
         sitting = Sitting.of(ws, conn, person, case)
-        made = cases.Outgoing("result", draft.document, signature, facts.as_data())
+        made = cases.Outgoing("result", draft.document, given.document, facts.as_data())
         await cases.add_document(conn, case.id, made, (person.id, sitting.now))
+        await page_store.issue(conn, case.id, page)
         if task.step is None:
             digest = hashlib.sha256(draft.document).hexdigest()
             await deciding.note_signed(sitting, draft.prepared_at, digest)
             await completing.complete(sitting)
-            return await sitting.finish(task)
-        await sitting.finish(task)
-        return await internal.signed(sitting, task)
+            issued = await sitting.finish(task)
+        else:
+            await sitting.finish(task)
+            issued = await internal.signed(sitting, task)
+        await keep(conn, issued)
+    return issued
+
+
+async def _at_hand(ws: Workstation, person: Staff, case_id: str, expected: int | None) -> tuple[Case, cases.Draft]:
+    """What he has prepared for the case as it is now."""
+    async with ws.db.read() as conn:
+        case, task = await task_of(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, expected))
+        await require_actor(ws, conn, person, task, case)
+        return await _prepared(ws, conn, person, case_id, expected)
+
+
+async def _still(
+    ws: Workstation, conn: AsyncConnection, person: Staff, case: Case, draft: cases.Draft
+) -> tuple[Case, Task]:
+    """The case and his task, nothing having changed since the draft was read."""
+    case, again = await _prepared(ws, conn, person, case.id, case.version)
+    if again.document != draft.document:
+        raise EgovError("result.not_prepared")
+    return await own_task(ws, conn, person, case.id, (StepKind.ISSUE_RESULT, case.version))
+
+
+async def _signed_by_official(ws: Workstation, person: Staff, draft: cases.Draft, signature: bytes) -> DocumentFacts:
+    checked = await checked_signature(ws, person, draft.document, signature)
+    _require_official(checked.signer)
+    if checked.signer.thumbprint != draft.certificate:
+        raise EgovError("result.other_certificate")
+    return checked
 
 
 async def _prepared(

@@ -129,14 +129,14 @@ _HELD = frozenset({"send_and_process", "sign_and_send", "process"})  # of a flow
 
 class Procedures:
     def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+        self.catalogue = catalogue
 
     def regulation(self, code: str, version: int | None = None) -> Regulation | None:
-        return self._catalogue.regulation(code, version or None)
+        return self.catalogue.regulation(code, version or None)
 
     def known(self, code: str, version: int | None) -> int:
         """The version, if the catalogue has it; 0 for the newest: nobody can be served by one that is not there."""
-        return version if version and self._catalogue.regulation(code, version) is not None else 0
+        return version if version and self.catalogue.regulation(code, version) is not None else 0
 
     def required(self, code: str, version: int | None = None) -> Regulation:
         """The regulation; EgovError("case.not_served") when the catalogue has none of this code."""
@@ -158,7 +158,7 @@ class Procedures:
         `version`: the one a running case began with (0 or None: the newest); EgovError("case.regulation_changed") when
         the catalogue has it no more."""
         regulation = self.regulation(regulation_code, version)
-        newest = self._catalogue.regulation(regulation_code)
+        newest = self.catalogue.regulation(regulation_code)
         if regulation is None and newest is not None:
             raise EgovError("case.regulation_changed", began=version, now=newest.version)
         channel = None if regulation is None else regulation.channels.get(channel_code)

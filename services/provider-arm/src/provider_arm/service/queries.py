@@ -21,8 +21,8 @@ from egovlaw.kinds import message_type
 from provider_arm.domain.answers import usable
 from provider_arm.domain.cases import Staff
 from provider_arm.domain.own import OwnEvent, Query, QueryState
-from provider_arm.service.context import Workstation, ingress
-from provider_arm.service.drafts import Keep, Turn, at_work, require_nothing_pending, visible
+from provider_arm.service.context import Keep, Workstation, ingress
+from provider_arm.service.drafts import Turn, at_work, require_nothing_pending, visible
 from provider_arm.service.procedure import NOT_MEASURED
 from provider_arm.service.reporting import end_with
 from provider_arm.store import own

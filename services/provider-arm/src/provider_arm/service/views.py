@@ -20,7 +20,7 @@ from provider_arm.domain.own import OwnCase
 from provider_arm.domain.registers import RegisterQuery
 from provider_arm.service import work
 from provider_arm.service.context import Workstation
-from provider_arm.store import cases, co_signatures, oversight, people, registers, tasks, terms
+from provider_arm.store import cases, co_signatures, oversight, pages, people, registers, tasks, terms
 from provider_arm.store.paging import Page
 
 NO_REASON = "-"  # the reader said nothing and holds no task of the case: the head will want to ask
@@ -108,6 +108,20 @@ async def attachment(
         reason = why or _work_at_hand(person, await tasks.of_case(conn, case_id))
         await record_read(ws, conn, person, case, (f"attachment {sha256[:16]}", reason))
     return found, await ws.attachments.fetch(case_id, sha256, found["size"])
+
+
+async def page(ws: Workstation, person: Staff, case_id: str, why: str | None) -> tuple[Case, str, bytes]:
+    """The result's page as it was signed, with its SHA-256. EgovError result.page_absent."""
+    if not person.roles & SEES_APPLICANT:
+        raise EgovError("staff.role_not_enough", needed=sorted(SEES_APPLICANT), have=sorted(person.roles))
+    async with ws.db.begin() as conn:
+        case = await work.visible_case(conn, person, case_id)
+        facts, pdf = await pages.facts_of(conn, case_id), await pages.pdf_of(conn, case_id)
+        if facts is None or pdf is None:
+            raise EgovError("result.page_absent")
+        reason = why or _work_at_hand(person, await tasks.of_case(conn, case_id))
+        await record_read(ws, conn, person, case, ("result.pdf", reason))
+    return case, facts.sha256, pdf
 
 
 async def history(ws: Workstation, person: Staff, case_id: str) -> tuple[list[JournalRow], dict[str, str]]:

@@ -1,8 +1,8 @@
-"""The pages a citizen saves (act 427, cl. 10: "сохранить", "в формате Adobe Acrobat"): the act's form of the result, of
-the refusal or of a notification, filled in with what the provider said.
+"""The page of a result or a refusal: the act's form, filled in with what the provider said in his document.
 
-It shows the provider's document; whatever that lacks stays a blank, since the portal adds nothing to another's
-document and refuses to show none. The forms are data of the law (`egovlaw.outputs`); here stand the portal's own words.
+The same page whoever makes it: the provider's workstation, where the official signs the page itself, or the portal,
+which prints a document that has no signed page. Whatever the document lacks stays a blank: nobody adds to another's
+document, and none refuses to show one. The forms are data of the law (`egovlaw.outputs`); here stand the words beside.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ NOT_SIGNED_ITSELF: Final[Both] = {
     "ru": "Этот PDF показывает подписанный электронный документ, но сам не подписан: подпись проверяется по "
     "электронному документу, который хранится на портале.",
 }
+SIGNED_ITSELF: Final[Both] = {
+    "kk": "Осы PDF файлға сол тұлғаның ЭЦҚ қойылған: қолтаңба, уақыт белгілері және куәліктің жай-күйі туралы "
+    "мәліметтер файлдың өзінде. Файлды өзгертпей сақтаңыз.",
+    "ru": "Сам этот файл PDF подписан ЭЦП того же лица: подпись, метки времени и сведения о состоянии свидетельства "
+    "находятся в файле. Храните файл, не изменяя его.",
+}
 QR_HOLDS: Final[Both] = {
     "kk": "QR-кодта бірегей нөмір мен электрондық құжаттың SHA-256 бақылау сомасы бар.",
     "ru": "QR-код содержит уникальный номер и контрольную сумму SHA-256 электронного документа.",
@@ -30,7 +36,7 @@ QR_HOLDS: Final[Both] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultFacts:
-    """What the portal holds of a case's end. Moments are in the zone they are to be read in."""
+    """What is known of a case's end. Moments are in the zone they are to be read in."""
 
     number: str | None
     iin: str
@@ -41,13 +47,13 @@ class ResultFacts:
     reasons: Sequence[Mapping[str, Any]]
     submitted_at: datetime | None
     issued_at: datetime
-    signer: Mapping[str, Any] | None  # whose certificate, as it was at receipt
+    signer: Mapping[str, Any] | None  # whose certificate the document is signed with; None: with none
     signed_at: datetime | None
     valid_until: date | None = None
 
 
-def facts_of(facts: ResultFacts, *, code: str, codes: Sequence[str] = ()) -> PageFacts:
-    """`code` and `codes` as SVG."""
+def facts_of(facts: ResultFacts, *, code: str, codes: Sequence[str] = (), signed_itself: bool = False) -> PageFacts:
+    """`code` and `codes` as SVG. `signed_itself`: the page is given to nobody before it is signed too."""
     content, signed = facts.content or {}, facts.signer is not None
     values = content.get("values")
     name, office = _person(content.get("authorised" if signed else "official"))
@@ -68,7 +74,7 @@ def facts_of(facts: ResultFacts, *, code: str, codes: Sequence[str] = ()) -> Pag
         valid_until=facts.valid_until,
         signed=_signature(facts, office) if signed else None,
         sha256=facts.sha256,
-        notes=(NOT_SIGNED_ITSELF, QR_HOLDS) if signed else (QR_HOLDS,),
+        notes=(SIGNED_ITSELF if signed_itself else NOT_SIGNED_ITSELF, QR_HOLDS) if signed else (QR_HOLDS,),
         code=code,
         codes=codes,
     )
