@@ -16,7 +16,7 @@ for password in "$dir"/*.db; do
     login "$code-db" "$code" "$password"
     if [ -f "$dir/$code.amqp" ]; then login "$code-broker" "$code" "$dir/$code.amqp"; fi
     set --
-    for kind in keystore admin session sealing journal authority servers crt key; do
+    for kind in keystore admin session sealing journal root issuing servers crt key; do
         if [ -f "$dir/$code.$kind" ]; then set -- "$@" --from-file="$dir/$code.$kind"; fi
     done
     put generic "$code" "$@"

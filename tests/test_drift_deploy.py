@@ -26,7 +26,7 @@ COMPOSE, WITH_TLS = project(BASE), project(BASE, TLS)
 LIBRARY = {"PGSSLROOTCERT"}  # asyncpg reads it: whom to trust as PostgreSQL
 OF_ALL = {"EGOV_CONTRACTS", "EGOV_HOME", "PYTHONUNBUFFERED"}
 NOT_DEPLOYED = {"sandbox", "ncalayer-mock"}  # ours, and a program of the citizen's own computer
-ONCE = {"secrets", "databases", "keys", "register"}
+ONCE = {"secrets", "databases", "keys", "register", "operator"}
 K8S = ROOT / "k8s"
 OBJECTS = {(one["kind"], one["metadata"]["name"]): one for one in render(K8S / "base")}
 

@@ -46,8 +46,9 @@ def test_every_fault_of_messages_and_calls_has_its_code_under_that_name() -> Non
 
 
 def test_the_authority_knows_its_faults_by_the_catalogues_names() -> None:
-    service = (ROOT / "services/nuc-mock/src/nuc_mock/service/nuc.py").read_text()
-    asked = {node.args[0].value for node in ast.walk(ast.parse(service)) if is_call_of(node, "_fault")}
+    folder = ROOT / "services/nuc-mock/src/nuc_mock/service"
+    trees = [ast.parse((folder / name).read_text()) for name in ("answers.py", "lists.py")]
+    asked = {node.args[0].value for tree in trees for node in ast.walk(tree) if is_call_of(node, "take")}
     assert asked == biting(AUTHORITY)
 
 

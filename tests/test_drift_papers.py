@@ -17,7 +17,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from sandbox.composition import SERVICES
-from sandbox.contract_papers import committed, documents, openapi
+from sandbox.contract_papers import AGENT, committed, documents, openapi
 
 ROOT = Path(__file__).resolve().parent.parent
 AGAIN = "run make contracts"
@@ -98,7 +98,7 @@ def test_the_committed_documents_are_those_the_code_makes() -> None:
 def test_every_service_has_a_document_of_openapi_3_1_and_none_shows_the_sandboxs_clock(
     made: dict[str, dict[str, Any]],
 ) -> None:
-    assert set(made) == {service.code for service in SERVICES}
+    assert set(made) == {service.code for service in SERVICES} | {AGENT}
     for document in made.values():
         assert document["openapi"].startswith("3.1.") and document["info"]["title"]
         assert [path for path in document["paths"] if "/sandbox/" in path] == []
@@ -152,7 +152,7 @@ def test_what_needs_a_proof_of_the_caller_says_which_and_the_rest_is_open(made: 
         "con-arm": {"POST /v1/sessions"},
         "gateway-shep": {"GET /v1/members", "GET /v1/certificates/{thumbprint}"},
         "nuc-mock": {
-            *("GET /ca/root.cer", "GET /ca/issuing.cer", "GET /ca/issuing-{generation}.cer"),
+            *("GET /", "GET /ca/root.cer", "GET /ca/issuing.cer", "GET /ca/issuing-{generation}.cer"),
             *("GET /crl", "GET /crl/root", "GET /crl/delta", "GET /crl/{generation}", "GET /crl/{generation}/delta"),
             *("POST /ocsp", "GET /ocsp/{request_b64}", "POST /tsp"),
         },
@@ -236,10 +236,11 @@ def test_the_documents_are_openapi_3_1(made: dict[str, dict[str, Any]]) -> None:
 
 def test_the_version_is_the_contracts_and_the_server_that_of_compose(made: dict[str, dict[str, Any]]) -> None:
     version = (ROOT / "contracts/VERSION").read_text().strip()
-    for service in SERVICES:
-        document = made[service.code]
+    ports = {service.code: service.port for service in SERVICES} | {AGENT: 13580}
+    for code, port in ports.items():
+        document = made[code]
         assert document["info"]["version"] == version
-        assert [one["url"] for one in document["servers"]] == [f"http://127.0.0.1:{service.port}"]
+        assert [one["url"] for one in document["servers"]] == [f"http://127.0.0.1:{port}"]
 
 
 def test_every_reference_leads_somewhere(made: dict[str, dict[str, Any]]) -> None:

@@ -48,7 +48,18 @@ MEMBERS = {
     *("alg", "aud", "branch", "capacity", "caseseq", "content-type", "correlationid", "crit", "data", "errors"),
     *("expirytime", "format", "cms", "encapsulate", "id", "iss", "message-digest", "source", "traceparent", "typ"),
     *("chmod", "chown", "curl", "data-binary", "doctor", "echo", "egov", "printf", "root"),
-    *("egov-receipt", "egov-signature", "false", "http", "https", "take", "Allow", "Authorization", "Bearer"),
+    *(
+        "egov-receipt",
+        "egov-signature",
+        "signing-certificate",
+        "false",
+        "http",
+        "https",
+        "take",
+        "Allow",
+        "Authorization",
+        "Bearer",
+    ),
 }
 LATIN = re.compile(r"[A-Za-z][A-Za-z0-9#_/.+-]*")
 

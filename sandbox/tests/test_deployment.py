@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from typer.testing import CliRunner
 
 from egovkit.bus.topology import Topology
@@ -23,7 +24,7 @@ from egovkit.signatures.keys import SigningKey, thumbprint
 from egovkit.testing.pki import TestPki
 from sandbox.bootstrap import register_certificates, write_private
 from sandbox.cli import app
-from sandbox.composition import PARTICIPANTS, SERVICES, SHEP, Home
+from sandbox.composition import NUC, PARTICIPANTS, SERVICES, SHEP, Home
 from sandbox.deployment import CERTIFIED, DEFINITIONS, broker_definitions, make_all_secrets, share
 from sandbox.kubernetes import broker_objects, to_yaml
 
@@ -109,6 +110,26 @@ def test_the_servers_certificates_have_the_names_the_services_call_them_by(home:
         assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
         certificate.verify_directly_issued_by(issuing)
         issuing.verify_directly_issued_by(root)
+
+
+def test_the_authority_lies_encrypted_and_one_kept_in_the_open_is_taken_up(
+    home: Home, clock: HandClock, ids: Ids
+) -> None:
+    password = home.keystore_password(NUC).read_bytes()
+    pem = b""
+    for file in (home.root_key, home.issuing_key):
+        assert b"PRIVATE KEY" not in file.read_bytes()
+        key, certificate, _ = pkcs12.load_key_and_certificates(file.read_bytes(), password)
+        assert key is not None and certificate is not None
+        pem += key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        pem += certificate.public_bytes(Encoding.PEM)
+        file.unlink()
+    before = home.secret(f"{NUC}.authority")
+    before.write_bytes(pem)
+    make_all_secrets(home, TOPOLOGY, clock, ids)
+    assert not before.exists()
+    _, root, _ = pkcs12.load_key_and_certificates(home.root_key.read_bytes(), password)
+    assert root == load_certificate(home.tls_root.read_bytes())
 
 
 def test_renewed_certificates_are_of_the_same_authority(home: Home, clock: HandClock, ids: Ids) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from egovkit.clock import HandClock
 from egovkit.testing.pki import TestPki
-from sandbox.bootstrap import keep_key, write_private
+from sandbox.bootstrap import keep_key, load_key, write_private
 from sandbox.cli import app
 from sandbox.composition import PORTAL, SHEP, Home
 from sandbox.keys import IN_FILE, LISTED, Keys, RotationUnfinished
@@ -87,11 +88,33 @@ async def test_ending_leaves_what_is_in_use_and_nothing_else(running: Running) -
     assert running.ended == ["old", "left-over"]
 
 
+@pytest.mark.asyncio
+async def test_ending_waits_until_the_key_of_the_file_signs_when_a_rotation_was_broken_off(running: Running) -> None:
+    """Killed right after the file was replaced: what signs is still the old one, and the new one must be left."""
+    new = load_key(running.home, PORTAL).thumbprint
+    running.shown = [running.certificate("old"), running.certificate(new, "waiting")]
+    running.listed = [running.certificate(one) for one in ("old", new)]
+    clock = running.clock = Hasty(running.clock.now())
+    clock.when_slept = lambda: running.shown.__setitem__(slice(None), [running.certificate(new)])
+    async with httpx.AsyncClient(transport=httpx.MockTransport(running.answer)) as http:
+        assert await running.keys(http).end(PORTAL, 60) == ("old",)
+    assert running.ended == ["old"]
+
+
+@pytest.mark.parametrize("place", ["portal-pep", "somebody=http://a", "portal-pep=file:///etc/passwd"])
+def test_a_place_that_is_none_is_told(home: Home, place: str) -> None:
+    refused = CliRunner().invoke(app, ["keys", "list", "--home", str(home.path), "--service", place])
+    assert refused.exit_code == 3 and place in refused.output
+
+
 class Hasty(HandClock):
     """Time passes as soon as somebody sleeps."""
 
+    when_slept: Callable[[], None] = staticmethod(lambda: None)
+
     async def sleep(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+        self.when_slept()
 
 
 @pytest.mark.asyncio

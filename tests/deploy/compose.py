@@ -214,6 +214,13 @@ class ComposeWorld(Deployment):
         finally:
             await bus.close()
 
+    async def run(self, name: str, *command: str) -> str:
+        """`docker compose run --rm NAME COMMAND`: to its good end; what it said."""
+        spec = {**self.file["services"][name], "command": list(command)}
+        container = Container(self, name, spec, self.address(name))
+        await container.run_once()
+        return container.words()
+
     def kill(self, name: str) -> None:
         process = self.containers[name].process
         assert process is not None

@@ -257,6 +257,29 @@ def test_an_ingress_leads_to_a_service_that_the_ingress_controller_may_reach() -
         assert f"{name}-public" in named(PRODUCTION, "NetworkPolicy")
 
 
+# ---- by hand
+
+
+def rotating() -> Object:
+    text = (ROOT / "k8s/rotate-key.yaml").read_text().replace("SYSTEM", "portal-pep")
+    found: Object = yaml.safe_load(text)
+    return found
+
+
+def test_the_job_that_rotates_a_key_has_what_the_first_start_had_and_reaches_every_system() -> None:
+    job, first = rotating(), pods(BASE)["bootstrap"]
+    assert problems(job) == []
+    pod, seen = job["spec"]["template"]["spec"], first["spec"]
+    assert pod["containers"][0]["command"] == ["/app/bin/egov", "keys", "rotate", "portal-pep"]
+    for same in ("securityContext", "volumes"):
+        assert pod[same] == seen[same]
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    policies = {name: one["spec"] for name, one in named(BASE, "NetworkPolicy").items() if name.startswith("operator-")}
+    assert selects(policies["operator-egress"]["podSelector"], labels)
+    for code in PARTICIPANTS:
+        assert selects(policies["operator-ingress"]["podSelector"], labels_of(code))
+
+
 # ---- who may talk to whom
 
 OUTSIDE = {"ingress-nginx": "ingress-nginx", "stranger": "default"}  # a pod of another namespace, by its name

@@ -11,6 +11,7 @@ import asyncpg  # type: ignore[import-untyped] # it ships no types
 import pytest
 
 from egovkit.settings import with_password
+from sandbox.bootstrap import load_key
 from sandbox.composition import PARTICIPANTS, PORTAL, SERVICES, SHEP
 from sandbox.deployment import OPERATOR
 from sandbox.replay.player import play_in
@@ -53,6 +54,16 @@ async def test_a_second_up_changes_nothing(world: ComposeWorld) -> None:
     once = {name for name, container in world.containers.items() if container.starts == starts[name] + 1}
     assert once == {"secrets", "databases", "keys", "register"}
     assert all(world.containers[service.code].starts == starts[service.code] for service in SERVICES)
+
+
+@on_compose
+async def test_an_operator_gives_a_running_system_a_new_key(world: ComposeWorld) -> None:
+    old = load_key(world.home, LEAST).thumbprint
+    said = await world.run("operator", "/app/bin/egov", "keys", "rotate", LEAST, "--overlap", "0")
+    new = load_key(world.home, LEAST).thumbprint
+    assert new != old and f"{LEAST} signs by {new}; ended {old}" in said
+    shown = (await world.http.get(f"{world.url(LEAST)}/health/ready")).json()["keys"]
+    assert [one["thumbprint"] for one in shown if one["state"] == "signing"] == [new]
 
 
 @on_compose
@@ -209,7 +220,7 @@ async def test_a_client_does_not_trust_a_server_that_another_authority_made(tmp_
     def betrayed() -> None:
         certify()
         trusted = world.home.tls_root.read_bytes()
-        world.home.authority.unlink()
+        world.home.issuing_key.unlink()  # another is made
         certify()
         world.home.tls_root.write_bytes(trusted)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -83,6 +85,28 @@ async def test_keys_change_under_load_and_no_envelope_is_refused_or_lost(world: 
     assert await load.one()  # with the new keys of all three, the old ones being good no more
     assert not await lets_in(world, CENTRE, old[CENTRE])
     assert await lets_in(world, CENTRE, load_key(world.home, CENTRE))
+
+
+async def test_a_rotation_killed_in_its_overlap_is_brought_to_its_end(world: Deployment) -> None:
+    old = load_key(world.home, CENTRE)
+    command = ("-m", "sandbox", "keys", "rotate", CENTRE, "--overlap", "3600", "--home", str(world.home.path))
+    rotating = await asyncio.create_subprocess_exec(
+        sys.executable, *command, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert rotating.stdout is not None
+        async with asyncio.timeout(60):
+            while b"every process" not in await rotating.stdout.readline():
+                pass
+    finally:
+        rotating.kill()
+        await rotating.wait()
+    new = load_key(world.home, CENTRE)
+    assert new.thumbprint != old.thumbprint
+    for key in (old, new):
+        assert await lets_in(world, CENTRE, key), "the overlap has begun: both are good"
+    assert old.thumbprint in await keys_of(world).end(CENTRE)
+    assert [await lets_in(world, CENTRE, key) for key in (old, new)] == [False, True]
 
 
 async def test_the_list_shows_where_each_key_is_and_how_long_its_certificate_lasts(world: Deployment) -> None:

@@ -3,9 +3,13 @@ certificate is НУЦ's twin's, and whoever comes in another way is told so."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import contextlib
+import os
 import ssl
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,7 +23,12 @@ from egovkit.bus.rabbit import RabbitBus
 from egovkit.clock import SystemClock
 from egovkit.contracts import contracts_dir
 from egovkit.ids import SystemIds
+from egovkit.signatures.cms import sign_cms
+from egovkit.testing.pki import TestPki
 from egovkit.testing.servers import PrivatePostgres, PrivateRabbit
+from ncalayer_mock.app import running
+from ncalayer_mock.settings import Settings
+from sandbox.agent_cli import beside
 from sandbox.bootstrap import bearer
 from sandbox.composition import NUC, PORTAL, SERVICES, Home
 from sandbox.deployment import CERTIFIED, make_all_secrets
@@ -28,6 +37,7 @@ from sandbox.replay.player import play_in
 from sandbox.replay.reading import load_all
 from sandbox.target import NoTarget, target
 
+IIN = "991231600012"
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -132,6 +142,39 @@ async def test_plain_amqp_does_not_reach_the_broker(secure_servers: tuple[Privat
 async def test_plain_sql_does_not_reach_the_database(secure_servers: tuple[PrivateRabbit, PrivatePostgres]) -> None:
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no encryption"):
         await asyncpg.connect(secure_servers[1]._admin_url, ssl="disable")
+
+
+COMMANDS = (
+    ("log", "--limit", "3"), ("keys", "list"), ("doctor",), ("journal", "verify"), ("dead-letters", "list"),
+    ("webhooks", "list"), ("replay", "--target", "{home}", "{story}"),
+)  # fmt: skip
+
+
+async def test_every_command_that_takes_a_home_works_over_tls(tls_world: ProductionWorld) -> None:
+    """One of each kind, on what the first test has left: as from another terminal, whose environment is empty."""
+    home = str(tls_world.home.path)
+    told = {"home": home, "story": str(ROOT / "sandbox/scenarios" / f"{load_all()[0].name}.yaml")}
+    failed = {}
+    for command in COMMANDS:
+        arguments = [part.format(**told) for part in command]
+        environment = {name: text for name, text in os.environ.items() if name != "PGSSLROOTCERT"}
+        done = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "sandbox", *arguments),
+            env={**environment, "EGOV_HOME": home},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await done.communicate()
+        if done.returncode != 0:
+            failed[command] = said.decode()[-500:]
+    assert failed == {}
+
+
+async def test_an_agent_beside_the_deployment_gets_stamps_from_it(tls_world: ProductionWorld, pki: TestPki) -> None:
+    settings = Settings(**beside(tls_world.home.path), port=0, control_port=0)
+    async with running(settings) as agent:
+        stamped = await agent.signing.add_stamp(sign_cms(b"11", pki.person(IIN), tls_world.clock.now()))
+    assert len(base64.b64decode(stamped)) > 4000 and settings.origins == (tls_world.url(PORTAL),)
 
 
 async def test_testers_commands_trust_the_root_of_the_home(tls_world: ProductionWorld) -> None:

@@ -130,7 +130,7 @@ def _running(
     settings.attachments_dir.mkdir(parents=True, exist_ok=True)
     sealer = Sealer(bytes.fromhex(read_secret(settings.sealing_key_file)))
     return Running(
-        register=Register(gateway, node.membership, node.trust),
+        register=Register(gateway, node.membership, node.trust_source),
         attachments=Attachments(gateway, LocalStore(settings.attachments_dir), sealer),
         letters=Letters(gateway, Tools(node.bus, node.ids, sealer, topology, checkpoint)),
         idempotent=Idempotent(node.db, tables.idempotency, node.clock, node.ids),

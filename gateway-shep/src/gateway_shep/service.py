@@ -20,9 +20,10 @@ from egovkit.db import insert_ignore
 from egovkit.errors import EgovError
 from egovkit.journal import JournalEntry
 from egovkit.membership import MEMBERS_TYP, Member, MemberCertificate, Members, Membership, sign_members
-from egovkit.signatures.certificates import TrustStore, load_certificate, sent_certificate
+from egovkit.signatures.certificates import load_certificate, sent_certificate
 from egovkit.signatures.jws import peek_payload
 from egovkit.signatures.keys import der, thumbprint
+from egovkit.signatures.trust_source import TrustSource
 from gateway_shep import store
 from gateway_shep import tables as t
 
@@ -70,11 +71,11 @@ class Participants(BaseModel):
 class Register:
     """Participants and their certificates; the member list in force."""
 
-    def __init__(self, gateway: Gateway, membership: Membership, trust: TrustStore) -> None:
+    def __init__(self, gateway: Gateway, membership: Membership, source: TrustSource) -> None:
         self._gateway = gateway
         self._parts = gateway.parts
         self._membership = membership
-        self._trust = trust
+        self._source, self._trust = source, source.store
 
     async def open(self, seed: Path) -> None:
         """At start: the first participants from `seed`, ШЭП's own certificate, and the list in force."""
@@ -149,6 +150,7 @@ class Register:
     async def add_certificate(self, code: str, pem_or_der: bytes) -> dict[str, Any]:
         """Add a system certificate: from now on it is accepted beside the older ones (rotation by overlap)."""
         certificate = sent_certificate(pem_or_der)
+        await self._source.meet(certificate)
         facts = self._trust.check_system(certificate, self._parts.clock.now())
         if facts.refusal is not None:
             raise EgovError(facts.refusal)

@@ -4,16 +4,13 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
-from egovkit.signatures.authority import PROFILES, Authority, Span, Usage, person_name, system_name
+from egovkit.signatures.authority import PROFILES, Authority, Span, Usage, system_name
 from egovkit.signatures.certificates import (
-    Certificate,
     CertificateFacts,
-    TrustSource,
     TrustStore,
     load_certificate,
     load_certificates,
@@ -306,130 +303,3 @@ def test_the_refusals_come_in_one_order(authority: TestPki) -> None:
         "certificate.of_another_person",
     ]
     assert bad.refusal is None
-
-
-class Nuc:
-    """НУЦ's two addresses, with a count of what was asked."""
-
-    def __init__(self, authority: TestPki) -> None:
-        self.authority = authority
-        self.crl = authority.crl()
-        self.issuing: bytes = der(authority.issuing)
-        self.asked: list[str] = []
-        self.down = False
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request.url.path)
-        if self.down:
-            raise httpx.ConnectError("no one there")
-        if request.url.path == "/ca/issuing.cer":
-            return httpx.Response(200, content=self.issuing)
-        etag = f'"{hash(self.crl)}"'
-        if request.headers.get("if-none-match") == etag:
-            return httpx.Response(304)
-        return httpx.Response(200, content=self.crl, headers={"etag": etag})
-
-    def source(self, hand: HandClock) -> TrustSource:
-        http = httpx.AsyncClient(transport=httpx.MockTransport(self.answer), base_url="http://nuc")
-        return TrustSource(TrustStore(self.authority.root), http, hand)
-
-
-@pytest.fixture
-def nuc(authority: TestPki) -> Nuc:
-    return Nuc(authority)
-
-
-def _refusal(source: TrustSource, certificate: Certificate, hand: HandClock) -> str | None:
-    return source.store.check_person(certificate, hand.now(), IIN).refusal
-
-
-async def test_the_trust_source_fills_an_empty_store(authority: TestPki, hand: HandClock, nuc: Nuc) -> None:
-    source, certificate = nuc.source(hand), authority.person(IIN).certificate
-    assert source.age_s is None and _refusal(source, certificate, hand) == "certificate.untrusted"
-    await source.refresh()
-    assert source.age_s == 0.0 and _refusal(source, certificate, hand) is None
-
-
-async def test_an_unchanged_list_is_asked_for_by_etag(hand: HandClock, nuc: Nuc) -> None:
-    source = nuc.source(hand)
-    await source.refresh()
-    await source.refresh()  # younger than a second: nobody is asked
-    assert nuc.asked == ["/ca/issuing.cer", "/crl"]
-    await hand.advance(2)
-    await source.refresh()
-    await source.refresh(force=True)
-    assert nuc.asked[2:] == ["/crl", "/crl"] and source.age_s == 0.0
-
-
-async def test_a_revocation_is_seen_at_once_by_force(authority: TestPki, hand: HandClock, nuc: Nuc) -> None:
-    source, certificate = nuc.source(hand), authority.person(IIN).certificate
-    await source.refresh()
-    authority.revoke(certificate)
-    nuc.crl = authority.crl()
-    await source.refresh()
-    assert _refusal(source, certificate, hand) is None
-    await source.refresh(force=True)
-    assert _refusal(source, certificate, hand) == "certificate.revoked"
-
-
-async def test_while_nuc_is_silent_the_last_list_serves_until_its_end(
-    authority: TestPki, hand: HandClock, nuc: Nuc
-) -> None:
-    source, certificate = nuc.source(hand), authority.person(IIN).certificate
-    await source.refresh()
-    nuc.down = True
-    await hand.advance(3600)
-    with pytest.raises(httpx.ConnectError):
-        await source.refresh()
-    assert _refusal(source, certificate, hand) is None and source.age_s == 3600.0
-    await hand.advance(CRL_LIFE)
-    assert _refusal(source, certificate, hand) == "certificate.revocation_unknown"
-
-
-@pytest.mark.parametrize("what", ["crl", "issuing"])
-async def test_rubbish_from_nuc_changes_nothing(hand: HandClock, nuc: Nuc, what: str) -> None:
-    source = nuc.source(hand)
-    good = getattr(nuc, what)
-    setattr(nuc, what, b"<html>maintenance</html>")
-    with pytest.raises(EgovError, match=r"certificate\.(crl_invalid|untrusted)"):
-        await source.refresh()
-    assert source.age_s is None
-    setattr(nuc, what, good)
-    await source.refresh()
-    assert source.age_s == 0.0
-
-
-async def test_a_new_issuing_authority_is_fetched_with_its_first_list(
-    authority: TestPki, hand: HandClock, nuc: Nuc
-) -> None:
-    source = nuc.source(hand)
-    await source.refresh()
-    second = authority.root_authority.subordinate("ЕКІНШІ", new_private_key(), authority.span())
-    nuc.issuing, nuc.crl = der(second.certificate), second.crl(1, authority.span(), [])
-    with pytest.raises(EgovError, match="crl_invalid"):
-        await source.refresh(force=True)
-    await source.refresh(force=True)
-    name = person_name(IIN, "СЫНАҚОВ", "СЫНАҚ")
-    leaf = second.issue(name, new_private_key().public_key(), PROFILES["person_sign"], authority.span())
-    assert _refusal(source, leaf, hand) is None
-
-
-async def test_it_keeps_the_list_younger_than_five_seconds(authority: TestPki, hand: HandClock, nuc: Nuc) -> None:
-    import asyncio
-
-    source, certificate = nuc.source(hand), authority.person(IIN).certificate
-    task = asyncio.create_task(source.run())
-    while source.age_s is None:
-        await hand.advance(0)
-    nuc.down = True
-    await hand.advance(2)  # one failure doesn't end it
-    nuc.down = False
-    authority.revoke(certificate)
-    nuc.crl = authority.crl()
-    await hand.advance(2)
-    for _ in range(1000):  # loading runs in a thread
-        if _refusal(source, certificate, hand) == "certificate.revoked":
-            break
-        await hand.advance(0)
-    assert _refusal(source, certificate, hand) == "certificate.revoked"
-    task.cancel()

@@ -28,7 +28,8 @@ def agent(
     nuc_url: Annotated[str | None, typer.Option("--nuc-url", help="Whose time stamps.")] = None,
     home: HomeOption = None,
 ) -> None:
-    """Sign for pages as NCALayer does, with keys of the twin, until Ctrl-C. Questions come to this terminal."""
+    """Sign for pages as NCALayer does, with keys of the twin, until Ctrl-C. Questions come to this terminal. The
+    deployment that runs on the home is its НУЦ, and its portal may ask, unless told otherwise."""
     from pydantic import ValidationError
 
     from egovkit.clock import SystemClock
@@ -38,9 +39,9 @@ def agent(
     from ncalayer_mock.settings import Settings
     from sandbox.running import run as run_loop
 
-    values: dict[str, Any] = {"home": home_of(home), "yes": yes, "tls": tls, "port": port, "control_port": control_port}
+    values: dict[str, Any] = {"yes": yes, "tls": tls, "port": port, "control_port": control_port}
     given = {"keys": key, "password_file": password_file, "origins": origin, "nuc_url": nuc_url}
-    values |= {name: value for name, value in given.items() if value}
+    values |= beside(home_of(home)) | {name: value for name, value in given.items() if value}
     try:
         settings = Settings(**values)
         asked = settings.keys and settings.password is None
@@ -54,3 +55,16 @@ def agent(
     except CannotStart as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(3) from None
+
+
+def beside(home: Path) -> dict[str, Any]:
+    """What an agent beside the deployment of this home works with."""
+    from sandbox.composition import NUC, PORTAL, Home
+    from sandbox.places import note_of
+
+    where = Home(home)
+    found: dict[str, Any] = {"home": home}
+    if (note := note_of(where)) is not None:
+        found |= {"nuc_url": note["urls"][NUC]}
+        found |= {"origins": (note["urls"][PORTAL],)} if PORTAL in note["urls"] else {}
+    return found | ({"tls_ca": where.tls_root} if where.tls_root.exists() else {})

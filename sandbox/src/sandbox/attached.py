@@ -15,7 +15,7 @@ import httpx
 
 from egovkit.clock import SystemClock
 from sandbox.hosting import StartFailed
-from sandbox.places import Place
+from sandbox.places import Place, noted, trust_postgres
 from sandbox.world import HTTP_SECONDS, IDLE, NOTE, Deployment
 
 
@@ -25,7 +25,7 @@ class Attached(Deployment):
     def __init__(self, home: Path, note: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__(home, clock=SystemClock())
         self.urls = dict(note["urls"])
-        self._journals = {code: Place(one["url"], Path(one["key"])) for code, one in note["journals"].items()}
+        self._journals = noted(note["journals"])
 
     def journals(self) -> dict[str, Place]:
         return self._journals
@@ -40,6 +40,7 @@ async def attached(home: Path) -> AsyncIterator[Attached]:
     except (OSError, ValueError) as error:
         raise StartFailed(f"{home} holds no running deployment ({path.name}: {type(error).__name__})") from error
     world = Attached(home, note)
+    trust_postgres(world.home)
     async with httpx.AsyncClient(timeout=HTTP_SECONDS, trust_env=False, limits=IDLE, verify=world.home.trust) as http:
         world._http = http
         yield world

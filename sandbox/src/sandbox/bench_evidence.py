@@ -147,8 +147,9 @@ async def _stamper(world: World) -> tuple[Stamper, Database]:
 
     from egovkit.db import Database, stamped_journal_tables
     from egovkit.journal_stamps import Stamper
-    from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+    from egovkit.signatures.certificates import TrustStore, load_certificate
     from egovkit.signatures.stamps import StampService
+    from egovkit.signatures.trust_source import TrustSource
 
     root = await asyncio.to_thread(world.home.trust_root.read_bytes)
     trust, database = TrustStore(load_certificate(root)), Database(world.database_url(SHEP), pool_size=2)

@@ -60,12 +60,13 @@ class _Steps:
 async def _one(world: World, signer: Citizen, steps: _Steps) -> int:
     """The size of the signed file."""
     from egovkit.pdf import DocumentPages
-    from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+    from egovkit.signatures.certificates import TrustStore, load_certificate
     from egovkit.signatures.cms import sign_cms
     from egovkit.signatures.documents import DocumentSignatures
     from egovkit.signatures.ocsp import OcspClient
     from egovkit.signatures.pdf import check_pdf, finish_page, gather_evidence, prepare_page, revocation_lists
     from egovkit.signatures.stamps import StampService
+    from egovkit.signatures.trust_source import TrustSource
     from sandbox.form_examples import example_page, outputs
 
     nuc, now = world.url(NUC), world.clock.now

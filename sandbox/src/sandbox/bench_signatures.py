@@ -39,10 +39,11 @@ async def _signatures(count: int) -> dict[str, Any]:
 
 
 async def _measure(world: World, count: int) -> dict[str, Any]:
-    from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+    from egovkit.signatures.certificates import TrustStore, load_certificate
     from egovkit.signatures.cms import sign_cms
     from egovkit.signatures.documents import DocumentSignatures
     from egovkit.signatures.ocsp import OcspClient
+    from egovkit.signatures.trust_source import TrustSource
 
     people = [await world.citizen() for _ in range(WARM_UP + count)]
     signed = []

@@ -97,7 +97,7 @@ def make_secrets(home: Home, ids: Ids) -> None:
     """Admin tokens, session keys, key store passwords, and the keys of what is sealed at rest."""
     paths = [home.admin_token(code) for code in ADMINISTERED]
     paths += [home.session_key(code) for code in WITH_SESSIONS]
-    paths += [home.keystore_password(code) for code in PARTICIPANTS]
+    paths += [home.keystore_password(code) for code in (NUC, *PARTICIPANTS)]
     paths.append(home.clock_token)
     for path in paths:
         if not path.exists():

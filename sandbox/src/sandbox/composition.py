@@ -137,9 +137,14 @@ class Home:
         return self.secret(f"{SHEP}.sealing")
 
     @property
-    def authority(self) -> Path:
-        """НУЦ's twin takes it over at its first start."""
-        return self.secret(f"{NUC}.authority")
+    def root_key(self) -> Path:
+        """Of НУЦ's root authority, with its certificate, encrypted; the twin takes it over at its first start."""
+        return self.secret(f"{NUC}.root")
+
+    @property
+    def issuing_key(self) -> Path:
+        """The same of the issuing authority."""
+        return self.secret(f"{NUC}.issuing")
 
     @property
     def servers(self) -> Path:
@@ -195,10 +200,11 @@ def values_for(
         values["tls_key_file"] = home.server_key(service.code)
         values["tls_ca"] = home.tls_root
         if service.code == NUC:
-            values |= {"authority_file": home.authority, "servers_file": home.servers, "public_url": urls[NUC]}
+            given = {"root_file": home.root_key, "issuing_file": home.issuing_key, "servers_file": home.servers}
+            values |= {**given, "public_url": urls[NUC]}
+    values["keystore_password_file"] = home.keystore_password(service.code)
     if service.on_bus:
         values["keystore"] = home.keystore(service.code)
-        values["keystore_password_file"] = home.keystore_password(service.code)
         values["journal_key_file"] = home.journal_key(service.code)
     if service.code in ADMINISTERED:
         values["admin_token_file"] = home.admin_token(service.code)

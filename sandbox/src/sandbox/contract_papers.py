@@ -14,6 +14,7 @@ from egovkit.contracts import contracts_dir, read_yaml
 
 app = typer.Typer(no_args_is_help=True, help="The contracts partners build against.")
 OPENAPI, SUFFIX = "contracts/openapi", ".openapi.yaml"
+AGENT = "ncalayer-mock"
 ERRORS = "docs/reference/errors"
 ASYNCAPI, EXAMPLES = "contracts/asyncapi.yaml", "contracts/messages/examples"
 ENVELOPE = "contracts/schemas/envelope.schema.json"
@@ -44,9 +45,9 @@ def documents() -> dict[str, str]:
     """By their places. Nothing is started: a document is known before the first request."""
     from sandbox.error_pages import render
 
-    errors = read_yaml(contracts_dir() / "errors.yaml")
+    errors, words = (read_yaml(contracts_dir() / name) for name in ("errors.yaml", "words.yaml"))
     made = {f"{OPENAPI}/{code}{SUFFIX}": HEAD + _yaml(document) for code, document in openapi().items()}
-    return made | bus() | {f"{ERRORS}/{name}": text for name, text in render(errors).items()}
+    return made | bus() | {f"{ERRORS}/{name}": text for name, text in render(errors, words).items()}
 
 
 def bus() -> dict[str, str]:
@@ -73,12 +74,23 @@ def openapi() -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="egov-contracts-") as scratch:
         home = Home(Path(scratch))
         make_secrets(home, SystemIds(SystemClock()))
-        return {
+        made = {
             service.code: service.app(
                 service.settings(values_for(service, home, urls, service.port, sandbox=False))
             ).openapi()
             for service in SERVICES
         }
+        return made | {AGENT: _agent(home.path)}
+
+
+def _agent(home: Path) -> dict[str, Any]:
+    """The control API of the citizen's signing agent, which is no service of a deployment."""
+    from httpx import AsyncClient
+
+    from ncalayer_mock.app import create_agent
+    from ncalayer_mock.settings import Settings
+
+    return create_agent(Settings(home=home), AsyncClient(trust_env=False)).control.openapi()
 
 
 def _json(document: Any) -> str:

@@ -26,6 +26,7 @@ from sandbox.production import create_databases, database_name
 
 if TYPE_CHECKING:
     from egovkit.ids import Ids
+    from nuc_mock.settings import Settings as NucSettings
 
 OPERATOR = "operator"  # the one broker user and database role that may do everything
 DEFINITIONS = "rabbitmq.definitions"
@@ -50,10 +51,17 @@ def make_all_secrets(
     path = home.secret(DEFINITIONS)
     if not path.exists() or path.read_bytes() != definitions:
         write_private(path, definitions)
-    if not home.tls_root.exists():
-        make_certificates(home, clock, ids, nuc_url)
+    prepare_certificates(home, clock, ids, nuc_url)
     if group is not None and os.geteuid() == 0:
         share(home.tls_root.parent, group)
+
+
+def prepare_certificates(home: Home, clock: Clock, ids: Ids, nuc_url: str) -> None:
+    """The authority and the servers' certificates, each where it is not there yet."""
+    if not home.tls_root.exists():
+        make_certificates(home, clock, ids, nuc_url)
+    elif _open_authority(home).exists():
+        _make_authority(home, _nuc_settings(home, nuc_url), ids)
 
 
 def make_certificates(
@@ -61,19 +69,46 @@ def make_certificates(
 ) -> None:
     """НУЦ's authority, where there is none yet, and by it a certificate for every server of the deployment: its name,
     this machine's, and what `also` says. The root comes last: it says that the others are there."""
-    from nuc_mock.servers import certify_servers, new_authority
-    from nuc_mock.settings import Settings
+    from nuc_mock.servers import certify_servers
 
-    settings = Settings(home=home.path, public_url=nuc_url)
-    if not home.authority.exists():
-        write_private(home.authority, new_authority(settings, ids))
+    settings = _nuc_settings(home, nuc_url)
+    if not home.issuing_key.exists():
+        _make_authority(home, settings, ids)
     hosts = {name: [name, *THIS_MACHINE, *(also or {}).get(name, ())] for name in CERTIFIED}
-    made = certify_servers(home.authority, settings, hosts, clock, ids)
+    made = certify_servers(settings, hosts, clock, ids)
     for name in CERTIFIED:
         write_private(home.server_key(name), made.keys[name])
         write_private(home.server_certificate(name), made.chains[name])
     write_private(home.servers, made.issued)
     write_private(home.tls_root, made.root)
+
+
+def _nuc_settings(home: Home, nuc_url: str) -> NucSettings:
+    from nuc_mock.settings import Settings
+
+    return Settings(
+        home=home.path,
+        public_url=nuc_url,
+        keystore_password_file=home.keystore_password(NUC),
+        root_file=home.root_key,
+        issuing_file=home.issuing_key,
+    )
+
+
+def _make_authority(home: Home, settings: NucSettings, ids: Ids) -> None:
+    """A new one, or the one that an older version kept in one file in the open, which goes. The issuing authority comes
+    last: it says that the root is there."""
+    from nuc_mock.servers import new_authority
+
+    before = _open_authority(home)
+    root, issuing = new_authority(settings, ids, before.read_bytes() if before.exists() else None)
+    write_private(home.root_key, root)
+    write_private(home.issuing_key, issuing)
+    before.unlink(missing_ok=True)
+
+
+def _open_authority(home: Home) -> Path:
+    return home.secret(f"{NUC}.authority")
 
 
 def share(folder: Path, group: int) -> None:

@@ -1,4 +1,5 @@
-"""contracts/errors.yaml as pages to read: who has to act, why it happened, what to do; a page per language."""
+"""contracts/errors.yaml as pages to read: who has to act, why it happened, what to do; a page per language. At the end
+what may stand in the places of the texts, by code (contracts/words.yaml)."""
 
 from __future__ import annotations
 
@@ -14,6 +15,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "`en.md#urn:egov:problem:request.malformed`.",
         "status": "Status", "side": "Who has to act", "detail": "Why", "remedy": "What to do",
         "sender": "sender", "receiver": "receiver", "gateway": "gateway", "platform": "platform (operators)",
+        "words": "Words", "code": "code", "said": "said as",
+        "words_lead": "What stands at a place of a text comes from a list. The document's member holds the code; where "
+        "a library said more, it stands in `technical`.",
     },
     "ru": {
         "title": "Ошибки шины",
@@ -22,6 +26,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "`ru.md#urn:egov:problem:request.malformed`.",
         "status": "Статус", "side": "Кто должен действовать", "detail": "Почему", "remedy": "Что делать",
         "sender": "отправитель", "receiver": "получатель", "gateway": "шлюз", "platform": "платформа (операторы)",
+        "words": "Слова", "code": "код", "said": "в тексте",
+        "words_lead": "Значения в тексте берутся из списков. Поле документа содержит код; то, что сообщила библиотека, "
+        "передаётся в `technical`.",
     },
     "kk": {
         "title": "Шинаның қателері",
@@ -30,13 +37,18 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "`kk.md#urn:egov:problem:request.malformed`.",
         "status": "Мәртебе", "side": "Кім әрекет етуі керек", "detail": "Неліктен", "remedy": "Не істеу керек",
         "sender": "жіберуші", "receiver": "алушы", "gateway": "шлюз", "platform": "платформа (операторлар)",
+        "words": "Сөздер", "code": "код", "said": "мәтінде",
+        "words_lead": "Мәтіндегі мәндер тізімдерден алынады. Құжаттың өрісінде код тұрады; кітапхана хабарлағаны "
+        "`technical` өрісінде беріледі.",
     },
 }  # fmt: skip
 
 
-def render(errors: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def render(errors: Mapping[str, Mapping[str, Any]], words: Mapping[str, Any]) -> dict[str, str]:
     """By file name. The areas of codes are chapters, in the order of their names."""
-    return {f"{language}.md": "\n".join(_page(errors, language)) + "\n" for language in WORDS}
+    return {
+        f"{language}.md": "\n".join([*_page(errors, language), *_lists(words, language)]) + "\n" for language in WORDS
+    }
 
 
 def _page(errors: Mapping[str, Mapping[str, Any]], language: str) -> Iterator[str]:
@@ -54,3 +66,16 @@ def _page(errors: Mapping[str, Mapping[str, Any]], language: str) -> Iterator[st
             yield f"* {words['status']}: {spec['status']}. {words['side']}: {words[spec['side']]}."
             yield f"* {words['detail']}: {text['detail']}"
             yield f"* {words['remedy']}: {text['remedy']}"
+
+
+def _lists(words: Mapping[str, Any], language: str) -> Iterator[str]:
+    """The lists behind the places, each with the places it fills."""
+    shown = WORDS[language]
+    yield f"\n## {shown['words']}\n"
+    yield shown["words_lead"]
+    for name, found in {**words["words"], **words["names"]}.items():
+        places = ", ".join(f"`{{{place}}}`" for place, kind in words["places"].items() if kind == name)
+        yield f"\n### {name}: {places}\n"
+        yield f"| {shown['code']} | {shown['said']} |"
+        yield "|---|---|"
+        yield from (f"| `{code}` | {word[language]} |" for code, word in found.items())

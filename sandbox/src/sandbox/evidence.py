@@ -16,17 +16,20 @@ from sandbox.composition import SERVICES, Home
 from sandbox.journal_trust import certified, token_check, trust_of
 from sandbox.journal_verdict import ALL, BROKEN, EMPTY, Verdict, Wanted, report, told, verify
 from sandbox.journals import JournalCopy, read_all
-from sandbox.places import Place
+from sandbox.places import Place, note_of, noted, trust_postgres
 
 UNREADABLE = 3
 NOT_READ = (OSError, ValueError, SQLAlchemyError, asyncpg.PostgresError)  # a wrong address, no such database
 
 
 def databases(home: Path, server: str | None) -> dict[str, Place]:
-    """The databases of a deployment: files under its home, or those of a PostgreSQL server. The keys of the journals
-    lie in the home either way."""
+    """The databases of a deployment: those of a PostgreSQL server, else of the deployment that runs on the home, else
+    files under it. The keys of the journals lie in the home either way."""
     codes = [service.code for service in SERVICES if service.on_bus]
     here = Home(home.resolve())
+    trust_postgres(here)
+    if server is None and (note := note_of(here)) is not None:
+        return noted(note["journals"])
     if server is None:
         return {code: Place(here.database_url(code), here.journal_key(code)) for code in codes}
     from sqlalchemy.engine import make_url

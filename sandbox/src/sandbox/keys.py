@@ -11,7 +11,8 @@ The order of a rotation, so that no envelope is refused at any moment of it:
 4. until every process signs by it: each does as soon as its own member list has the certificate
 5. the overlap, for what was signed by the old key and is still on its way; then its certificate ends in the register
 
-Broken off anywhere, it leaves a system that works; run again, it begins with a key of its own.
+Broken off anywhere, it leaves a system that works. `end` does what is left, whatever that is: it waits until every
+process signs by the key of the file, then for the overlap, and ends all others, also one that no file has.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ import httpx
 
 from egovkit.clock import Clock
 from sandbox import bootstrap
-from sandbox.composition import NUC, PARTICIPANTS, SHEP, Home
+from sandbox.composition import BY_CODE, NUC, PARTICIPANTS, SHEP, Home
+from sandbox.places import note_of
 from sandbox.target import Member, NoTarget
 
 USED_SECONDS = 60.0  # a process looks at its file every 2 s, and may have to fetch the member list (30 s)
@@ -86,21 +88,26 @@ class Keys:
         await bootstrap.register_certificate(self._http, self._home, self._url(SHEP), code, pem)
         self.progress(f"registered {key.thumbprint} beside {', '.join(before)}")
         bootstrap.keep_key(self._home, code, key, pem)
-        await self._until_used(code, key.thumbprint)
-        self.progress(f"every process of {code} signs by it")
         if overlap is None:
+            await self._until_used(code, key.thumbprint)
             return Rotated(key.thumbprint, before, ())
-        await self._clock.sleep(overlap)
-        return Rotated(key.thumbprint, before, await self.end(code))
+        return Rotated(key.thumbprint, before, await self.end(code, overlap))
 
-    async def end(self, code: str) -> tuple[str, ...]:
-        """End in ШЭП's register every certificate of a system but those its processes sign by."""
-        signing = await self._signing(code)
-        held = [one["thumbprint"] for one in (await self._participant(code))["certificates"]]
+    async def end(self, code: str, overlap: float = 0.0) -> tuple[str, ...]:
+        """End in ШЭП's register every certificate of a system but those its processes sign by, `overlap` seconds after
+        they all sign by the key of the file."""
+        in_file, held = self._in_file(code), await self._held(code)
+        if in_file is not None and in_file[0] in held:
+            await self._until_used(code, in_file[0])
+        await self._clock.sleep(overlap)
+        signing, held = await self._signing(code), await self._held(code)
         ended = tuple(one for one in held if one not in signing)
         for one in ended:
             await bootstrap.end_certificate(self._http, self._home, self._url(SHEP), code, one)
         return ended
+
+    async def _held(self, code: str) -> list[str]:
+        return [str(one["thumbprint"]) for one in (await self._participant(code))["certificates"]]
 
     async def lines(self) -> list[KeyLine]:
         """Every certificate of every system, the one that signs first."""
@@ -177,26 +184,34 @@ class Keys:
                     "are good meanwhile. Its log says why (custody.refused), `egov keys list` shows what is where."
                 )
             await self._clock.sleep(LOOK_SECONDS)
+        self.progress(f"every process of {code} signs by {print_}")
 
 
 @asynccontextmanager
-async def opened(home: Home) -> AsyncIterator[Keys]:
-    """The keys of a home, and of the deployment that runs on it, if one does."""
+async def opened(home: Home, services: Sequence[Member] = ()) -> AsyncIterator[Keys]:
+    """The keys of a home, and of the deployment that runs on it, if one does, or of these `services`."""
     from sandbox.clock import moved_before
 
     async with httpx.AsyncClient(timeout=bootstrap.ASK_SECONDS, trust_env=False, verify=home.trust) as http:
-        yield Keys(home, http, moved_before(home), processes_of(home))
+        yield Keys(home, http, moved_before(home), services or processes_of(home))
+
+
+def members_at(places: Sequence[str] | None) -> list[Member]:
+    """CODE=URL each. Where several processes have one URL, whichever answers speaks for all: they look at one file.
+    NoTarget for what is none."""
+    found = []
+    for place in places or ():
+        code, _, url = place.partition("=")
+        if code not in BY_CODE or not url.startswith(("http://", "https://")):
+            raise NoTarget(f"{place!r} is no CODE=URL of a system")
+        found.append(Member(code, code, url))
+    return found
 
 
 def processes_of(home: Home) -> list[Member]:
     """Every process of the deployment that runs on a home; none when none does."""
-    from sandbox.world import NOTE
-
-    try:
-        found = json.loads((home.path / NOTE).read_text())
-    except FileNotFoundError:
-        return []
-    return [Member(**one) for one in found["processes"]]
+    note = note_of(home)
+    return [] if note is None else [Member(**one) for one in note["processes"]]
 
 
 def as_json(lines: Sequence[KeyLine]) -> str:

@@ -15,6 +15,7 @@ from egovkit.clock import SystemClock
 from egovkit.ids import SystemIds
 from sandbox.bootstrap import bearer, write_private
 from sandbox.composition import BY_CODE, SHEP, Home
+from sandbox.places import note_of
 
 PATH = "/v1/dead-letters"
 TIMEOUT_S = 30.0
@@ -91,9 +92,10 @@ def problem_text(answer: httpx.Response) -> str:
 
 
 def client_of(home: Path, url: str | None, token_file: Path | None) -> httpx.Client:
-    """ШЭП at `url`, by default the one that `egov up` starts; OSError when there is no token to read."""
-    token = (token_file or Home(home).admin_token(SHEP)).read_text().strip()
-    address = url or f"http://127.0.0.1:{BY_CODE[SHEP].port}"
-    return httpx.Client(
-        base_url=address, headers=bearer(token), timeout=TIMEOUT_S, trust_env=False, verify=Home(home).trust
-    )
+    """ШЭП at `url`, by default that of the deployment which runs on the home; OSError when there
+    is no token to read."""
+    here = Home(home)
+    token = (token_file or here.admin_token(SHEP)).read_text().strip()
+    note = note_of(here)
+    address = url or (note["urls"][SHEP] if note else f"http://127.0.0.1:{BY_CODE[SHEP].port}")
+    return httpx.Client(base_url=address, headers=bearer(token), timeout=TIMEOUT_S, trust_env=False, verify=here.trust)

@@ -174,10 +174,9 @@ class ProductionWorld(Deployment):
         self._children = self._plan()
         if not self._tls:
             return
-        if not self.home.tls_root.exists():
-            from sandbox.deployment import make_certificates
+        from sandbox.deployment import prepare_certificates
 
-            make_certificates(self.home, SystemClock(), self.ids, self.url(NUC))
+        prepare_certificates(self.home, SystemClock(), self.ids, self.url(NUC))
         self._trust_postgres()
 
     def _trust_postgres(self) -> None:

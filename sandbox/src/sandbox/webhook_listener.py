@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from egovkit.envelope import Envelope, WireEnvelope
     from egovkit.membership import Membership
-    from egovkit.signatures.certificates import TrustSource, TrustStore
+    from egovkit.signatures.certificates import TrustStore
     from egovkit.signatures.keys import Certificate
+    from egovkit.signatures.trust_source import TrustSource
     from sandbox.partner import Partner
 
 PATH = "/egov"
@@ -136,7 +137,8 @@ async def listening(partner: Partner) -> AsyncIterator[Listener]:
 
 async def _lists(partner: Partner) -> Lists:
     from egovkit.membership import Membership
-    from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+    from egovkit.signatures.certificates import TrustStore, load_certificate
+    from egovkit.signatures.trust_source import TrustSource
 
     world = partner.world
     trust = TrustStore(load_certificate(await asyncio.to_thread(world.home.trust_root.read_bytes)))

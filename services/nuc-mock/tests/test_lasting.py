@@ -10,18 +10,22 @@ from typing import Any
 import httpx
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
 from egovkit.clock import HandClock, SystemClock
 from egovkit.db import Database
 from egovkit.db.migrate import assert_migrations_match
+from egovkit.errors import EgovError
 from egovkit.ids import SystemIds
 from egovkit.journal import read_heads, read_rows, verify_rows
 from nuc_mock import domain, store, tables
 from nuc_mock.app import create_app
-from nuc_mock.service import Nuc
+from nuc_mock.service.keys import Keyring
 from nuc_mock.settings import Settings
+from nuc_mock.store import keys
 
 pytestmark = pytest.mark.service
 
@@ -61,8 +65,10 @@ async def test_a_list_of_a_clock_that_ran_ahead_is_replaced_after_a_restart(
 
 async def test_keys_and_token_are_readable_by_their_owner_alone(twin: Any) -> None:
     home = twin.settings.home / "nuc-mock"
-    secrets = [home / "admin-token", home / "authority" / "root.key.pem", home / "authority" / "issuing.key.pem"]
-    assert [stat.S_IMODE(file.stat().st_mode) for file in secrets] == [0o600] * 3
+    keys = sorted((home / "authority").iterdir())
+    assert [file.name for file in keys] == ["issuing.p12", "ocsp.p12", "root.p12", "tsa.p12"]
+    secrets = [home / "admin-token", twin.settings.keystore_password_file, *keys]
+    assert [stat.S_IMODE(file.stat().st_mode) for file in secrets] == [0o600] * 6
     assert stat.S_IMODE((home / "authority").stat().st_mode) == 0o700
     assert sorted(file.name for file in home.iterdir()) == ["admin-token", "authority"]  # no drafts left behind
 
@@ -91,8 +97,66 @@ async def test_two_processes_starting_together_share_one_authority(settings: Set
     assert first == second
 
 
+async def test_every_key_lies_encrypted_under_the_one_password(twin: Any) -> None:
+    password = twin.settings.keystore_password_file.read_bytes()
+    for file in twin.settings.authority_dir.iterdir():
+        with pytest.raises(ValueError, match="password"):
+            pkcs12.load_key_and_certificates(file.read_bytes(), b"another")
+        key, certificate, _ = pkcs12.load_key_and_certificates(file.read_bytes(), password)
+        assert key is not None and certificate is not None
+        assert key.public_key() == certificate.public_key()
+
+
+def leave_open(folder: Path, password: bytes) -> None:
+    """The files as versions before custody wrote them."""
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for file in list(folder.iterdir()):
+        key, certificate, _ = pkcs12.load_key_and_certificates(file.read_bytes(), password)
+        assert key is not None and certificate is not None
+        first = file.stem in ("root", "issuing")
+        at = folder / (f"{file.stem}.key.pem" if first else f"{file.stem}.pem")
+        at.touch(0o600)
+        if first:
+            (folder / f"{file.stem}.cer").write_bytes(certificate.public_bytes(Encoding.DER))
+            at.write_bytes(key.private_bytes(*form))
+        else:
+            at.write_bytes(key.private_bytes(*form) + certificate.public_bytes(Encoding.PEM))
+        file.unlink()
+
+
+async def test_keys_of_an_older_version_are_encrypted_and_the_open_ones_go(start: Start, settings: Settings) -> None:
+    async with start(settings) as twin:
+        await twin.admin.post("/v1/authority/rotate")
+        before = await certificates_and_lists(twin)
+    names = {file.name for file in settings.authority_dir.iterdir()}
+    leave_open(settings.authority_dir, settings.keystore_password_file.read_bytes())
+    settings.keystore_password_file.unlink()  # nor had they a password
+    async with start(settings) as twin:
+        assert await certificates_and_lists(twin) == before
+    assert {file.name for file in settings.authority_dir.iterdir()} == names
+
+
+async def test_keys_another_password_opens_are_told_with_side_and_remedy(start: Start, settings: Settings) -> None:
+    async with start(settings):
+        pass
+    settings.keystore_password_file.write_text("the password of something else")
+    with capture_logs() as said, pytest.raises(EgovError, match=r"custody\.unreadable"):
+        async with start(settings):
+            pass
+    [told] = [one for one in said if one["event"] == "custody.refused"]
+    assert told["service"] == "nuc-mock" and "root.p12" in told["detail"] and told["remedy"]
+
+
+async def test_a_lost_password_is_told_and_never_replaced(start: Start, settings: Settings) -> None:
+    async with start(settings):
+        pass
+    settings.keystore_password_file.unlink()
+    assert "nuc-mock.keystore can't be read" in await refused_to_start(start, settings)
+    assert not settings.keystore_password_file.exists()
+
+
 async def refused_to_start(start: Start, settings: Settings) -> str:
-    with pytest.raises(store.AuthorityUnusable) as refusal:
+    with pytest.raises((store.AuthorityUnusable, EgovError)) as refusal:
         async with start(settings):
             pass
     return str(refusal.value)
@@ -105,20 +169,20 @@ async def test_lost_key_files_are_told_and_never_silently_replaced(start: Start,
     assert "put the old key files back" in await refused_to_start(start, settings)
 
 
-@pytest.mark.parametrize("name", ["root.key.pem", "issuing.cer"])
+@pytest.mark.parametrize("name", ["root.p12", "issuing.p12"])
 async def test_a_damaged_file_of_the_authority_is_named(start: Start, settings: Settings, name: str) -> None:
     async with start(settings):
         pass
     (settings.authority_dir / name).write_bytes(b"x")
-    assert name.split(".")[0] in await refused_to_start(start, settings)
+    assert name in await refused_to_start(start, settings)
 
 
 async def test_a_key_of_another_certificate_is_not_used(start: Start, settings: Settings) -> None:
     async with start(settings):
         pass
     folder = settings.authority_dir
-    (folder / "root.key.pem").write_bytes((folder / "issuing.key.pem").read_bytes())
-    assert "is not the key of root.cer" in await refused_to_start(start, settings)
+    (folder / "root.p12").write_bytes((folder / "issuing.p12").read_bytes())
+    assert "is not under the one in" in await refused_to_start(start, settings)
 
 
 async def test_an_operators_own_token_file_is_used_and_must_exist(start: Start, tmp_path: Path) -> None:
@@ -135,9 +199,9 @@ def test_a_crash_in_the_middle_of_the_first_start_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(home=tmp_path)
-    nuc = Nuc(settings, None, SystemClock(), SystemIds(SystemClock()))  # type: ignore[arg-type]  # no database needed
+    ring = Keyring(settings, None, SystemClock(), SystemIds(SystemClock()))  # type: ignore[arg-type]  # no database
     written: list[Path] = []
-    real = store.write_secret
+    real = keys.write_secret
 
     def dying(path: Path, content: bytes) -> None:
         if len(written) == 2:
@@ -145,14 +209,15 @@ def test_a_crash_in_the_middle_of_the_first_start_leaves_nothing_behind(
         written.append(path)
         real(path, content)
 
-    monkeypatch.setattr(store, "write_secret", dying)
+    monkeypatch.setattr(keys, "write_secret", dying)
     with pytest.raises(OSError, match="no space"):
-        store.load_or_make_authorities(settings.authority_dir, nuc._make_authorities, "one")
+        ring.load()
     assert list(settings.authority_dir.parent.iterdir()) == []
-    monkeypatch.setattr(store, "write_secret", real)
-    made = store.load_or_make_authorities(settings.authority_dir, nuc._make_authorities, "two")
-    again = store.load_or_make_authorities(settings.authority_dir, nuc._make_authorities, "three")
-    assert again.issuing.certificate == made.issuing.certificate
+    monkeypatch.setattr(keys, "write_secret", real)
+    ring.load()
+    made = ring.authorities
+    ring.load()
+    assert ring.authorities.issuing.certificate == made.issuing.certificate
 
 
 async def test_a_failure_while_a_list_is_made_takes_the_revocation_back_with_it(
@@ -237,12 +302,26 @@ async def test_ready_once_the_authority_is_open_and_live_always(settings: Settin
             assert (await http.get("/health/ready")).status_code == 200
 
 
+async def test_it_says_at_its_start_and_to_whoever_looks_that_it_is_a_test(start: Start, settings: Settings) -> None:
+    with capture_logs() as said:
+        async with start(settings) as twin:
+            page = await twin.http.get("/")
+    [told] = [one for one in said if one["event"] == "nuc.test_authority"]
+    assert "TEST" in told["says"]
+    assert page.headers["content-type"].startswith("text/plain")
+    assert [line.split(".")[0] for line in page.text.splitlines() if "Т." in line or "T." in line] == [
+        "ТЕСТ",
+        "ТЕСТ",
+        "TEST",
+    ]
+
+
 async def test_the_openapi_document_names_every_route_and_says_what_needs_the_token(twin: Any) -> None:
     document = (await twin.http.get("/openapi.json")).json()
     secured = {path for path, verbs in document["paths"].items() if any(verb["security"] for verb in verbs.values())}
     assert secured == {path for path in document["paths"] if path.startswith("/v1/")}
     assert set(document["paths"]) - secured == {
-        "/ca/root.cer", "/ca/issuing.cer", "/crl", "/crl/root", "/ocsp", "/ocsp/{request_b64}", "/tsp",
+        "/", "/ca/root.cer", "/ca/issuing.cer", "/crl", "/crl/root", "/ocsp", "/ocsp/{request_b64}", "/tsp",
         "/ca/issuing-{generation}.cer", "/crl/delta", "/crl/{generation}", "/crl/{generation}/delta",
     }  # fmt: skip
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from egovkit.clock import HandClock
+from egovkit.signatures.agent import add_stamp
 from egovkit.signatures.cms import sign_cms, stamp_cms
 from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
@@ -33,3 +34,14 @@ async def test_a_person_on_hold_is_refused_by_ocsp_alone_and_what_was_stamped_be
     await twin.revoke(issued["serial"], "certificateHold")
     assert await checked(bare) == ("certificate.revoked", "ocsp", None)
     assert await checked(stamped) == (None, "ocsp", None)
+
+
+async def test_the_agent_adds_a_stamp_to_a_signature_that_has_none(twin: Any, clock: HandClock) -> None:
+    """With a token of real size: encoded again piece by piece it once took minutes."""
+    issued = await twin.person()
+    key = SigningKey.load(base64.b64decode(issued["pkcs12"]), "Qwerty12")
+    stamped = await add_stamp(sign_cms(DATA, key, clock.now()), StampService(twin.http, "http://nuc/tsp"))
+    facts = await DocumentSignatures(await twin.trust(), OcspClient(twin.http, clock, "http://nuc")).verify(
+        DATA, stamped, clock.now(), IIN
+    )
+    assert (facts.level, facts.refusal) == ("CAdES-T", None)

@@ -7,9 +7,9 @@ import pytest
 from cryptography import x509
 
 from egovkit.clock import HandClock
-from egovkit.errors import EgovError
-from egovkit.signatures.certificates import TrustSource, TrustStore
+from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.keys import PrivateKey, csr, new_private_key
+from egovkit.signatures.trust_source import TrustSource
 
 pytestmark = pytest.mark.service
 
@@ -84,9 +84,7 @@ async def test_the_buss_trust_follows_a_rotation_and_knows_the_key_before(twin: 
     old = await twin.person()
     await twin.admin.post("/v1/authority/rotate")
     new = await twin.person()
-    with pytest.raises(EgovError, match="crl_invalid"):
-        await held.refresh(force=True)  # the list is by a key it does not know: it asks for the authority again
-    await held.refresh(force=True)
+    await held.refresh(force=True)  # the list is by a key it does not know: it asks for the authority again
     await fresh.refresh()
     for source in (held, fresh):
         for one in (old, new):
@@ -113,8 +111,8 @@ def lose(path: Path) -> None:
 async def test_a_lost_key_file_stops_the_service_rather_than_changing_the_key(settings: Any, start: Any) -> None:
     async with start(settings) as twin:
         await twin.admin.post("/v1/authority/rotate")
-    lose(settings.authority_dir / "issuing-2.pem")
-    with pytest.raises(Exception, match=r"issuing-2\.pem is missing"):
+    lose(settings.authority_dir / "issuing-2.p12")
+    with pytest.raises(Exception, match=r"issuing-2\.p12 is missing"):
         async with start(settings):
             pass
 

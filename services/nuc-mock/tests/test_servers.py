@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from egovkit.clock import HandClock, SystemClock
+from egovkit.errors import EgovError
 from egovkit.ids import SystemIds
 from nuc_mock import store
 from nuc_mock.servers import MadeServers, certify_servers, new_authority
@@ -27,17 +28,25 @@ HOSTS = {"rabbitmq": ["rabbitmq", "127.0.0.1"], "postgres": ["postgres"]}
 def made_in(folder: Path) -> MadeServers:
     """The authority and two servers' certificates, from files alone. OpenSSL looks at no clock of ours."""
     clock = SystemClock()
-    settings, ids = Settings(home=folder), SystemIds(clock)
-    file = folder / "authority"
-    file.touch(0o600)
-    file.write_bytes(new_authority(settings, ids))
-    made = certify_servers(file, settings, HOSTS, clock, ids)
+    settings, ids = given(Settings(home=folder), folder), SystemIds(clock)
+    write_private(settings.keystore_password_file, b"the password of the deployment")
+    root, issuing = new_authority(settings, ids)
+    write_private(folder / "root", root)
+    write_private(folder / "issuing", issuing)
+    made = certify_servers(settings, HOSTS, clock, ids)
     (folder / "servers").write_bytes(made.issued)
     return made
 
 
+def write_private(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.touch(0o600)
+    path.write_bytes(content)
+
+
 def given(settings: Settings, folder: Path) -> Settings:
-    return settings.model_copy(update={"authority_file": folder / "authority", "servers_file": folder / "servers"})
+    files = {f"{name}_file": folder / name for name in ("root", "issuing", "servers")}
+    return settings.model_copy(update={**files, "keystore_password_file": folder / "keystore"})
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
@@ -100,23 +109,27 @@ async def test_what_was_entered_can_be_revoked_and_is_entered_once(
 async def test_a_twin_that_has_been_another_authority_does_not_start(
     start: Start, settings: Settings, tmp_path: Path
 ) -> None:
-    async with start(settings):
-        pass
     made_in(tmp_path)
+    mine = given(settings, tmp_path)
+    async with start(mine.model_copy(update={"root_file": None, "issuing_file": None, "servers_file": None})):
+        pass
     with pytest.raises(store.AuthorityUnusable, match="is not the one this service has been since its first start"):
-        async with start(given(settings, tmp_path)):
+        async with start(mine):
             pass
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"not PEM", b"-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n"]
-)
-def test_a_file_that_holds_no_two_authorities_is_named(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "authority"
-    file.touch(0o600)
-    file.write_bytes(content)
-    with pytest.raises(store.AuthorityUnusable, match=str(file)):
-        store.authorities_of(file)
+@pytest.mark.parametrize("name", ["root", "issuing"])
+def test_a_file_that_holds_no_authority_is_named(tmp_path: Path, name: str) -> None:
+    made_in(tmp_path)
+    (tmp_path / name).write_bytes(b"no PKCS#12")
+    settings, clock = given(Settings(home=tmp_path), tmp_path), SystemClock()
+    with pytest.raises(EgovError, match=r"custody\.unreadable"):
+        certify_servers(settings, HOSTS, clock, SystemIds(clock))
+
+
+def test_half_an_authority_is_no_setting(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="root_file and issuing_file belong together"):
+        Settings(home=tmp_path, root_file=tmp_path / "root")
 
 
 async def test_the_twin_certifies_a_server_by_its_name(start: Start, settings: Settings, clock: HandClock) -> None:

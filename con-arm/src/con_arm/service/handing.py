@@ -45,7 +45,7 @@ async def prepare_hand_over(
 ) -> Prepared:
     """The bytes of the record, for the operator to sign. `wish`: who receives, and the operator's certificate."""
     receiver, certificate = wish
-    facts = operators_certificate(centre, operator, certificate)
+    facts = await operators_certificate(centre, operator, certificate)
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         regulation, flow = centre.regulation(case.regulation, case.regulation_version)

@@ -46,7 +46,7 @@ async def prepare(
     centre: Centre, operator: Operator, case_id: str, certificate: bytes, keep: Keep[Prepared]
 ) -> Prepared:
     """Checks the certificate the operator chose and fixes the bytes he will sign."""
-    facts = operators_certificate(centre, operator, certificate)
+    facts = await operators_certificate(centre, operator, certificate)
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         state = require_after(case, CaseEvent.PREPARED)
@@ -92,9 +92,10 @@ def facts_of_case(case: Case, regulation: Regulation, flow: CentreFlow) -> CaseF
     )
 
 
-def operators_certificate(centre: Centre, operator: Operator, certificate: bytes) -> CertificateFacts:
+async def operators_certificate(centre: Centre, operator: Operator, certificate: bytes) -> CertificateFacts:
     """A7: the operator's own, good now, and an employee's of the centre: with the БИН under which it is on the bus."""
     chosen = sent_certificate(certificate)
+    await centre.signatures.meet(chosen)
     facts = centre.trust.check_person(chosen, centre.clock.now(), operator.iin, "sign")
     if facts.refusal is not None:
         raise EgovError(facts.refusal, thumbprint=facts.thumbprint)

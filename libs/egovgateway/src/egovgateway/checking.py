@@ -21,7 +21,9 @@ REFUSALS = (
     *("participant.suspended", "participant.list_unknown", "receipt.invalid", "data.invalid"),
     *("replay.other_body", "envelope.refused_before", "service.unavailable"),
 )
-CURED_BY_REFRESH = frozenset({"signature.unknown_certificate", "participant.suspended"})
+CURED_BY_REFRESH = frozenset(
+    {"signature.unknown_certificate", "participant.suspended", "certificate.untrusted"}  # the last: a new key of НУЦ
+)
 
 
 class Checker:

@@ -57,7 +57,10 @@ REFRESH_PAUSE = timedelta(seconds=5)  # forged envelopes must not make us ask Ш
 
 # What a look at the newest member list and revocation list may cure.
 CURED_BY_REFRESH = frozenset(
-    {"signature.unknown_certificate", "certificate.revocation_unknown", "participant.list_unknown"}
+    {
+        *("signature.unknown_certificate", "participant.list_unknown"),
+        *("certificate.revocation_unknown", "certificate.untrusted"),  # a new key of НУЦ
+    }
 )
 
 _log = get_logger("egovkit.inbox")

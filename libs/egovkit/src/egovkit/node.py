@@ -75,11 +75,12 @@ from egovkit.sandbox.faulty_http import bend_http
 from egovkit.sandbox.taps import tap_client, tap_service
 from egovkit.service import Check, Lifespan, PathCheck, create_service
 from egovkit.settings import ServiceSettings
-from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+from egovkit.signatures.certificates import TrustStore, load_certificate
 from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.ocsp import OcspClient
 from egovkit.signatures.tls import client_trust
+from egovkit.signatures.trust_source import TrustSource
 from egovkit.upkeep import BusMetrics, forget_for_ever
 
 JOIN_PAUSE = 0.5  # seconds before the second attempt to join; doubles up to JOIN_PAUSE_MAX
@@ -247,7 +248,7 @@ class Node:
                 httpx.AsyncClient(timeout=HTTP_TIMEOUT, verify=client_trust(settings.tls_ca))
             )
         source = TrustSource(trust, http, self.clock, settings.nuc_url)
-        signatures = DocumentSignatures(trust, OcspClient(http, self.clock, settings.nuc_url))
+        signatures = DocumentSignatures(trust, OcspClient(http, self.clock, settings.nuc_url), source)
         bus = self._given_bus or make_bus(settings, self.clock)
         if self.control is not None:
             self.control.faults.key = key

@@ -16,9 +16,10 @@ from egovkit.key_watch import KeyWatch
 from egovkit.membership import Membership
 from egovkit.outbox import Outbox
 from egovkit.relay import Relay
-from egovkit.signatures.certificates import TrustSource, TrustStore
+from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.custody import KeyFile
 from egovkit.signatures.documents import DocumentSignatures
+from egovkit.signatures.trust_source import TrustSource
 
 T = TypeVar("T")
 

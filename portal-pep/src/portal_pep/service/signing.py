@@ -59,6 +59,7 @@ async def prepare(
     """Checks the certificate the citizen chose (term, revocation, ИИН, use) and fixes the bytes he will sign. Where the
     act signs first (A1) nothing is refused here: its check comes after the signature, in `submit`."""
     chosen = sent_certificate(certificate)
+    await portal.signatures.meet(chosen)
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id, lock=True)
         regulation, flow = portal.law_of(case)

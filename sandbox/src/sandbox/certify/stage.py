@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from egovkit.clock import ShiftedClock
 from egovkit.contracts import contracts_dir, contracts_version
-from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+from egovkit.signatures.certificates import TrustStore, load_certificate
 from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.trust_source import TrustSource
 from sandbox import bootstrap
 from sandbox.bootstrap import answer, bearer
 from sandbox.certify.driver import Driver

@@ -18,13 +18,13 @@ from egovkit.messages import MessageRegister
 from egovkit.problems import Problems
 from egovkit.signatures.certificates import (
     Certificate,
-    TrustSource,
     TrustStore,
     load_certificate,
     load_certificates,
     thumbprint,
 )
 from egovkit.signatures.profiles import profile_of
+from egovkit.signatures.trust_source import TrustSource
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_catalogue
 from egovlaw.routing import Party

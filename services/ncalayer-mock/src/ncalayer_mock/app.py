@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ import uvicorn
 from egovkit.clock import Clock, SystemClock
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.ids import Ids, SystemIds
+from egovkit.openapi import Papers
 from egovkit.problems import Problems
 from egovkit.service import create_service
+from egovkit.signatures.tls import client_trust
 from ncalayer_mock.api import Door
 from ncalayer_mock.control.http import control_routes
 from ncalayer_mock.handlers import answer
@@ -68,6 +71,7 @@ def create_agent(
         clock=clock,
         ids=ids,
         title="ncalayer-mock: the hand of the person who signs",
+        papers=Papers(contracts_dir(settings.contracts), settings.control_port),
     )
     agent = Agent(settings, ring, desk, signing, Door(settings, partial(answer, signing)), control)
     control.serve(control_routes(desk, lambda: agent.token, lambda: agent.address))
@@ -84,11 +88,18 @@ async def running(
     CannotStart: a key, a file or a port that cannot be used.
     """
     clock = clock or SystemClock()
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, verify=_trust(settings)) as http:
         agent = create_agent(settings, http, clock=clock)
         await asyncio.to_thread(_open_keys, agent, settings.password or password)
         async with _door(agent, clock), _control(agent):
             yield agent
+
+
+def _trust(settings: Settings) -> ssl.SSLContext:
+    try:
+        return client_trust(settings.tls_ca)
+    except OSError as error:  # also ssl.SSLError
+        raise CannotStart(f"{settings.tls_ca}: {error}") from None
 
 
 def _stamps(http: httpx.AsyncClient, url: str) -> StampService:

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     yes: bool = False  # sign whatever is asked, with the first key that fits
     patience_s: float = Field(default=600.0, gt=0)  # a question nobody answers is cancelled then
     nuc_url: str = "http://127.0.0.1:8010"  # whose time stamps: {nuc_url}/tsp
+    tls_ca: Path | None = None  # the authority its certificate has to come from where that is https, PEM
 
     max_message_mb: int = Field(default=32, ge=1, le=256)
     max_connections: int = Field(default=8, ge=1, le=100)

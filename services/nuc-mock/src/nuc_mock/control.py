@@ -121,7 +121,7 @@ def control_routes(nuc: Nuc, idempotent: Idempotent) -> Routes:
     @router.post("/crl")
     @refuses("service.unavailable")
     async def renew_lists() -> ListsOut:
-        lists = await nuc.renew_lists(force=True)
+        lists = await nuc.lists.renew(force=True)
         return ListsOut(
             **{
                 name: PublishedOut(number=one.number, this_update=one.this_update, next_update=one.next_update)

@@ -1,6 +1,6 @@
 """The certificates of a deployment's servers, before there is anything to ask for them: RabbitMQ and PostgreSQL start
 before nuc-mock does, and its own HTTPS needs one too. So the authority is made first, from files alone; nuc-mock takes
-it over at its first start (`authority_file`), with the register of what was issued (`servers_file`).
+it over at its first start (`root_file`, `issuing_file`), with the register of what was issued (`servers_file`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from egovkit.ids import Ids
 from nuc_mock import domain, store
 from nuc_mock.domain import CertificateOrder, KeyKind, Profile
 from nuc_mock.settings import Settings
-from nuc_mock.store import Authorities
+from nuc_mock.store import ISSUING, ROOT, Authorities
 
 __all__ = [
     "MadeServers",
@@ -28,6 +28,7 @@ __all__ = [
     "addresses_of_root",
     "certify_servers",
     "enter",
+    "given_authorities",
     "make_authorities",
     "new_authority",
 ]
@@ -46,17 +47,19 @@ class MadeServers:
     issued: bytes
 
 
-def new_authority(settings: Settings, ids: Ids) -> bytes:
-    """Keys and certificates of a new root and its issuing authority, as `authority_file` holds them."""
-    return store.pem_of_authorities(make_authorities(settings, ids))
+def new_authority(settings: Settings, ids: Ids, before: bytes | None = None) -> tuple[bytes, bytes]:
+    """Keys and certificates of a new root and its issuing authority as `root_file` and `issuing_file` hold them, under
+    the password of `keystore_password_file`. `before`: those that an older version kept in the open. ValueError."""
+    made = make_authorities(settings, ids) if before is None else store.open_authorities(before)
+    password = settings.keystore_password_file
+    return store.sealed(made.root, ROOT, password), store.sealed(made.issuing, ISSUING, password)
 
 
-def certify_servers(
-    authority: Path, settings: Settings, hosts: Mapping[str, Sequence[str]], clock: Clock, ids: Ids
-) -> MadeServers:
-    """A new key and a certificate for each server; `hosts`: the names and addresses that clients call it by.
-    AuthorityUnusable."""
-    by = store.authorities_of(authority)
+def certify_servers(settings: Settings, hosts: Mapping[str, Sequence[str]], clock: Clock, ids: Ids) -> MadeServers:
+    """A new key and a certificate for each server, by the authority of `root_file` and `issuing_file`; `hosts`: the
+    names and addresses that clients call it by. EgovError of `KeyFile`, AuthorityUnusable."""
+    by = given_authorities(settings)
+    assert by is not None, "the files of the authority are set"
     at = addresses_of(settings, 1)
     begins = (clock.now() - BACKDATE).replace(microsecond=0)
     chains, keys, issued = {}, {}, []
@@ -103,6 +106,13 @@ def _row(certificate: domain.Certificate, now: datetime) -> dict[str, Any]:
         "der": domain.der_of(certificate),
         "generation": 1,
     }
+
+
+def given_authorities(settings: Settings) -> Authorities | None:
+    """The authority that was made before the service; None where none was."""
+    if settings.root_file is None or settings.issuing_file is None:
+        return None
+    return store.authorities_of(settings.root_file, settings.issuing_file, settings.keystore_password_file)
 
 
 def make_authorities(settings: Settings, ids: Ids) -> Authorities:

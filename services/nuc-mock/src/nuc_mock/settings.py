@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from egovkit.settings import ServiceSettings
@@ -19,8 +19,10 @@ class Settings(ServiceSettings):
     public_url: str | None = None
     # Without a file of your own one is made at the first start, readable by its owner alone.
     admin_token_file: Path | None = None
-    # Made before the first start, by who made the servers' certificates: the two authorities, and what they issued.
-    authority_file: Path | None = None
+    # Made before the first start, by who made the servers' certificates: the two authorities (PKCS#12, under the
+    # password of all keys here), and what they issued.
+    root_file: Path | None = None
+    issuing_file: Path | None = None
     servers_file: Path | None = None
     authority_key: Literal["p256", "rsa2048"] = "p256"  # root and issuing authority; used at the first start only
     person_days: int = Field(default=365, ge=1, le=3650)
@@ -29,9 +31,20 @@ class Settings(ServiceSettings):
 
     ocsp_seconds: int = Field(default=60, ge=1, le=24 * 3600)  # how long an answer is good
 
+    @model_validator(mode="after")
+    def _authority_is_whole(self) -> Self:
+        if (self.root_file is None) != (self.issuing_file is None):
+            raise ValueError("root_file and issuing_file belong together")
+        return self
+
     @property
     def authority_dir(self) -> Path:
         return self.home / "nuc-mock" / "authority"
+
+    @property
+    def makes_password(self) -> bool:
+        """Whether the keys' password may be made at the first start: the operator has named no file of his own."""
+        return self.keystore_password_file == self.home / "secrets" / f"{self.code}.keystore"
 
     @property
     def admin_token_path(self) -> Path:

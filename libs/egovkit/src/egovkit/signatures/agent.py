@@ -130,7 +130,7 @@ async def add_stamp(cms: bytes, stamps: TimeStamper) -> bytes:
         stamp = simple_cms_attribute("signature_time_stamp_token", await stamps.async_timestamp(digest, DIGEST))
         others = signer["unsigned_attrs"]
         signer["unsigned_attrs"] = [*(others if others.native else ()), stamp]
-    return bytes(info.dump(force=True))
+    return bytes(info.dump())
 
 
 def cms_pem(cms: bytes) -> str:
@@ -161,7 +161,8 @@ def _claims(signing_time: datetime) -> Any:
 
 
 def _signers(cms: bytes) -> tuple[Any, list[Any]]:
-    """The structure and its signers, none of them stamped; walked through once, since asn1crypto reads lazily."""
+    """The structure and its signers, none of them stamped. It was walked through once, since asn1crypto reads lazily;
+    what is given back has not been: to encode again what was takes it minutes."""
     from asn1crypto import cms as asn1_cms
     from asn1crypto import pem
 
@@ -169,7 +170,7 @@ def _signers(cms: bytes) -> tuple[Any, list[Any]]:
         if cms.lstrip().startswith(b"-----BEGIN"):
             _, _, cms = pem.unarmor(cms.strip())
         info = asn1_cms.ContentInfo.load(cms, strict=True)
-        _ = info.native
+        _ = asn1_cms.ContentInfo.load(cms, strict=True).native
         if info["content_type"].native != "signed_data":
             raise _malformed("not_signed_data")
         signers = list(info["content"]["signer_infos"])

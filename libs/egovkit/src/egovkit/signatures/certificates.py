@@ -3,26 +3,20 @@ lists.
 
 A chain is checked once per certificate and remembered; a revocation list becomes a table of serials when it
 is loaded (a look-up in a list of 100,000 takes the library 10 ms, the table 0.2 microseconds).
-
-Budget: facts, store and source speak of one another on every page; apart they would import in circles.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-import httpx
-import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
-from egovkit.clock import Clock
 from egovkit.errors import EgovError
 from egovkit.signatures.profiles import (
     Certificate,
@@ -39,7 +33,6 @@ from egovkit.signatures.revocation import SKEW, RevocationStatus
 __all__ = [
     "Certificate",
     "CertificateFacts",
-    "TrustSource",
     "TrustStore",
     "Use",
     "load_certificate",
@@ -50,13 +43,8 @@ __all__ = [
 
 MAX_CHAIN = 4  # certificates above the leaf, root included; НУЦ has two
 MAX_REMEMBERED = 20_000  # chains; a store under attack by ever new certificates forgets rather than grows
-REFRESH_EVERY_S = 2.0  # a revocation is known everywhere within 5 s: one period, the request and some room
-MAX_KEYS = 16  # of one issuing authority, one after the other
-NOT_OLDER_THAN_S = 1.0  # unforced refreshes of one second share one request
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _NO_DELTAS = {ExtensionOID.DELTA_CRL_INDICATOR, ExtensionOID.ISSUING_DISTRIBUTION_POINT}
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +186,10 @@ class TrustStore:
         self._crls = {**self._crls, crl.issuer: fresh}
         return True
 
+    def knows_name(self, issuer: x509.Name) -> bool:
+        """Whether an authority of ours has this name, though perhaps by another key."""
+        return issuer in self._authorities
+
     def check_system(self, certificate: Certificate, at: datetime) -> CertificateFacts:
         """Facts about an information system's certificate: digitalSignature and EKU 1.2.398.5.19.1.2.2.1."""
         return self._facts(certificate, at, "system", None)
@@ -314,98 +306,6 @@ class TrustStore:
             if above := self._find_chain(authority, depth - 1, below + 1):
                 return (authority, *above)
         return ()
-
-
-class TrustSource:
-    """Keeps a `TrustStore` current from НУЦ over HTTP: `/ca/issuing.cer` and `/crl`, the latter by ETag.
-
-    `http` has НУЦ's address as its base URL, or `nuc_url` gives it. While НУЦ doesn't answer, the last CRL
-    serves until its nextUpdate; after it every certificate is `certificate.revocation_unknown`.
-    """
-
-    def __init__(self, store: TrustStore, http: httpx.AsyncClient, clock: Clock, nuc_url: str = "") -> None:
-        self.store = store
-        self._http = http
-        self._clock = clock
-        self._base = nuc_url.rstrip("/")
-        self._etag: str | None = None
-        self._fetched: float | None = None
-        self._one_at_a_time = asyncio.Lock()
-
-    @property
-    def age_s(self) -> float | None:
-        """Seconds since НУЦ last confirmed our CRL; None before the first time."""
-        return None if self._fetched is None else self._clock.monotonic() - self._fetched
-
-    async def refresh(self, force: bool = False) -> None:
-        """Ask НУЦ once. Unforced, an answer younger than a second is good enough.
-
-        httpx.HTTPError when НУЦ doesn't answer or answers with an error; EgovError("certificate.crl_invalid")
-        or EgovError("certificate.untrusted") when what it gives isn't good. The store then stays as it was.
-        """
-        async with self._one_at_a_time:
-            if not force and self.age_s is not None and self.age_s < NOT_OLDER_THAN_S:
-                return
-            await self._fetch_issuing()
-            await self._fetch_crl()
-            self._fetched = self._clock.monotonic()
-
-    async def run(self) -> None:
-        """Refresh for ever, so that a revocation is known within 5 s; cancel to stop."""
-        while True:
-            try:
-                await self.refresh()
-            except (httpx.HTTPError, EgovError) as error:
-                reason = str(error) or type(error).__name__
-                _log.warning("trust.refresh_failed", reason=reason, age_s=self.age_s)
-            await self._clock.sleep(REFRESH_EVERY_S)
-
-    async def _fetch_issuing(self) -> None:
-        if self._etag is not None:
-            return  # a new issuing authority shows itself by a CRL that the known ones didn't sign
-        for one in await issuing_authorities(self._http, self._base):
-            try:
-                certificate = load_certificate(one)
-            except ValueError:
-                raise EgovError("certificate.untrusted", thumbprint="") from None
-            self.store.add_intermediate(certificate)
-
-    async def _fetch_crl(self) -> None:
-        headers = {"if-none-match": self._etag} if self._etag else {}
-        answer = await self._http.get(f"{self._base}/crl", headers=headers)
-        if answer.status_code == httpx.codes.NOT_MODIFIED:
-            return
-        answer.raise_for_status()
-        try:
-            await asyncio.to_thread(self.store.load_crl, answer.content, self._clock.now())
-        except EgovError:
-            self._etag = None  # next time the issuing certificate is asked for again
-            raise
-        self._etag = answer.headers.get("etag")
-
-
-async def issuing_authorities(http: httpx.AsyncClient, nuc_url: str) -> list[bytes]:
-    """НУЦ's certificate of its issuing authority, and of the keys before it, whose certificates are still about.
-
-    httpx.HTTPError when НУЦ doesn't answer or answers with an error.
-    """
-    found: list[bytes] = []
-    address: str | None = f"{nuc_url}/ca/issuing.cer"
-    while address is not None and len(found) < MAX_KEYS:
-        answer = await http.get(address)
-        answer.raise_for_status()
-        found.append(answer.content)
-        address = _predecessor(answer)
-    return found
-
-
-def _predecessor(answer: httpx.Response) -> str | None:
-    """The address, on the same host, of the version before, where there is one."""
-    path = answer.links.get("predecessor-version", {}).get("url", "")
-    if not path.startswith("/"):
-        return None
-    url = answer.url.join(path)
-    return str(url) if url.host == answer.url.host and url.port == answer.url.port else None
 
 
 def _is_authority(certificate: Certificate, below: int) -> bool:

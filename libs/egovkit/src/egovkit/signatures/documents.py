@@ -39,6 +39,7 @@ from egovkit.signatures.cms import Reading, read_cms
 from egovkit.signatures.keys import thumbprint
 from egovkit.signatures.ocsp import OcspClient, OcspUnusable
 from egovkit.signatures.revocation import SKEW, RevocationStatus, newest
+from egovkit.signatures.trust_source import TrustSource
 
 if TYPE_CHECKING:
     from egovkit.signatures.stamps import StampFacts
@@ -241,13 +242,19 @@ class SeveralFacts:
 
 
 class DocumentSignatures:
-    """Whom to believe, and how to ask: the trust store and, where there is a network, НУЦ's OCSP.
+    """Whom to believe, and how to ask: the trust store and, where there is a network, НУЦ's OCSP, and НУЦ itself about
+    a key of its own that it has taken up since.
 
     A repeated signer costs one reading of the CMS: its chain, profile and OCSP answer are kept.
     """
 
-    def __init__(self, trust: TrustStore, ocsp: OcspClient | None = None) -> None:
-        self.trust, self._ocsp = trust, ocsp
+    def __init__(self, trust: TrustStore, ocsp: OcspClient | None = None, source: TrustSource | None = None) -> None:
+        self.trust, self._ocsp, self._source = trust, ocsp, source
+
+    async def meet(self, *certificates: Certificate | None) -> bool:
+        """Before certificates are checked that may be of a new key of НУЦ: see `TrustSource.meet`. None is passed."""
+        source = self._source
+        return source is not None and any([await source.meet(one) for one in certificates if one is not None])
 
     async def verify(
         self, data: bytes, cms: bytes, at: datetime, iin: str | None, *, use: Use = "sign"
@@ -258,6 +265,8 @@ class DocumentSignatures:
         EgovError("signature.cms_malformed", reason), EgovError("stamp.malformed", reason): see the module.
         """
         reading, stamp = await asyncio.to_thread(self._read, data, cms, at)
+        if await self.meet(reading.certificate, None if stamp is None else stamp.certificate):
+            reading, stamp = await asyncio.to_thread(self._read, data, cms, at)
         if stamp is not None and stamp.signer.chain_ok and stamp.signer.revoked is None:
             stamp = await self._with_ocsp(stamp, at)
         judged_at = at if stamp is None or not _proves(stamp, at) else stamp.moment

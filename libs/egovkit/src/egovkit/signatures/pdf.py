@@ -194,7 +194,7 @@ async def check_pdf(pdf: bytes, root: Certificate, at: datetime, crls: Sequence[
         raise EgovError("pdf.too_complex")
     said = await _read_apart(pdf, root, at, crls)
     if "code" in said:
-        raise EgovError(said["code"], **({"technical": said["reason"]} if said.get("reason") else {}))
+        raise EgovError(said["code"], **said.get("params", {}))
     signatures = tuple(_signature(one) for one in said["signatures"])
     if not signatures:
         raise EgovError("pdf.not_signed")

@@ -32,9 +32,9 @@ SKEW: Final = timedelta(minutes=5)
 
 
 class Refused(Exception):
-    def __init__(self, code: str, reason: str = "") -> None:
+    def __init__(self, code: str, **params: str) -> None:
         super().__init__(code)
-        self.said = {"code": code, "reason": reason}
+        self.said = {"code": code, "params": params}
 
 
 def main() -> None:
@@ -97,9 +97,9 @@ def answer(pdf: bytes, known: Known) -> dict[str, Any]:
     except (MemoryError, RecursionError, PdfDecodeLimitError):
         return {"code": "pdf.too_complex"}
     except PdfError as error:
-        return {"code": "pdf.unreadable", "reason": str(error)[:200]}
+        return {"code": "pdf.unreadable", "params": {"technical": str(error)[:200]}}
     except Exception as error:  # hostile PDF and DER raise almost anything, almost anywhere
-        return {"code": "pdf.unreadable", "reason": type(error).__name__}
+        return {"code": "pdf.unreadable", "params": {"technical": type(error).__name__}}
 
 
 async def _signatures(pdf: bytes, known: Known) -> list[dict[str, Any]]:
@@ -180,13 +180,13 @@ def _is_intact(reader: Any, signature: Any) -> bool:
     place = bytes(signature.pkcs7_content)
     cms = bytes(ContentInfo.load(place).dump())
     if place[len(cms) :].strip(b"\0"):
-        raise Refused("signature.cms_malformed", "bytes after the structure")
+        raise Refused("signature.cms_malformed", reason="bytes_after")
     begin, length, after, rest = (int(one) for one in signature.byte_range)
     pdf = reader.stream.getbuffer()
     try:
         reading = read_cms(bytes(pdf[begin : begin + length]) + bytes(pdf[after : after + rest]), cms)
     except EgovError as error:
-        raise Refused(error.code, str(error.params["reason"])) from None
+        raise Refused(error.code, **{name: str(value) for name, value in error.params.items()}) from None
     return reading.digest_ok and reading.signature_ok
 
 

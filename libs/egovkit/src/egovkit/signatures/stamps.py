@@ -14,6 +14,7 @@ from pyhanko.sign.timestamps import TimeStamper
 
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import Certificate, CertificateFacts, TrustStore, load_certificate
+from egovkit.signatures.fetching import TooLong, fetch
 from egovkit.signatures.keys import public_key_of
 
 if TYPE_CHECKING:
@@ -53,33 +54,29 @@ class StampService(TimeStamper):
         return bytes((await self.async_timestamp(digest, "sha256")).dump())
 
     async def _ask(self, query: bytes) -> bytes:
-        """No redirect is followed, and no more is read than a stamp can be long."""
-        headers, got = {"Content-Type": QUERY_TYPE}, bytearray()
+        headers = {"Content-Type": QUERY_TYPE}
         try:
-            async with self._http.stream(
-                "POST", self._url, content=query, headers=headers, timeout=SECONDS, follow_redirects=False
-            ) as response:
-                kind = response.headers.get("content-type", "").partition(";")[0]
-                if response.status_code != 200 or kind != REPLY_TYPE:
-                    raise EgovError(
-                        "stamp.unavailable", reason="unexpected_answer", technical=f"{response.status_code} {kind}"
-                    )
-                async for part in response.aiter_bytes():
-                    got += part
-                    if len(got) > MAX_STAMP:
-                        raise EgovError("stamp.unavailable", reason="too_long")
+            answer, reply = await fetch(
+                self._http, self._url, longest=MAX_STAMP, seconds=SECONDS, content=query, headers=headers
+            )
+        except TooLong:
+            raise EgovError("stamp.unavailable", reason="too_long") from None
         except httpx.HTTPError as error:
             raise EgovError("stamp.unavailable", reason="no_answer", technical=type(error).__name__) from None
-        return bytes(got)
+        kind = answer.headers.get("content-type", "").partition(";")[0]
+        if answer.status_code != 200 or kind != REPLY_TYPE:
+            raise EgovError("stamp.unavailable", reason="unexpected_answer", technical=f"{answer.status_code} {kind}")
+        return reply
 
 
 def read_reply(reply: bytes) -> tsp.TimeStampResp:
-    """The reply, walked through once: asn1crypto reads lazily, and hostile DER raises almost anything."""
+    """The reply. It was walked through once: asn1crypto reads lazily, and hostile DER raises almost anything. What is
+    given back has not been: to encode what was walked through takes it seconds, and minutes inside of a signature."""
     from asn1crypto import tsp
 
     try:
         found: tsp.TimeStampResp = tsp.TimeStampResp.load(reply, strict=True)
-        _ = found.native
+        _ = tsp.TimeStampResp.load(reply, strict=True).native
     except Exception as error:
         raise EgovError("stamp.unavailable", reason="unexpected_answer", technical=type(error).__name__) from None
     return found

@@ -18,11 +18,12 @@ from egovkit.envelope import CONTENT_TYPE, Envelope, WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.ids import SystemIds
 from egovkit.membership import Membership, verify_envelope, verify_receipts
-from egovkit.signatures.certificates import TrustSource, TrustStore, load_certificate
+from egovkit.signatures.certificates import TrustStore, load_certificate
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.jws import sign_detached
 from egovkit.signatures.keys import SigningKey, csr, new_private_key
+from egovkit.signatures.trust_source import TrustSource
 from egovlaw.catalogue import Branch, Channel
 from egovlaw.kinds import message_name, message_type
 from egovlaw.loader import load_catalogue

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from egovkit.declared import may_be_keyed, refuses
 from egovkit.idempotency import Answer, Attempt, Idempotent
@@ -37,6 +38,14 @@ OCSP_TYPE, STAMP_TYPE = "application/ocsp-response", "application/timestamp-repl
 MAX_PAGE = 200
 
 
+BANNER = """\
+ТЕСТ. Бұл Ұлттық куәландырушы орталық емес, оның егізі: шығарғанының заңды күші жоқ, тек ойдан шығарылған адамдар үшін.
+ТЕСТ. Это не Национальный удостоверяющий центр, а его двойник: выпущенное им не имеет юридической силы, только для
+вымышленных лиц.
+TEST. Not the National Certification Authority but its twin: nothing it issues has legal force; invented persons only.
+"""
+
+
 def _binary(media_type: str) -> dict[str, Any]:
     """OpenAPI's word for a body of bytes, which FastAPI does not see in a route that reads it itself."""
     schema = {"type": "string", "contentMediaType": media_type}
@@ -46,20 +55,24 @@ def _binary(media_type: str) -> dict[str, Any]:
 def public_routes(nuc: Nuc) -> Routes:
     router = Routes(tags=["public"])
 
+    @router.get("/", response_class=PlainTextResponse)
+    async def banner() -> str:
+        return BANNER
+
     @router.get("/ca/root.cer", response_class=Response)
     @refuses("service.unavailable")
     async def root_certificate(request: Request) -> Response:
-        return public_bytes(request, domain.der_of(nuc.authorities.root.certificate), CERTIFICATE_TYPE)
+        return public_bytes(request, domain.der_of(nuc.keys.authorities.root.certificate), CERTIFICATE_TYPE)
 
     @router.get("/ca/issuing.cer", response_class=Response)
     @refuses("service.unavailable")
     async def issuing_certificate(request: Request) -> Response:
-        return issuing_bytes(request, await nuc.current())
+        return issuing_bytes(request, await nuc.keys.current())
 
     @router.get("/ca/issuing-{generation}.cer", response_class=Response)
     @refuses("nuc.generation_unknown", "service.unavailable")
     async def issuing_certificate_of(request: Request, generation: GenerationNumber) -> Response:
-        return issuing_bytes(request, await nuc.generation(int(generation)))
+        return issuing_bytes(request, await nuc.keys.generation(int(generation)))
 
     _add_lists(router, nuc)
     _add_answers(router, nuc)
@@ -70,27 +83,27 @@ def _add_lists(router: Routes, nuc: Nuc) -> None:
     @router.get("/crl", response_class=Response)
     @refuses("service.unavailable")
     async def revocation_list(request: Request) -> Response:
-        return public_bytes(request, await nuc.other_list("crl"), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_issuing("crl"), LIST_TYPE)
 
     @router.get("/crl/root", response_class=Response)
     @refuses("service.unavailable")
     async def root_revocation_list(request: Request) -> Response:
-        return public_bytes(request, await nuc.root_list(), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_root(), LIST_TYPE)
 
     @router.get("/crl/delta", response_class=Response)
     @refuses("service.unavailable")
     async def revocation_changes(request: Request) -> Response:
-        return public_bytes(request, await nuc.other_list("delta"), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_issuing("delta"), LIST_TYPE)
 
     @router.get("/crl/{generation}", response_class=Response)
     @refuses("nuc.generation_unknown", "service.unavailable")
     async def revocation_list_of(request: Request, generation: GenerationNumber) -> Response:
-        return public_bytes(request, await nuc.other_list("crl", int(generation)), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_issuing("crl", int(generation)), LIST_TYPE)
 
     @router.get("/crl/{generation}/delta", response_class=Response)
     @refuses("nuc.generation_unknown", "service.unavailable")
     async def revocation_changes_of(request: Request, generation: GenerationNumber) -> Response:
-        return public_bytes(request, await nuc.other_list("delta", int(generation)), LIST_TYPE)
+        return public_bytes(request, await nuc.lists.of_issuing("delta", int(generation)), LIST_TYPE)
 
 
 def _add_answers(router: Routes, nuc: Nuc) -> None:
@@ -98,16 +111,16 @@ def _add_answers(router: Routes, nuc: Nuc) -> None:
 
     @router.post("/ocsp", response_class=Response, openapi_extra=_binary("application/ocsp-request"))
     async def ocsp(request: Request) -> Response:
-        return Response(await nuc.ocsp(await request.body()), media_type=OCSP_TYPE)
+        return Response(await nuc.answers.ocsp(await request.body()), media_type=OCSP_TYPE)
 
     @router.get("/ocsp/{request_b64:path}", response_class=Response)
     async def ocsp_by_get(request_b64: OcspRequest) -> Response:
-        return Response(await nuc.ocsp(decoded(request_b64)), media_type=OCSP_TYPE)
+        return Response(await nuc.answers.ocsp(decoded(request_b64)), media_type=OCSP_TYPE)
 
     @router.post("/tsp", response_class=Response, openapi_extra=_binary("application/timestamp-query"))
     @refuses("service.unavailable")
     async def time_stamp(request: Request) -> Response:
-        return Response(await nuc.stamp(await request.body()), media_type=STAMP_TYPE)
+        return Response(await nuc.answers.stamp(await request.body()), media_type=STAMP_TYPE)
 
 
 def issuing_bytes(request: Request, by: Generation) -> Response:

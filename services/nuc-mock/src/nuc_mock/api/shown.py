@@ -175,7 +175,7 @@ def generation_out(by: Generation) -> GenerationOut:
 
 
 def _chain(nuc: Nuc, generation: int) -> str:
-    return domain.pem_of([nuc.issuer(generation), nuc.authorities.root.certificate])
+    return domain.pem_of([nuc.keys.all[generation].issuing.certificate, nuc.keys.authorities.root.certificate])
 
 
 def public_bytes(request: Request, content: bytes, media_type: str, **more: str) -> Response:

@@ -1,14 +1,18 @@
 """What is asked of the authority, and the small rules its uses share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.clock import Clock
 from egovkit.errors import FieldError
-from nuc_mock import domain
+from egovkit.journal import Journal, JournalEntry
+from egovkit.sandbox.fault_names import AUTHORITY
+from egovkit.sandbox.faults import Faults
+from nuc_mock import domain, tables
 from nuc_mock.domain import Oddity, Profile
 from nuc_mock.store import IssuedCertificate, PublishedList
 
@@ -43,6 +47,34 @@ class Generation:
     issuing: domain.Authority
     responder: domain.Authority
     stamper: domain.Authority
+
+
+class Audit:
+    """The authority's acts, each in the transaction of its effect."""
+
+    def __init__(self, writer: str, clock: Clock) -> None:
+        self._journal, self._clock = Journal(tables.journal, writer), clock
+
+    async def __call__(self, conn: AsyncConnection, action: str, **facts: object) -> None:
+        body = {"action": action, **facts}
+        await self._journal.append(conn, [JournalEntry("admin", self._clock.now(), None, body)])
+
+
+class Bends:
+    """A tester's faults; none outside a sandbox."""
+
+    def __init__(self, faults: Faults | None) -> None:
+        self._faults = faults
+
+    def take(self, name: str, what: str) -> Mapping[str, Any] | None:
+        """The parameters of the fault that hits this time."""
+        if self._faults is None:
+            return None
+        for rule in self._faults.at(AUTHORITY):
+            if rule.spec.name == name and rule.takes():
+                self._faults.told(rule, what)
+                return rule.parameters
+        return None
 
 
 def holder(old: IssuedCertificate) -> dict[str, Any]:

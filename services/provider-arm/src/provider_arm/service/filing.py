@@ -56,7 +56,7 @@ async def prepare(ws: Workstation, person: Staff, case_id: str, certificate: str
     """Fixes the bytes the employee will sign; his certificate is checked now (A6, A7), or later as the act says."""
     async with ws.db.read() as conn:
         flow = flow_of(ws, await owned(conn, person, case_id))
-    facts = _certificate(ws, flow, person, certificate)
+    facts = await _certificate(ws, flow, person, certificate)
     async with ws.db.begin() as conn:
         turn = await at_work(ws, conn, person, case_id, expected)
         document = document_bytes(await _application(turn, person, facts.thumbprint))
@@ -64,10 +64,10 @@ async def prepare(ws: Workstation, person: Staff, case_id: str, certificate: str
         return Filled(await turn.move(OwnEvent.PREPARED, **values), document, facts)
 
 
-def _certificate(ws: Workstation, flow: OwnFlow, person: Staff, text: str) -> CertificateFacts:
+async def _certificate(ws: Workstation, flow: OwnFlow, person: Staff, text: str) -> CertificateFacts:
     if not flow.checks_after_signing:
-        facts = chosen_certificate(ws, person, text)
-    elif (facts := named_certificate(ws, person, text)).refusal is not None:
+        facts = await chosen_certificate(ws, person, text)
+    elif (facts := await named_certificate(ws, person, text)).refusal is not None:
         return facts  # the act's check will say so
     _require_employee(ws, facts)
     return facts

@@ -36,7 +36,7 @@ class Giving:
 
 async def prepare(ws: Workstation, person: Staff, case_id: str, giving: Giving, certificate: str) -> tuple[Case, bytes]:
     """The record of the hand-over, to sign."""
-    facts = chosen_certificate(ws, person, certificate)
+    facts = await chosen_certificate(ws, person, certificate)
     if not facts.ekus & OFFICIAL:
         raise EgovError("result.certificate_not_official")
     async with ws.db.begin() as conn:

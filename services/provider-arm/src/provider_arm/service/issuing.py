@@ -58,7 +58,7 @@ async def prepare_result(
     ws: Workstation, person: Staff, case_id: str, wish: ResultWish, expected: int | None
 ) -> Prepared:
     """The exact bytes to sign, after the signer's certificate was checked; an open task becomes his."""
-    certificate = chosen_certificate(ws, person, wish.certificate)
+    certificate = await chosen_certificate(ws, person, wish.certificate)
     _require_official(certificate)
     async with ws.db.begin() as conn:
         case, task = await task_of(ws, conn, person, case_id, (StepKind.ISSUE_RESULT, expected))

@@ -38,15 +38,15 @@ class Expected:
     bin: str | None = None
 
 
-def chosen_certificate(ws: Workstation, person: Staff, text: str) -> CertificateFacts:
+async def chosen_certificate(ws: Workstation, person: Staff, text: str) -> CertificateFacts:
     """PEM or base64 of DER; its chain, dates, revocation, usage, and the ИИН of the very person who is logged in."""
-    facts = named_certificate(ws, person, text)
+    facts = await named_certificate(ws, person, text)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     return facts
 
 
-def named_certificate(ws: Workstation, person: Staff, text: str) -> CertificateFacts:
+async def named_certificate(ws: Workstation, person: Staff, text: str) -> CertificateFacts:
     """As `chosen_certificate`, with the verdict among the facts: where it is judged only after it has signed (A1)."""
     try:
         raw = text.encode("ascii")
@@ -55,6 +55,7 @@ def named_certificate(ws: Workstation, person: Staff, text: str) -> CertificateF
     except ValueError:  # also UnicodeEncodeError and binascii.Error
         error = FieldError("certificate", "wrong_form", "is neither PEM nor base64 of DER")
         raise EgovError("request.invalid", errors=[error]) from None
+    await ws.signatures.meet(certificate)
     return ws.trust.check_person(certificate, ws.clock.now(), person.iin, use="sign")
 
 

@@ -1,187 +1,20 @@
-"""Everything that lasts: the authorities' key files, the administrator's token, and every query."""
+"""Every query."""
 
 import json
-import os
-import re
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import insert_ignore
-from egovkit.errors import EgovError
-from egovkit.private_files import read_private
 from nuc_mock import domain
-from nuc_mock.domain import Authority, ListedCertificate, Profile, Reason, State
+from nuc_mock.domain import ListedCertificate, Profile, Reason, State
+from nuc_mock.store.keys import AuthorityUnusable
 from nuc_mock.tables import authorities, certificates, generations, other_lists, stamps
-
-ROOT, ISSUING = "root", "issuing"
-SHORTEST_TOKEN = 16  # characters; anything shorter could be guessed over HTTP
-
-_KEY = re.compile(b"-----BEGIN PRIVATE KEY-----.+?-----END PRIVATE KEY-----\n", re.S)
-
-
-class AuthorityUnusable(Exception):
-    """The key files and the database don't belong together, or can't be read; the message says what to do."""
-
-
-# --- files
-
-
-@dataclass(frozen=True, slots=True)
-class Authorities:
-    root: Authority
-    issuing: Authority
-
-    def by_name(self, name: str) -> Authority:
-        return self.root if name == ROOT else self.issuing
-
-
-def load_or_make_authorities(folder: Path, make: Callable[[], Authorities], token: str) -> Authorities:
-    """The authorities kept in `folder`; made by `make` when there are none. Blocking.
-
-    They are written beside it and moved into place as one folder, so that a crash or a second process starting
-    at the same moment never leaves a key without its certificate: the loser of the race takes the winner's.
-    `token` makes the name of the temporary folder its own.
-    """
-    if not folder.exists():
-        made = make()
-        draft = folder.with_name(f".{folder.name}-{token}")
-        draft.mkdir(parents=True, mode=0o700)
-        try:
-            for name in (ROOT, ISSUING):
-                _write_authority(draft, name, made.by_name(name))
-            _sync_folder(draft)
-            draft.rename(folder)
-            _sync_folder(folder.parent)
-        except OSError:
-            shutil.rmtree(draft, ignore_errors=True)
-            if not folder.exists():
-                raise
-    return Authorities(_read_authority(folder, ROOT), _read_authority(folder, ISSUING))
-
-
-def authorities_of(pem: Path) -> Authorities:
-    """The two of one file: the root's key and certificate, then the issuing authority's. AuthorityUnusable."""
-    try:
-        content = read_private(pem)
-        first, second = (load_pem_private_key(one, password=None) for one in _KEY.findall(content))
-        root, issuing = x509.load_pem_x509_certificates(content)
-    except (OSError, ValueError, EgovError) as error:
-        raise AuthorityUnusable(f"no two authorities can be read from {pem}: {error}") from None
-    if not isinstance(first, domain.AuthorityKey) or not isinstance(second, domain.AuthorityKey):
-        raise AuthorityUnusable(f"the keys in {pem} are of no kind an authority has")
-    return Authorities(Authority(root, first), Authority(issuing, second))
-
-
-def check_same_authority(kept: Authorities, pem: Path) -> None:
-    """AuthorityUnusable where the file is another authority's than the one that was kept: nobody would trust the
-    servers that it certified."""
-    given = authorities_of(pem)
-    if given.root.certificate != kept.root.certificate:
-        raise AuthorityUnusable(f"the authority of {pem} is not the one this service has been since its first start")
-
-
-def pem_of_authorities(authorities: Authorities) -> bytes:
-    """As `authorities_of` reads it. It holds both keys."""
-    found = [authorities.root, authorities.issuing]
-    keys = [one.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for one in found]
-    certificates = [domain.pem_of([one.certificate]).encode() for one in found]
-    return b"".join(part for pair in zip(keys, certificates, strict=True) for part in pair)
-
-
-def load_or_make_service(path: Path, make: Callable[[], Authority], token: str) -> Authority:
-    """The key and certificate of one of the authority's own services, in one file. Blocking. Two processes that start
-    together end with the same: the file appears whole or not at all, and whoever was later takes the other's."""
-    if not path.exists():
-        made = make()
-        draft = path.with_name(f".{path.name}-{token}")
-        key = made.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_secret(draft, key + domain.pem_of([made.certificate]).encode())
-        try:
-            with suppress(FileExistsError):
-                os.link(draft, path)
-        finally:
-            draft.unlink()
-        _sync_folder(path.parent)
-    try:
-        content = path.read_bytes()
-        key_found = load_pem_private_key(content, password=None)
-        certificate = x509.load_pem_x509_certificate(content)
-    except (OSError, ValueError) as error:
-        raise AuthorityUnusable(f"{path} can't be read: {error}; without the file a new one is made") from None
-    if not isinstance(key_found, domain.AuthorityKey) or key_found.public_key() != certificate.public_key():
-        raise AuthorityUnusable(f"the key in {path} is not that of its certificate")
-    return Authority(certificate, key_found)
-
-
-def load_or_make_token(path: Path, make: Callable[[], str], *, may_make: bool) -> str:
-    """The administrator's token; made at the first start unless the operator named a file. Blocking."""
-    if may_make and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-            draft = Path(folder, path.name)
-            write_secret(draft, make().encode())
-            with suppress(FileExistsError):  # another start was first, and its token is the one
-                os.link(draft, path)
-    try:
-        token = read_private(path).decode("utf-8").strip()
-    except (OSError, EgovError) as error:
-        raise AuthorityUnusable(f"the administrator's token can't be read from {path}: {error}") from None
-    if len(token) < SHORTEST_TOKEN:
-        raise AuthorityUnusable(f"the token in {path} is shorter than {SHORTEST_TOKEN} characters")
-    return token
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """A new file only its owner can read, on disk when this returns."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _write_authority(folder: Path, name: str, authority: Authority) -> None:
-    key = authority.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_secret(folder / f"{name}.key.pem", key)
-    write_secret(folder / f"{name}.cer", domain.der_of(authority.certificate))
-
-
-def _read_authority(folder: Path, name: str) -> Authority:
-    try:
-        key = load_pem_private_key(read_private(folder / f"{name}.key.pem"), password=None)
-        certificate = x509.load_der_x509_certificate((folder / f"{name}.cer").read_bytes())
-    except (OSError, ValueError, EgovError) as error:
-        raise AuthorityUnusable(f"the {name} authority in {folder} can't be read: {error}") from None
-    if not isinstance(key, domain.AuthorityKey) or key.public_key() != certificate.public_key():
-        raise AuthorityUnusable(f"{folder}/{name}.key.pem is not the key of {name}.cer")
-    return Authority(certificate, key)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-# --- rows
 
 
 @dataclass(frozen=True, slots=True)
