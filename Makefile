@@ -6,8 +6,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PACKAGES := libs/egovkit libs/egovlaw libs/egovgateway libs/egovregister gateway-shep regional-gateway-rshep portal-pep \
-            con-arm gbd-fl-mock enis-mock services/provider-arm services/nuc-mock services/registers-mock services/ncalayer-mock sandbox
+PACKAGES := libs/egovkit libs/egovlaw libs/egovgateway libs/egovregister libs/egovorigin gateway-shep regional-gateway-rshep \
+            portal-pep con-arm gbd-fl-mock enis-mock services/provider-arm services/nuc-mock services/registers-mock services/ncalayer-mock sandbox
 SOURCES := $(addsuffix /src,$(PACKAGES))
 ARGS ?=
 

@@ -11,12 +11,10 @@ from sqlalchemy import func, select
 
 from egovkit.journal import read_heads, read_rows, verify_rows
 from egovkit.testing.journal import BODIES
-from portal_pep.tables import attempts, kit, sessions
+from egovorigin.testing import PASSWORD, REGULATION
+from portal_pep.tables import kit, origin, sessions
 
 pytestmark = pytest.mark.service
-
-REGULATION = "atyrau-housing-queue"
-PASSWORD = "жасыл-көл-2026"
 
 
 async def journal(world: Any, kind: str) -> list[dict[str, Any]]:
@@ -237,7 +235,7 @@ async def test_the_throttle_names_nobody(world: Any) -> None:
     await citizen.register()
     await citizen.log_in("wrong password")
     async with world.app.state.node.db.read() as conn:
-        keys = [row.key for row in await conn.execute(select(attempts))]
+        keys = [row.key for row in await conn.execute(select(origin.attempts))]
     assert len(keys) == 2 and all(len(key) == 64 and citizen.iin not in key for key in keys)
 
 
@@ -248,7 +246,9 @@ async def test_registrations_from_one_address_are_limited(world: Any) -> None:
     from datetime import timedelta
 
     async with portal.db.begin() as conn:
-        await conn.execute(attempts.insert().values(key=key, count=limit, until=world.clock.now() + timedelta(hours=1)))
+        await conn.execute(
+            origin.attempts.insert().values(key=key, count=limit, until=world.clock.now() + timedelta(hours=1))
+        )
     answer = await world.citizen().register()
     assert answer.status_code == 429
     await world.clock.advance(3601)
@@ -303,31 +303,8 @@ async def test_passwords_leave_no_trace_but_argon2id(world: Any, citizen: Any) -
     assert b"$argon2id$" in content and PASSWORD.encode() not in content
 
 
-async def test_the_secret_is_made_once_and_for_the_owner_alone(world: Any) -> None:
-    from portal_pep.app import secret_of
-
-    path = world.settings.secret_path
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert secret_of(path, world.app.state.node.ids) == path.read_text()
-
-
 async def test_the_portals_journal_is_chained_and_signed(world: Any, citizen: Any) -> None:
     await citizen.open()
     async with world.app.state.node.db.read() as conn:
         rows, heads = await read_rows(conn, kit.journal, bodies=BODIES), await read_heads(conn, kit.journal)
     assert rows and verify_rows(rows, heads) == [] and all(row.signature for row in rows)
-
-
-def test_somebody_without_an_account_costs_the_same_work_as_a_wrong_password() -> None:
-    """The made-up hash is read as a real one with the same costs; one that could not be read would answer at once."""
-    import argon2
-    from argon2 import PasswordHasher
-    from argon2.exceptions import VerifyMismatchError
-
-    from portal_pep.service.parts import nobodys
-
-    hasher = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
-    made_up, true = nobodys(hasher), hasher.hash("some password")
-    assert argon2.extract_parameters(made_up) == argon2.extract_parameters(true)
-    with pytest.raises(VerifyMismatchError):
-        hasher.verify(made_up, "some password")

@@ -13,7 +13,7 @@ from egovkit.contracts import contracts_dir
 from egovkit.db.migrate import assert_migrations_match
 from egovkit.errors import EgovError
 from portal_pep import tables
-from portal_pep.store import cases as store
+from portal_pep.store.cases import cases as store
 
 SOURCES = sorted((Path(__file__).parent.parent / "src").rglob("*.py"))
 

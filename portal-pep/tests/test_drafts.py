@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from portal_pep.tables import attachments, cases
+from egovorigin.testing import PDF, REGULATION
+from portal_pep.tables import origin
 
 pytestmark = pytest.mark.service
 
-REGULATION = "atyrau-housing-queue"
-PDF = b"%PDF-1.7\n" + b"copy of a document\n" * 20
 KAZAKH = "ӘәҒғҚқҢңӨөҰұҮүҺһІі ЁёЪъЬьЭэ"
 
 
@@ -36,10 +35,10 @@ async def test_a_service_card_has_its_steps_limits_form_and_files(world: Any) ->
     assert card["form"]["max_length"] == 1000 and card["attachments"]["max_file"] == 10 * 1024 * 1024
 
 
-@pytest.mark.parametrize("code", ["nothing", "../etc", "x" * 300])
-async def test_an_unknown_service_is_not_found(world: Any, citizen: Any, code: str) -> None:
-    assert (await citizen.post("/v1/cases", {"regulation": code[:80]})).json()["code"] == "service.not_found"
-    assert (await world.http.get(f"/v1/services/{code[:80]}x")).status_code == 404
+async def test_an_unknown_service_is_not_found(world: Any, citizen: Any) -> None:
+    for code in ("nothing", "../etc", "x" * 80):
+        assert (await citizen.post("/v1/cases", {"regulation": code})).json()["code"] == "service.not_found"
+        assert (await world.http.get(f"/v1/services/{code}x")).status_code == 404
 
 
 @pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause=("9 3)", "9 4) абзац 2"))
@@ -91,50 +90,39 @@ async def test_every_kazakh_letter_is_kept_and_shown_as_typed(citizen: Any) -> N
     assert (await citizen.page(case))["form"] == values
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "'; DROP TABLE cases; --",
-        "<script>alert(1)</script>",
-        "{{7*7}} ${jndi:x} %s {number}",
-        "﷽ \u202e abc",
-        "ﬀ ﬁ é é",
-    ],
-)
-async def test_hostile_text_is_only_text(citizen: Any, text: str) -> None:
+HOSTILE = [
+    "'; DROP TABLE cases; --",
+    "<script>alert(1)</script>",
+    "{{7*7}} ${jndi:x} %s {number}",
+    "﷽ \u202e abc",
+    "ﬀ ﬁ é é",
+]
+
+
+async def test_hostile_text_is_only_text(citizen: Any) -> None:
+    case, version = await citizen.open(), 1
+    for text in HOSTILE:
+        assert (await citizen.put_form(case, {"surname": text}, version)).status_code == 200
+        page = await citizen.page(case)
+        version = page["form_version"]
+        assert page["form"]["surname"] == text
+        assert json.loads(await citizen.prepared(case))["form"]["surname"] == text
+        version = (await citizen.page(case))["form_version"]
+
+
+async def test_a_form_that_cannot_be_taken_is_refused_by_field_and_nothing_is_saved(citizen: Any) -> None:
+    """Which values cannot be taken is `egovorigin`'s (test_domain.py)."""
     case = await citizen.open()
-    assert (await citizen.put_form(case, {"surname": text})).status_code == 200
-    assert (await citizen.page(case))["form"]["surname"] == text
-    document = json.loads(await citizen.prepared(case))
-    assert document["form"]["surname"] == text
-
-
-@pytest.mark.parametrize(
-    ("values", "field", "code"),
-    [
+    for values, field, code in (
         ({"surname": "Ә" * 10_000}, "values.surname", "too_long"),
-        ({"surname": "a\x07b"}, "values.surname", "control_character"),
-        ({"surname": "a\x1bb"}, "values.surname", "control_character"),
         ({"Фамилия": "x"}, "values.Фамилия", "bad_name"),
-        ({"a" * 61: "x"}, f"values.{'a' * 60}", "bad_name"),
-        ({"surname": {"nested": 1}}, "values.surname", "wrong_type"),
-        ({"surname": 1.5}, "values.surname", "wrong_type"),
-        ({"surname": 2**60}, "values.surname", "wrong_type"),
-        ({"members": ["a", 1]}, "values.members", "wrong_type"),
-        ({"members": ["a"] * 51}, "values.members", "too_many"),
         ({"members": ["a", "b" * 1001]}, "values.members.1", "too_long"),
         ({f"f{n}": "x" for n in range(101)}, "values", "too_many"),
-        ({f"f{n}": "Ә" * 1000 for n in range(60)}, "values", "too_large"),
-    ],
-)
-async def test_a_form_that_cannot_be_taken_is_refused_by_field_and_nothing_is_saved(
-    citizen: Any, values: dict[str, Any], field: str, code: str
-) -> None:
-    case = await citizen.open()
-    answer = await citizen.put_form(case, values)
-    problem = answer.json()
-    assert answer.status_code == 422 and problem["code"] == "form.invalid" and problem["remedy"]
-    assert (field, code) in {(one["field"], one["code"]) for one in problem["errors"]}
+    ):
+        answer = await citizen.put_form(case, values)
+        problem = answer.json()
+        assert answer.status_code == 422 and problem["code"] == "form.invalid" and problem["remedy"], field
+        assert (field, code) in {(one["field"], one["code"]) for one in problem["errors"]}
     page = await citizen.page(case)
     assert page["form"] == {} and page["form_version"] == 1
 
@@ -149,13 +137,13 @@ async def test_every_wrong_field_is_named_at_once_in_the_readers_language(citize
     assert problem["title"] == "Нысанда қателер бар" and answer.headers["content-language"] == "kk"
 
 
-@pytest.mark.parametrize("escape", [b"\\ud800", b"\\u0000"])
-async def test_what_no_database_can_hold_is_refused_before_the_form_is_looked_at(citizen: Any, escape: bytes) -> None:
+async def test_what_no_database_can_hold_is_refused_before_the_form_is_looked_at(citizen: Any) -> None:
     case = await citizen.open()
-    headers = citizen.headers(**{"if-match": '"1"', "content-type": "application/json"})
-    raw = b'{"values": {"surname": "a' + escape + b'"}}'
-    answer = await citizen.world.http.put(f"/v1/cases/{case}/form", headers=headers, content=raw)
-    assert 400 <= answer.status_code < 500 and answer.json()["code"]
+    for escape in (b"\\ud800", b"\\u0000"):
+        headers = citizen.headers(**{"if-match": '"1"', "content-type": "application/json"})
+        raw = b'{"values": {"surname": "a' + escape + b'"}}'
+        answer = await citizen.world.http.put(f"/v1/cases/{case}/form", headers=headers, content=raw)
+        assert 400 <= answer.status_code < 500 and answer.json()["code"], escape
     assert (await citizen.page(case))["form"] == {}
 
 
@@ -170,26 +158,21 @@ async def test_of_two_windows_the_slower_one_loses_nothing_of_the_other(citizen:
     assert (await citizen.put_form(case, {}, "abc")).status_code == 412
 
 
-@pytest.mark.parametrize(
-    ("content", "headers", "status", "code"),
-    [
-        (b'{"values": {"a": ', {}, 400, None),
-        (b'{"values": {}, "values": {}}', {}, 400, "request.malformed"),
-        (b'{"values": {}, "admin": true}', {}, 422, "request.invalid"),
-        (b'{"values": []}', {}, 422, "request.invalid"),
-        (b"values=1", {"content-type": "application/x-www-form-urlencoded"}, 415, "request.media_type"),
-        (b'{"values": {"a": "' + b"x" * 1_100_000 + b'"}}', {}, 413, "request.too_large"),
-    ],
-)
-async def test_a_body_that_is_not_the_contracts_is_a_problem_with_side_and_remedy(
-    citizen: Any, content: bytes, headers: dict[str, str], status: int, code: str | None
-) -> None:
+async def test_a_body_that_is_not_the_contracts_is_a_problem_with_side_and_remedy(citizen: Any) -> None:
     case = await citizen.open()
-    all_headers = citizen.headers(**{"if-match": '"1"', "content-type": "application/json", **headers})
-    answer = await citizen.world.http.put(f"/v1/cases/{case}/form", headers=all_headers, content=content)
-    assert answer.status_code == status, answer.text
-    problem = answer.json()
-    assert problem["side"] == "sender" and problem["remedy"] and (code is None or problem["code"] == code)
+    for content, type_, status, code in (
+        (b'{"values": {"a": ', "application/json", 400, None),
+        (b'{"values": {}, "values": {}}', "application/json", 400, "request.malformed"),
+        (b'{"values": {}, "admin": true}', "application/json", 422, "request.invalid"),
+        (b'{"values": []}', "application/json", 422, "request.invalid"),
+        (b"values=1", "application/x-www-form-urlencoded", 415, "request.media_type"),
+        (b'{"values": {"a": "' + b"x" * 1_100_000 + b'"}}', "application/json", 413, "request.too_large"),
+    ):
+        headers = citizen.headers(**{"if-match": '"1"', "content-type": type_})
+        answer = await citizen.world.http.put(f"/v1/cases/{case}/form", headers=headers, content=content)
+        assert answer.status_code == status, answer.text
+        problem = answer.json()
+        assert problem["side"] == "sender" and problem["remedy"] and (code is None or problem["code"] == code)
     assert (await citizen.page(case))["form"] == {}
 
 
@@ -203,41 +186,32 @@ async def test_a_copy_is_kept_sealed_and_listed(world: Any, citizen: Any) -> Non
     (listed,) = (await citizen.page(case))["attachments"]
     assert listed == answer.json() and listed["name"] == "Жеке куәлік көшірмесі.pdf"
     async with world.app.state.node.db.read() as conn:
-        (row,) = (await conn.execute(select(attachments))).all()
+        (row,) = (await conn.execute(select(origin.attachments))).all()
     assert PDF not in row.content and b"%PDF" not in row.content
 
 
-@pytest.mark.parametrize(
-    ("type_", "content"),
-    [("image/png", b"\x89PNG\r\n\x1a\n123"), ("image/jpeg", b"\xff\xd8\xff\xe0abc"), ("application/pdf", PDF)],
-)
 @pytest.mark.law(topic="interface", regulation="atyrau-housing-queue", clause="9 4)")
-async def test_pdf_jpeg_and_png_are_taken(citizen: Any, type_: str, content: bytes) -> None:
+async def test_pdf_jpeg_and_png_are_taken(citizen: Any) -> None:
     case = await citizen.open()
-    assert (await citizen.attach(case, "copy", content, type_)).status_code == 200
+    taken = {"image/png": b"\x89PNG\r\n\x1a\n123", "image/jpeg": b"\xff\xd8\xff\xe0abc", "application/pdf": PDF}
+    for type_, content in taken.items():
+        assert (await citizen.attach(case, "copy", content, type_)).status_code == 200, type_
 
 
-@pytest.mark.parametrize(
-    ("name", "type_", "content", "status", "code"),
-    [
+async def test_a_file_that_cannot_be_taken_is_refused_and_not_kept(citizen: Any) -> None:
+    case = await citizen.open()
+    for name, type_, content, status, code in (
         ("a.pdf", "text/html", b"<html>", 415, "attachment.type_not_allowed"),
         ("a.pdf", "", PDF, 415, "attachment.type_not_allowed"),
-        ("a.pdf", "application/pdf", b"MZ\x90 not a pdf", 422, "attachment.not_what_it_says"),
         ("a.png", "image/png", PDF, 422, "attachment.not_what_it_says"),
         ("a.pdf", "application/pdf", b"", 413, "attachment.too_large"),
         ("a.pdf", "application/pdf", b"%PDF-" + b"x" * (10 * 1024 * 1024), 413, "request.too_large"),
-        (".hidden", "application/pdf", PDF, 422, "attachment.name_invalid"),
         ("a%01b.pdf", "application/pdf", PDF, 422, "attachment.name_invalid"),
         ("a%5Cb.pdf", "application/pdf", PDF, 422, "attachment.name_invalid"),
         ("я" * 256, "application/pdf", PDF, 422, "attachment.name_invalid"),
-    ],
-)
-async def test_a_file_that_cannot_be_taken_is_refused_and_not_kept(
-    citizen: Any, name: str, type_: str, content: bytes, status: int, code: str
-) -> None:
-    case = await citizen.open()
-    answer = await citizen.attach(case, name, content, type_)
-    assert answer.status_code == status and answer.json()["code"] == code and answer.json()["remedy"]
+    ):
+        answer = await citizen.attach(case, name, content, type_)
+        assert answer.status_code == status and answer.json()["code"] == code and answer.json()["remedy"], name
     assert (await citizen.page(case))["attachments"] == []
 
 
@@ -328,4 +302,4 @@ async def test_unknown_fields_and_wrong_types_of_every_body_are_refused(world: A
         answer = await citizen.post(path, body)
         assert answer.status_code == 422 and answer.json()["code"] == "request.invalid", path
     async with world.app.state.node.db.read() as conn:
-        assert (await conn.execute(select(func.count()).select_from(cases))).scalar_one() == 0
+        assert (await conn.execute(select(func.count()).select_from(origin.cases))).scalar_one() == 0

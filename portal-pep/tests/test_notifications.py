@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from egovorigin.domain.states import BusEvent
+from egovorigin.testing import NUMBER
 from portal_pep.domain.states import CaseEvent
 from portal_pep.domain.texts import NOTICE_TEXTS, NoticeKind
 
 pytestmark = pytest.mark.service
-
-NUMBER = "26000000001"
 
 
 async def notices(citizen: Any, **params: Any) -> dict[str, Any]:
@@ -25,11 +25,11 @@ def test_every_change_that_comes_from_outside_has_its_notification() -> None:
     told = {kind.value for kind in set(NoticeKind) - of_signers}
     own = {CaseEvent.EDITED, CaseEvent.PREPARED, CaseEvent.APPLICANT_SIGNED, CaseEvent.SUBMITTED}
     names = {
-        CaseEvent.GATEWAY_ACCEPTED: "accepted",
-        CaseEvent.GATEWAY_CLOSED: "gateway_refused",
+        BusEvent.GATEWAY_ACCEPTED: "accepted",
+        BusEvent.GATEWAY_CLOSED: "gateway_refused",
         CaseEvent.CERTIFICATE_REFUSED: "signature_refused",
     }
-    assert {names.get(event, event.value) for event in set(CaseEvent) - own} == told
+    assert {names.get(event, event.value) for event in {*CaseEvent, *BusEvent} - own} == told
     assert set(NOTICE_TEXTS) == set(NoticeKind)
     assert all(text.kk and text.ru and text.en for text in NOTICE_TEXTS.values())
 

@@ -23,7 +23,7 @@ from egovkit.errors import EgovError
 from egovkit.pdf import codes_of
 from egovlaw.output_pages import PageFacts
 from egovlaw.result_pages import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
-from portal_pep.store import files
+from portal_pep.store.files import files
 
 pytestmark = pytest.mark.service
 

@@ -19,11 +19,10 @@ from egovkit.signatures.authority import Span
 from egovkit.testing.journal import BODIES
 from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.flow import OrderAccepted, TrailStep, judge_order
+from egovorigin.testing import PDF
 from portal_pep.tables import kit
 
 pytestmark = pytest.mark.service
-
-PDF = b"%PDF-1.7\n" + b"copy of a document\n" * 20
 
 
 async def journal(world: Any, case: str) -> list[dict[str, Any]]:

@@ -12,18 +12,18 @@ import pytest
 
 from egovkit.contracts import contracts_dir, read_once
 from egovlaw.loader import load_catalogue
+from egovorigin.store.records import StoredRecord
+from egovorigin.testing import NUMBER
 from portal_pep.domain.states import ENDED, CaseState
 from portal_pep.domain.steps import portal_flow
 from portal_pep.domain.texts import TURN_TEXTS
 from portal_pep.domain.waiting import TURNS, Turn, awaited
 from portal_pep.service import watching
 from portal_pep.service.accounts import identify
-from portal_pep.store.records import StoredRecord
 
 pytestmark = pytest.mark.service
 
 T = TypeVar("T")
-NUMBER = "26000000001"
 
 
 async def check(citizen: Any, case: str) -> dict[str, Any]:

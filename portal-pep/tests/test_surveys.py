@@ -12,6 +12,7 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.journal import read_rows
 from egovkit.testing.journal import BODIES
 from egovlaw.loader import load_catalogue
+from egovorigin.testing import REGULATION
 from portal_pep.domain.surveys import GROUP, MAY_CHANGE, problems, published, questions, survey_form
 from portal_pep.store import surveys as store
 from portal_pep.store.surveys import Survey
@@ -20,7 +21,6 @@ from portal_pep.tables import kit, surveys
 pytestmark = pytest.mark.service
 
 GOOD = {"quality_of_result": 3, "quality_of_information": 2}
-REGULATION = "atyrau-housing-queue"
 
 
 @pytest.fixture

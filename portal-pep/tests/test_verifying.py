@@ -13,12 +13,12 @@ import pytest
 
 from egovkit.barcodes import Carried, encode, pack
 from egovkit.signatures.cms import sign_cms
+from egovorigin.testing import NUMBER
 from portal_pep.api.verify_page import WORDS
-from portal_pep.store import files
+from portal_pep.store.files import files
 
 pytestmark = pytest.mark.service
 
-NUMBER = "26000000001"
 DAY = "2026-01-15"
 
 

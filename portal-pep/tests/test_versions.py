@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from egovlaw.testing import newer
+from egovorigin.testing import REGULATION
 
 pytestmark = pytest.mark.service
-REGULATION = "atyrau-housing-queue"
 
 
 async def test_what_is_sent_ends_under_its_version_and_a_draft_of_the_former_one_is_not_sent(

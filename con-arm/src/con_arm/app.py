@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
 
 from con_arm import tables
 from con_arm.api import routers
-from con_arm.clients import AttachmentStore, GatewayAttachments
-from con_arm.domain.files import MAX_FILE
-from con_arm.domain.keyring import Keyring
-from con_arm.handlers import bound, prepares
+from con_arm.handlers import HANDLERS
 from con_arm.service.parts import Centre
-from con_arm.service.passwords import Passwords
 from con_arm.settings import Settings
 from con_arm.store import queries
+from con_arm.store.cases import cases
+from con_arm.store.files import files
+from con_arm.store.records import records
 from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
-from egovkit.pdf import DocumentPages
 from egovkit.sandbox.clock import watch_questions
-from egovkit.settings import read_secret
-from egovkit.signatures.pdf import revocation_lists
-from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_calendar, load_catalogue
-from egovlaw.outputs import load_outputs
+from egovorigin.assembly import shared_parts
+from egovorigin.clients import AttachmentStore
+from egovorigin.domain.files import MAX_FILE
+from egovorigin.handlers import bound, prepares
+from egovorigin.store.attempts import Attempts
 
 __all__ = ["create_app"]
 
@@ -64,7 +60,7 @@ def create_app(
             app.state.admin_token = settings.admin_token()
             if node.control is not None:
                 watch_questions(node.control, node.db, queries.next_end)
-            await node.receive(f"inbox.{node.code}", bound(centre), prepares=prepares(centre))
+            await node.receive(f"inbox.{node.code}", bound(centre, HANDLERS), prepares=prepares(centre))
             yield
 
     app = node.create_service(lifespan=lifespan, body_limits=BODY_LIMITS, title=TITLE)
@@ -74,52 +70,11 @@ def create_app(
 
 
 def assemble(node: Node, settings: Settings, catalogue: Catalogue, attachments: AttachmentStore | None) -> Centre:
-    keyring = Keyring.of(secret_of(settings.secret_path, node.ids))
-    store = attachments or GatewayAttachments(
-        node.http,
-        node.key,
-        node.clock,
-        node.ids,
-        base_url=settings.shep_url,
-        source=node.code,
-        timeout_s=settings.attachment_timeout_s,
-    )
     return Centre(
-        settings=settings,
-        db=node.db,
-        clock=node.clock,
-        ids=node.ids,
-        catalogue=catalogue,
-        key=node.key,
-        journal=node.journal,
-        outbox=node.outbox,
-        membership=node.membership,
-        trust=node.trust,
-        signatures=node.signatures,
-        sealer=Sealer(keyring.sealing),
-        keyring=keyring,
-        passwords=Passwords(settings),
-        attachments=store,
+        **shared_parts(node, settings, catalogue, attachments),
+        cases=cases,
+        files=files,
+        records=records,
+        attempts=Attempts(tables.origin.attempts),
         calendar=read_once(load_calendar, node.contracts),
-        outputs=read_once(load_outputs, node.contracts, catalogue),
-        pages=DocumentPages(),
-        revocation=partial(revocation_lists, node.http, settings.nuc_url),
     )
-
-
-def secret_of(path: Path, ids: Ids) -> str:
-    """The workstation's secret, made at first start where the operators have given none. Whoever loses it cannot open
-    the scans of unsent applications any more."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{ids.token(6)}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(ids.token())
-        try:
-            os.link(draft, path)  # of two processes starting together one wins, whole; the other reads it
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return read_secret(path)

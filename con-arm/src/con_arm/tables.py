@@ -6,27 +6,24 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    Date,
     Float,
     Index,
     Integer,
     LargeBinary,
     MetaData,
-    PrimaryKeyConstraint,
     String,
     Table,
     Text,
 )
 
-from egovkit.db import BigId, UtcDateTime, deadlines_table, kit_tables
+from egovkit.db import UtcDateTime, deadlines_table, kit_tables
+from egovkit.db.tables import CODE, ID
+from egovorigin.tables import origin_tables
 
 metadata = MetaData()
 kit = kit_tables(metadata)
 deadlines = deadlines_table(metadata)
 
-ID = String(36)
-CODE = String(64)
-LABEL = String(16)
 
 operators = Table(
     "operators",
@@ -55,14 +52,6 @@ sessions = Table(
     Column("login", JSON, nullable=False),  # the login's step, to be attached to cases (E9)
 )
 
-attempts = Table(
-    "attempts",
-    metadata,
-    Column("key", CODE, primary_key=True),  # keyed hash of login and address: the table names nobody
-    Column("count", Integer, nullable=False),
-    Column("until", UtcDateTime, nullable=False),  # before it the next attempt waits
-)
-
 counters = Table(
     "counters",
     metadata,
@@ -86,64 +75,20 @@ tickets = Table(
     Index("tickets_centre", "centre", "id"),
 )
 
-cases = Table(
-    "cases",
+origin = origin_tables(
     metadata,
-    Column("id", ID, primary_key=True),
     Column("centre", CODE, nullable=False),
     Column("operator_id", ID, nullable=False),  # who opened it
     Column("ticket_id", ID, unique=True),
-    Column("regulation", String(80), nullable=False),
-    Column("regulation_version", Integer, nullable=False),
-    Column("region", String(40), nullable=False),
-    Column("state", String(24), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("changed_at", UtcDateTime, nullable=False),
     Column("iin", String(12)),  # NULL until the consumer is entered
     Column("representative", JSON),
     Column("round", Integer, nullable=False),  # of asking the registers: answers of a former round count for nothing
     Column("facts", JSON, nullable=False),  # E2, from the person register
-    Column("form", JSON, nullable=False),
     Column("papers", JSON, nullable=False),
-    Column("form_version", Integer, nullable=False),  # the ETag of form, papers and scans
-    Column("started_at", UtcDateTime, nullable=False),  # of the step being done: choose and fill, then attach and sign
-    Column("certificate", CODE),  # thumbprint of the operator's certificate
     Column("signed_by", ID),  # the operator who prepared, and signs
-    Column("document", LargeBinary),  # the exact bytes to sign, then signed
-    Column("prepared_at", UtcDateTime),
-    Column("signature", LargeBinary),
-    Column("judged", JSON(none_as_null=True)),  # what was known of the signature when it was judged
-    Column("submitted_at", UtcDateTime),
-    Column("recipient", CODE),  # the provider's system: whose word on this case counts
-    Column("envelope_id", ID),  # of the last case.submitted, steps.reported or case.handed_over
-    Column("receipt", Text),  # ШЭП's, from envelope.accepted
-    Column("accepted_at", UtcDateTime),
-    Column("number", String(11)),
-    Column("registered_at", UtcDateTime),
-    Column("owner_version", Integer, nullable=False),
-    Column("step", LABEL),  # where the case stands, as the last applied message says
-    Column("status", JSON),  # the owner's last word: status, text_ru, text_kk, at
-    Column("term_until", UtcDateTime),  # after an extension or a pause
-    Column("term_change", JSON),  # the last one: what, at, reason_ru, reason_kk
-    Column("outcome", String(12)),  # of the result: positive, negative; NULL for a refusal
-    Column("problem", JSON),  # why a gateway refused, or which data the registers have not
     Index("cases_centre", "centre", "id"),
     Index("cases_iin", "iin"),
     Index("cases_number", "number"),
-)
-
-case_steps = Table(
-    "case_steps",
-    metadata,
-    Column("case_id", ID, nullable=False),
-    Column("step", LABEL, nullable=False),
-    Column("n", Integer, nullable=False),  # place in the flow: the trail's order
-    Column("outcome", String(12), nullable=False),
-    Column("at", UtcDateTime, nullable=False),
-    Column("writer", String(160), nullable=False),
-    Column("position", BigId, nullable=False),
-    Column("hash", CODE, nullable=False),
-    PrimaryKeyConstraint("case_id", "step", name="case_steps_pk"),
 )
 
 queries = Table(
@@ -165,45 +110,6 @@ queries = Table(
     Column("reason", String(80)),  # code: why it is no data, or unusable
     Column("problem", JSON),  # of a gateway
     Index("queries_case", "case_id", "id"),
-)
-
-attachments = Table(
-    "attachments",
-    metadata,
-    Column("case_id", ID, nullable=False),
-    Column("name", String(255), nullable=False),
-    Column("type", String(40), nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("sha256", String(64), nullable=False),
-    Column("added_at", UtcDateTime, nullable=False),
-    Column("content", LargeBinary),  # sealed; NULL once the provider took the application: the gateway keeps it then
-    PrimaryKeyConstraint("case_id", "name", name="attachments_pk"),
-)
-
-results = Table(
-    "results",
-    metadata,
-    Column("case_id", ID, primary_key=True),
-    Column("kind", String(12), nullable=False),  # result or refusal
-    Column("document", LargeBinary, nullable=False),
-    Column("signature", LargeBinary),  # refusal letters carry none
-    Column("reasons", JSON),
-    Column("issued_at", UtcDateTime, nullable=False),
-    Column("received_at", UtcDateTime, nullable=False),
-    Column("judged", JSON(none_as_null=True)),  # what was known of the signature when it came
-    Column("outcome", String(12)),  # of a result: positive, negative
-    Column("variant", String(40)),  # which of the act's forms, where it has several
-    Column("valid_until", Date),  # the last day, where the act limits it
-    Column("page_sha256", String(64)),  # of the PDF that the official signed too, where he did
-    Column("page_size", Integer),
-)
-
-result_pages = Table(
-    "result_pages",  # that PDF, from when it was first asked for: until then ШЭП alone keeps it
-    metadata,
-    Column("case_id", ID, primary_key=True),
-    Column("sha256", String(64), primary_key=True),
-    Column("content", LargeBinary, nullable=False),  # sealed
 )
 
 hand_overs = Table(
@@ -286,24 +192,4 @@ reads = Table(
     Column("case_id", ID, nullable=False),
     Column("what", String(20), nullable=False),  # facts or answers
     Index("reads_centre", "centre", "id"),
-)
-
-history = Table(
-    "history",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("case_id", ID, nullable=False),
-    Column("at", UtcDateTime, nullable=False),
-    Column("event", String(40), nullable=False),
-    Column("step", LABEL),
-    Column("clause", String(80)),
-    Column("state_before", String(24), nullable=False),
-    Column("state_after", String(24), nullable=False),
-    Column("applied", Boolean, nullable=False),
-    Column("version", Integer),  # the owner's, of messages that carry one
-    Column("envelope_id", ID),
-    Column("limit_s", Float),
-    Column("used_s", Float),
-    Column("detail", JSON),
-    Index("history_case", "case_id", "id"),
 )

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from con_arm import tables
-from con_arm.store import cases as store
+from con_arm.store.cases import cases as store
 from egovkit.contracts import contracts_dir
 from egovkit.db.migrate import assert_migrations_match
 from egovkit.errors import EgovError

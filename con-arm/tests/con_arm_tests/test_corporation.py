@@ -15,8 +15,9 @@ from egovkit.messages import MessageRegister
 from egovlaw.catalogue import Channel, Regulation
 from egovlaw.flow import CaseProgress, OrderAccepted, TrailStep, judge_order
 from egovlaw.loader import load_catalogue
+from egovorigin.testing import Provider
 
-from .conftest import Provider, person
+from .conftest import person
 
 pytestmark = pytest.mark.service
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from .conftest import REGULATION
+from egovorigin.testing import REGULATION
 
 pytestmark = pytest.mark.service
 

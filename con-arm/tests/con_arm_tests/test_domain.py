@@ -11,15 +11,15 @@ import pytest
 
 from con_arm.domain.answers import attorney_problem, facts_of
 from con_arm.domain.counter import TICKET_TRANSITIONS, TicketEvent, TicketState, measure, term_of
-from con_arm.domain.members import receiving_system, register_system
-from con_arm.domain.people import login_wait
-from con_arm.domain.states import ENDED, TRANSITIONS, CaseEvent, CaseState, after, has_ended, may_send_again
+from con_arm.domain.members import register_system
+from con_arm.domain.states import ENDED, TRANSITIONS, CaseEvent, CaseState, after, has_ended
 from con_arm.domain.steps import centre_flow, is_late, query_limit
 from con_arm.domain.texts import FACT_TEXTS, QUERY_TEXTS, REASON_TEXTS, STATE_TEXTS, filled
 from egovkit.contracts import contracts_dir, read_once
 from egovkit.membership import Member
 from egovlaw.catalogue import Duration, ServiceTerm
 from egovlaw.loader import load_catalogue
+from egovorigin.domain.states import BusEvent
 
 from .conftest import attorney, entry, person
 
@@ -44,7 +44,7 @@ def test_every_state_is_reached_and_every_state_that_is_not_an_end_is_left() -> 
 
 
 def test_nothing_but_the_providers_last_words_changes_an_ended_case() -> None:
-    for state, event in product(ENDED - {CaseState.HANDED_OVER}, set(CaseEvent) - {CaseEvent.HANDED_OVER}):
+    for state, event in product(ENDED - {CaseState.HANDED_OVER}, {*CaseEvent, *BusEvent} - {CaseEvent.HANDED_OVER}):
         assert after(state, event) in (None, state)
 
 
@@ -72,11 +72,6 @@ def test_values_in_a_text_are_never_read_as_a_pattern() -> None:
     assert text.ru == "{0.__class__}"
 
 
-def test_what_time_or_repair_can_cure_may_be_sent_again() -> None:
-    assert may_send_again("time.late") and may_send_again("signature.unknown_certificate")
-    assert not may_send_again("order.case_ended") and not may_send_again("route.recipient_not_allowed")
-
-
 def test_the_flow_of_the_channel_is_found_by_step_kind() -> None:
     regulation = catalogue().regulation("atyrau-housing-queue")
     flow = centre_flow(regulation)
@@ -98,18 +93,14 @@ def test_an_answer_is_late_two_seconds_after_the_limit_and_never_without_one() -
     assert not is_late(asked, None, asked + timedelta(days=1))
 
 
-def test_registers_and_the_provider_are_found_in_the_member_list_by_kind() -> None:
+def test_registers_are_found_in_the_member_list_by_kind() -> None:
     members = [
         member("b-register", "person_register"),
         member("a-register", "person_register", state="suspended"),
         member("c-register", "person_register"),
-        member("general", "provider", regions=("north",)),
-        member("special", "provider", regions=("north",), services=("x",)),
     ]
     assert register_system(members, "person", "x") == "b-register"
     assert register_system(members, "attorney", "x") is None and register_system(members, "weather", "x") is None
-    assert receiving_system(members, "x", "north") == "special"
-    assert receiving_system(members, "y", "north") == "general" and receiving_system(members, "x", "south") is None
 
 
 @pytest.mark.parametrize(
@@ -187,7 +178,3 @@ def test_a_ticket_that_ended_stays_ended() -> None:
     ends = (TicketState.FINISHED, TicketState.NO_SHOW)
     assert not [key for key in TICKET_TRANSITIONS if key[0] in ends]
     assert (TicketState.IN_SERVICE, TicketEvent.NO_SHOW) not in TICKET_TRANSITIONS
-
-
-def test_guessing_waits_longer_each_time_and_never_for_ever() -> None:
-    assert [login_wait(n) for n in (0, 4, 5, 6, 7, 100)] == [0, 0, 30, 60, 120, 900]

@@ -12,8 +12,7 @@ import pytest
 from egovkit.contracts import read_once
 from egovkit.messages import MessageRegister
 from egovlaw.flow import CaseProgress, OrderAccepted, judge_order
-
-from .conftest import NOTICE, NUMBER, Provider
+from egovorigin.testing import NOTICE, NUMBER, Provider
 
 pytestmark = pytest.mark.service
 

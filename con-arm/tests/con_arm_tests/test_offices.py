@@ -14,8 +14,8 @@ import pytest
 from egovkit.contracts import contracts_dir, read_once
 from egovlaw.catalogue import Regulation
 from egovlaw.loader import load_calendar, load_catalogue
+from egovorigin.testing import REGULATION, Provider
 
-from .conftest import REGULATION, Provider
 from .test_counter import words
 
 pytestmark = pytest.mark.service

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from egovlaw.identifiers import synthetic_iin
+from egovorigin.testing import PASSWORD
 
-from .conftest import ADMIN, PASSWORD
+from .conftest import ADMIN
 
 pytestmark = pytest.mark.service
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import REGULATION
+from egovorigin.testing import REGULATION
+
 from .test_offices import NAMED_ONLY, PAPERS
 
 pytestmark = pytest.mark.service

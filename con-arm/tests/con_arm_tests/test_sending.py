@@ -16,8 +16,9 @@ from egovkit.messages import MessageRegister
 from egovkit.signatures.authority import Span
 from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.flow import CaseProgress, OrderAccepted, TrailStep, judge_order
+from egovorigin.testing import PDF
 
-from .conftest import BIN, PDF, attorney, person
+from .conftest import BIN, attorney, person
 
 pytestmark = pytest.mark.service
 

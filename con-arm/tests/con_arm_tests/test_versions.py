@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from egovlaw.testing import newer
+from egovorigin.testing import REGULATION
 
 pytestmark = pytest.mark.service
-REGULATION = "atyrau-housing-queue"
 
 
 async def test_a_draft_of_the_former_version_is_not_sent_and_keeps_the_name_of_its_act(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import httpx
 from fastapi import FastAPI
 
@@ -12,16 +9,15 @@ from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.ids import Ids
 from egovkit.node import Node
-from egovkit.settings import read_secret
 from egovregister.answering import Answering
-from egovregister.api import Desk
-from egovregister.api import router as reads
-from egovregister.keeper import Keeper
+from egovregister.assembly import create_register
 from enis_mock import api, control, handlers, tables
 from enis_mock.service import AttorneyRegister, Notaries
 from enis_mock.settings import Settings
 
 __all__ = ["create_app"]
+
+TITLE = "ЕНИС: twin of the notaries' register"
 
 
 def create_app(
@@ -34,21 +30,19 @@ def create_app(
 ) -> FastAPI:
     """The application; its lifespan fills an empty register and takes questions until it ends."""
     node = Node(settings, package="enis_mock", tables=tables.kit, bus=bus, clock=clock, ids=ids, http=http)
-    admin_token = None if settings.admin_token_file is None else read_secret(settings.admin_token_file)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with node:
-            answering = Answering(node, AttorneyRegister(), tables.register, tables.kit)
-            app.state.notaries = notaries = Notaries(answering)
-            await notaries.seed()
-            inbox = await node.receive(f"inbox.{settings.code}", handlers.bound(answering))
-            keeper = Keeper(answering, inbox)
-            node.background(keeper.run(), "register-keeper")
-            app.state.desk = Desk(answering, keeper, admin_token)
-            yield
+    async def fill(app: FastAPI) -> Answering:
+        answering = Answering(node, AttorneyRegister(), tables.register, tables.kit)
+        app.state.notaries = notaries = Notaries(answering)
+        await notaries.seed()
+        return answering
 
-    app = node.create_service(lifespan=lifespan, title="ЕНИС: twin of the notaries' register")
-    for router in (api.router, reads, control.router):
-        app.serve(router)
-    return app
+    return create_register(
+        node,
+        settings,
+        fill,
+        handlers.HANDLERS,
+        api=api.router,
+        control=control.router,
+        title=TITLE,
+    )

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from egovkit.settings import ServiceSettings
+from egovregister.settings import RegisterSettings
 
 
-class Settings(ServiceSettings):
+class Settings(RegisterSettings):
     code: ClassVar[str] = "gbd-fl-mock"
     model_config = SettingsConfigDict(env_prefix="GBD_FL_MOCK_", extra="ignore", frozen=True)
 
     port: int = Field(default=8070, ge=0, le=65535)
-
-    # Who may administer. A file, as docker and k8s mount secrets; without one the admin API answers 503.
-    admin_token_file: Path | None = None

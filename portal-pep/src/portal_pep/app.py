@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,23 +14,25 @@ from egovkit.clock import Clock
 from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
-from egovkit.pdf import DocumentPages
 from egovkit.sandbox.clock import watch_questions
-from egovkit.settings import read_secret
-from egovkit.signatures.pdf import MAX_PDF, revocation_lists
-from egovkit.signatures.sealing import Sealer
+from egovkit.signatures.pdf import MAX_PDF
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_catalogue
-from egovlaw.outputs import load_outputs
+from egovorigin.assembly import shared_parts
+from egovorigin.clients import AttachmentStore
+from egovorigin.domain.files import MAX_FILE
+from egovorigin.handlers import bound, prepares
+from egovorigin.store.attempts import Attempts
 from portal_pep import tables
 from portal_pep.api import routers
-from portal_pep.clients import AttachmentStore, GatewayAttachments, GatewayPath
-from portal_pep.domain.files import MAX_FILE
-from portal_pep.domain.keyring import Keyring
-from portal_pep.handlers import bound, prepares
-from portal_pep.service.parts import Passwords, Portal
+from portal_pep.clients import GatewayPath
+from portal_pep.handlers import HANDLERS
+from portal_pep.service.parts import Portal
 from portal_pep.settings import PortalPepSettings
 from portal_pep.store import data_reads, queue_positions
+from portal_pep.store.cases import cases
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 TITLE = "ПЭП, the citizen's portal"
 BODY_LIMITS = (
@@ -64,7 +63,7 @@ def create_app(
             if node.control is not None:
                 watch_questions(node.control, node.db, queue_positions.next_end)
                 watch_questions(node.control, node.db, data_reads.next_end)
-            await node.receive(f"inbox.{node.code}", bound(portal), prepares=prepares(portal))
+            await node.receive(f"inbox.{node.code}", bound(portal, HANDLERS), prepares=prepares(portal))
             yield
 
     async def path_check() -> Mapping[str, Any]:
@@ -88,51 +87,10 @@ def create_app(
 def assemble(
     node: Node, settings: PortalPepSettings, catalogue: Catalogue, attachments: AttachmentStore | None
 ) -> Portal:
-    keyring = Keyring.of(secret_of(settings.secret_path, node.ids))
-    store = attachments or GatewayAttachments(
-        node.http,
-        node.key,
-        node.clock,
-        node.ids,
-        base_url=settings.shep_url,
-        source=node.code,
-        timeout_s=settings.attachment_timeout_s,
-    )
     return Portal(
-        settings=settings,
-        db=node.db,
-        clock=node.clock,
-        ids=node.ids,
-        catalogue=catalogue,
-        key=node.key,
-        journal=node.journal,
-        outbox=node.outbox,
-        membership=node.membership,
-        trust=node.trust,
-        signatures=node.signatures,
-        sealer=Sealer(keyring.sealing),
-        keyring=keyring,
-        passwords=Passwords(settings),
-        attachments=store,
-        outputs=read_once(load_outputs, node.contracts, catalogue),
-        pages=DocumentPages(),
-        revocation=partial(revocation_lists, node.http, settings.nuc_url),
+        **shared_parts(node, settings, catalogue, attachments),
+        cases=cases,
+        files=files,
+        records=records,
+        attempts=Attempts(tables.origin.attempts),
     )
-
-
-def secret_of(path: Path, ids: Ids) -> str:
-    """The portal's secret, made at first start where the operators have given none. Whoever loses it cannot open the
-    copies of drafts any more."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{ids.token(6)}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(ids.token())
-        try:
-            os.link(draft, path)  # of two processes starting together one wins, whole; the other reads it
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return read_secret(path)

@@ -1,26 +1,20 @@
-"""What all routes share: who asks, one answer per key, pages, base64."""
+"""What all routes of the workstation share: who asks, one answer per key."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
-import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
-from sqlalchemy.ext.asyncio import AsyncConnection
+from fastapi import Depends, Request, Response
 
 from con_arm.domain.people import Role
 from con_arm.service.operators import Identity, identify
-from con_arm.service.parts import Centre, Keep
+from con_arm.service.parts import Centre
 from egovkit.declared import bearer, guards, refuses
-from egovkit.errors import EgovError, FieldError
+from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
-
-T = TypeVar("T")
+from egovorigin.api import Authorization, bearer_of, once_for
 
 SESSION = bearer(
     "session",
@@ -36,30 +30,6 @@ ADMINISTRATOR = bearer(
     ru="Токен администраторов: секрет развёртывания.",
     kk="Әкімшілердің токені: орналастырудың құпиясы.",
 )
-# The document tells of it as a security scheme.
-Authorization = Annotated[str | None, Header(include_in_schema=False)]
-PAGE = 20
-MAX_PAGE = 100
-_PEM = "-----BEGIN"
-_ETAG = re.compile(r'"([0-9]{1,9})"')
-
-
-class Strict(BaseModel):
-    """A request body: exact types, no unknown fields."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class Shown(BaseModel):
-    """A part of an answer."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class Text(Shown):
-    kk: str
-    ru: str
-    en: str
 
 
 def centre_of(request: Request) -> Centre:
@@ -72,12 +42,7 @@ async def signed_in(
     centre: Annotated[Centre, Depends(centre_of)],
     authorization: Authorization = None,
 ) -> Identity:
-    return await identify(centre, _bearer(authorization) or "")
-
-
-def _bearer(authorization: str | None) -> str | None:
-    scheme, _, token = (authorization or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+    return await identify(centre, bearer_of(authorization) or "")
 
 
 def _with_role(identity: Identity, role: Role) -> Identity:
@@ -103,7 +68,7 @@ def administrator(request: Request, authorization: Authorization = None) -> None
     expected: str | None = request.app.state.admin_token
     if expected is None:
         raise EgovError("staff.admin_closed")
-    given = _bearer(authorization) or ""
+    given = bearer_of(authorization) or ""
     if not hmac.compare_digest(given.encode(), expected.encode()):
         raise EgovError("staff.admin_refused")
 
@@ -112,99 +77,8 @@ TheCentre = Annotated[Centre, Depends(centre_of)]
 SignedIn = Annotated[Identity, Depends(signed_in)]
 AtCounter = Annotated[Identity, Depends(at_counter)]
 Overseeing = Annotated[Identity, Depends(overseeing)]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="how many at most")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before")]
-# Optional for FastAPI only, so that a missing one is answered with the contract's own problem.
-Key = Annotated[
-    str | None, Header(alias="Idempotency-Key", description="required: the same key and body give the first answer")
-]
 
 
 async def once(request: Request, identity: Identity, work: Callable[[Attempt], Awaitable[Answer]]) -> Response:
     """Runs `work` once per Idempotency-Key of this operator."""
-    response: Response = await request.app.state.node.idempotent.run(
-        request, scope=f"operator/{identity.operator.id}", call=work
-    )
-    return response
-
-
-def kept(
-    render: Callable[[T], Answer], work: Callable[[Keep[T]], Awaitable[object]]
-) -> Callable[[Attempt], Awaitable[Answer]]:
-    """`work`, with its answer stored in the transaction of its effect."""
-
-    async def call(attempt: Attempt) -> Answer:
-        answers: list[Answer] = []
-
-        async def keep(conn: AsyncConnection, outcome: T) -> None:
-            answers.append(await attempt.keep(conn, render(outcome)))
-
-        await work(keep)
-        return answers[0]
-
-    return call
-
-
-def model_answer(status: int, model: BaseModel, **headers: str) -> Answer:
-    return Answer(status, model.model_dump(mode="json", by_alias=True), headers)
-
-
-def decoded(field: str, text: str) -> bytes:
-    """Base64 of DER, or PEM, as DER."""
-    body = text.strip()
-    if body.startswith(_PEM):
-        lines = [line for line in body.splitlines() if line.strip() and not line.startswith("-----")]
-        body = "".join(line.strip() for line in lines)
-    try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError):
-        raise EgovError("request.invalid", errors=[FieldError(field, "wrong_form", "base64 is expected")]) from None
-
-
-def encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def cursor_of(key: str | int) -> str:
-    """Opaque on purpose: what a page is cut by may change."""
-    return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
-
-
-def key_of(cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    try:
-        key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        key = ""
-    if not key:
-        raise EgovError("request.cursor_invalid")
-    return key
-
-
-def number_of(cursor: str | None) -> int:
-    key = key_of(cursor)
-    if key is None:
-        return 0
-    if not (key.isascii() and key.isdigit() and len(key) < 19):
-        raise EgovError("request.cursor_invalid")
-    return int(key)
-
-
-def etag(version: int) -> str:
-    return f'"{version}"'
-
-
-def version_of(if_match: str | None) -> int | None:
-    """The version of the form the caller saw; None when he does not say."""
-    if if_match is None:
-        return None
-    match = _ETAG.fullmatch(if_match.strip())
-    if match is None:
-        raise EgovError("form.changed_meanwhile", current="-")
-    return int(match[1])
-
-
-def address_of(request: Request) -> str:
-    """Whom the throttle counts. Behind a proxy uvicorn puts the client's address here (--proxy-headers)."""
-    return request.client.host if request.client else "unknown"
+    return await once_for(request, f"operator/{identity.operator.id}", work)

@@ -10,28 +10,10 @@ from fastapi import Header, Query, Request, Response
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.api.base import (
-    PAGE,
-    AtCounter,
-    Cursor,
-    Key,
-    Limit,
-    Shown,
-    Strict,
-    TheCentre,
-    cursor_of,
-    encoded,
-    etag,
-    key_of,
-    model_answer,
-    number_of,
-    once,
-    version_of,
-)
-from con_arm.api.shown import AttachmentShown, CaseLine, CaseShown, attachment_shown, case_line, case_shown
+from con_arm.api.base import AtCounter, TheCentre, once
+from con_arm.api.shown import CaseLine, CaseShown, case_line, case_shown
 from con_arm.domain.consumer import Attorney, Representative
-from con_arm.domain.document import read_document
-from con_arm.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE, Paper
+from con_arm.domain.papers import Paper
 from con_arm.domain.states import CaseState
 from con_arm.service import cases, reading
 from con_arm.store.cases import Case, Wanted
@@ -39,6 +21,23 @@ from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovkit.verdict import SignatureVerdict, verdict_of
+from egovorigin.api import (
+    PAGE,
+    Cursor,
+    Key,
+    Limit,
+    Shown,
+    Strict,
+    cursor_of,
+    encoded,
+    etag,
+    key_of,
+    model_answer,
+    number_of,
+    version_of,
+)
+from egovorigin.domain.document import read_document
+from egovorigin.shown import AttachmentShown, RecordShown, Values, attachment_shown, record_shown
 
 router = Routes(prefix="/v1/cases", tags=["applications"])
 
@@ -71,17 +70,6 @@ class Consumer(Strict):
     representative: RepresentativeEntered | None = None
 
 
-_VALUE_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "maxLength": MAX_VALUE},
-        {"type": "array", "items": {"type": "string", "maxLength": MAX_VALUE}, "maxItems": MAX_ITEMS},
-        {"type": "integer"},
-        {"type": "boolean"},
-        {"type": "null"},
-    ]
-}
-
-
 class PaperMarked(Strict):
     """The mark that a document was shown on paper."""
 
@@ -93,37 +81,13 @@ class PaperMarked(Strict):
 class FormFilled(Strict):
     """Kept exactly as typed. Sizes are checked by the workstation itself, so that every wrong field is named."""
 
-    values: Annotated[
-        dict[str, Any],
-        Field(
-            json_schema_extra={
-                "maxProperties": MAX_FIELDS,
-                "propertyNames": {"pattern": FIELD_NAME},
-                "additionalProperties": _VALUE_SCHEMA,
-            }
-        ),
-    ]
+    values: Values
     papers: list[PaperMarked] = Field(default_factory=list)
 
 
 class CaseList(Shown):
     items: list[CaseLine]
     next: str | None
-
-
-class RecordShown(Shown):
-    at: datetime
-    event: str
-    step: str | None
-    clause: str | None
-    state_before: str
-    state_after: str
-    applied: bool
-    version: int | None
-    envelope: str | None
-    limit_s: float | None
-    used_s: float | None
-    detail: dict[str, Any] | None
 
 
 class History(Shown):
@@ -276,23 +240,7 @@ async def history(
 ) -> History:
     """Everything that happened to the application, oldest first; `applied` is false for what came too late."""
     found, more = await reading.history(centre, identity.operator, case_id, after=number_of(cursor), limit=limit)
-    items = [
-        RecordShown(
-            at=one.record.at,
-            event=one.record.event,
-            step=one.record.step,
-            clause=one.record.clause,
-            state_before=one.record.state_before,
-            state_after=one.record.state_after,
-            applied=one.record.applied,
-            version=one.record.version,
-            envelope=one.record.envelope_id,
-            limit_s=one.record.limit_s,
-            used_s=one.record.used_s,
-            detail=one.record.detail,
-        )
-        for one in found
-    ]
+    items = [record_shown(one) for one in found]
     return History(items=items, next=cursor_of(found[-1].id) if more else None)
 
 

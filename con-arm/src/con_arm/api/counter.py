@@ -8,31 +8,18 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from con_arm.api.base import (
-    PAGE,
-    AtCounter,
-    Cursor,
-    Key,
-    Limit,
-    Overseeing,
-    Shown,
-    Strict,
-    TheCentre,
-    cursor_of,
-    kept,
-    key_of,
-    model_answer,
-    once,
-)
+from con_arm.api.base import AtCounter, Overseeing, TheCentre, once
 from con_arm.domain.counter import Measured, Term, TicketEvent, TicketState, term_of, times_of
 from con_arm.service import counter
 from con_arm.service.operators import Identity
-from con_arm.service.parts import Centre, Keep
+from con_arm.service.parts import Centre
 from con_arm.store.counter import Survey, Ticket
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
 from egovkit.routes import Routes
 from egovlaw.catalogue import Form
+from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Strict, cursor_of, kept, key_of, model_answer
+from egovorigin.origin import Keep
 
 router = Routes(prefix="/v1", tags=["counter"])
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from con_arm.api.base import AtCounter, Key, TheCentre, kept, model_answer, once
+from con_arm.api.base import AtCounter, TheCentre, once
 from con_arm.api.shown import CourierShown, courier_shown
 from con_arm.service import couriers
 from con_arm.service.couriers import CourierSeen
-from con_arm.service.parts import Keep
 from egovkit.declared import keyed, refuses
 from egovkit.routes import Routes
+from egovorigin.api import Key, kept, model_answer
+from egovorigin.origin import Keep
 
 router = Routes(prefix="/v1/cases", tags=["courier"])
 

@@ -11,15 +11,17 @@ from urllib.parse import quote
 from fastapi import Header, Request, Response
 from pydantic import Field
 
-from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, encoded, kept, model_answer, once
-from con_arm.domain.document import read_document
+from con_arm.api.base import AtCounter, TheCentre, once
 from con_arm.service import ending, printing, reading
-from con_arm.service.pages import signed_page
-from con_arm.service.parts import Centre, Keep
+from con_arm.service.parts import Centre
 from con_arm.store.counter import Receipt
 from egovkit.declared import keyed, refuses
 from egovkit.edge import language_of
 from egovkit.routes import Routes
+from egovorigin.api import Key, Shown, Strict, encoded, kept, model_answer
+from egovorigin.domain.document import read_document
+from egovorigin.origin import Keep
+from egovorigin.pages import signed_page
 
 router = Routes(prefix="/v1/cases", tags=["acceptance"])
 

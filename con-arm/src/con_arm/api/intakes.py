@@ -9,32 +9,18 @@ from typing import Annotated, Any
 from fastapi import Request, Response
 from pydantic import Field
 
-from con_arm.api.base import (
-    PAGE,
-    AtCounter,
-    Cursor,
-    Key,
-    Limit,
-    Shown,
-    Strict,
-    TheCentre,
-    cursor_of,
-    encoded,
-    kept,
-    key_of,
-    model_answer,
-    once,
-)
+from con_arm.api.base import AtCounter, TheCentre, once
 from con_arm.api.cases import Iin, PaperMarked
 from con_arm.api.ending import PDF, PRINTABLE, pdf_answer
-from con_arm.domain.document import read_document
-from con_arm.domain.forms import Paper
+from con_arm.domain.papers import Paper
 from con_arm.service import intakes, printing
 from con_arm.service.intakes import IntakeWish
-from con_arm.service.parts import Keep
 from con_arm.store.intakes import Intake
 from egovkit.declared import keyed, refuses
 from egovkit.routes import Routes
+from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Strict, cursor_of, encoded, kept, key_of, model_answer
+from egovorigin.domain.document import read_document
+from egovorigin.origin import Keep
 
 router = Routes(prefix="/v1/intakes", tags=["intake"])
 

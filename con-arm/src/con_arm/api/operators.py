@@ -12,24 +12,14 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from pydantic import Field, field_validator
 
-from con_arm.api.base import (
-    PAGE,
-    Cursor,
-    Limit,
-    Shown,
-    SignedIn,
-    Strict,
-    TheCentre,
-    address_of,
-    administrator,
-    cursor_of,
-    key_of,
-)
-from con_arm.domain.people import LOGIN, MAX_PASSWORD, MIN_PASSWORD, Operator, Role
+from con_arm.api.base import SignedIn, TheCentre, administrator
+from con_arm.domain.people import LOGIN, Operator, Role
 from con_arm.service import operators
 from con_arm.service.operators import OperatorWish
 from egovkit.declared import refuses
 from egovkit.routes import Routes
+from egovorigin.api import PAGE, Cursor, Limit, Shown, Strict, address_of, cursor_of, key_of
+from egovorigin.domain.logins import MAX_PASSWORD, MIN_PASSWORD
 
 admin = Routes(prefix="/v1/operators", tags=["administration"], dependencies=[Depends(administrator)])
 sessions = Routes(prefix="/v1/sessions", tags=["sessions"])

@@ -7,28 +7,15 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from con_arm.api.base import (
-    PAGE,
-    AtCounter,
-    Cursor,
-    Key,
-    Limit,
-    Overseeing,
-    Shown,
-    TheCentre,
-    cursor_of,
-    kept,
-    key_of,
-    model_answer,
-    once,
-)
+from con_arm.api.base import AtCounter, Overseeing, TheCentre, once
 from con_arm.api.shown import QueryWithAnswer, query_with_answer
 from con_arm.service import queries, reading
-from con_arm.service.parts import Keep
 from con_arm.store.cases import Case
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
 from egovkit.routes import Routes
+from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, cursor_of, kept, key_of, model_answer
+from egovorigin.origin import Keep
 
 router = Routes(prefix="/v1", tags=["registers"])
 

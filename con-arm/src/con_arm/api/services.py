@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from con_arm.api.base import Shown, SignedIn, TheCentre
-from con_arm.domain import files, forms
-from con_arm.domain.steps import centre_channel, centre_flow, limit_of, may_refuse_acceptance
+from con_arm.api.base import SignedIn, TheCentre
+from con_arm.domain.papers import MAX_PAPERS
+from con_arm.domain.steps import centre_channel, centre_flow, may_refuse_acceptance
 from con_arm.domain.texts import FREE_FIELDS
 from con_arm.service.parts import Centre
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
+from egovorigin.api import Shown
+from egovorigin.domain import files, forms
+from egovorigin.domain.steps import limit_of
 
 router = Routes(prefix="/v1/services", tags=["services"])
 
@@ -38,7 +41,7 @@ class FormShown(Shown):
     field_name: str = forms.FIELD_NAME
     max_fields: int = forms.MAX_FIELDS
     max_length: int = forms.MAX_VALUE
-    max_papers: int = forms.MAX_PAPERS
+    max_papers: int = MAX_PAPERS
     max_bytes: int = forms.MAX_FORM
 
 

@@ -7,9 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from con_arm.api.base import Shown, Text
 from con_arm.domain import texts
-from con_arm.domain.files import Attachment
 from con_arm.domain.states import EDITABLE, REPEATABLE, CaseEvent, CaseState, after, has_ended
 from con_arm.domain.steps import refusal_is_handed_over
 from con_arm.service.couriers import CourierSeen
@@ -18,21 +16,8 @@ from con_arm.store.cases import Case
 from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
-
-
-class AttachmentShown(Shown):
-    name: str
-    type: str
-    size: int
-    sha256: str
-
-
-class ServiceName(Shown):
-    regulation: str
-    version: int
-    title_kk: str
-    title_ru: str
-    region: str
+from egovorigin.api import Shown, Text
+from egovorigin.shown import AttachmentShown, ServiceName, TermChange, attachment_shown, service_name
 
 
 class StatusShown(Shown):
@@ -79,15 +64,6 @@ class QueryShown(Shown):
 
 class QueryWithAnswer(QueryShown):
     answer: dict[str, Any] | None
-
-
-class TermChange(Shown):
-    """Why the provider extended, paused or resumed the term, in his words."""
-
-    what: str
-    at: datetime
-    reason_kk: str
-    reason_ru: str
 
 
 class TermShown(Shown):
@@ -212,10 +188,6 @@ def query_with_answer(seen: QuerySeen) -> QueryWithAnswer:
     return QueryWithAnswer(**_query(seen), answer=seen.query.answer)
 
 
-def attachment_shown(one: Attachment) -> AttachmentShown:
-    return AttachmentShown(name=one.name, type=one.type, size=one.size, sha256=one.sha256)
-
-
 def masked(iin: str) -> str:
     """First four digits and the last two: enough to tell two rows apart, not enough to name a person."""
     return f"{iin[:4]}******{iin[-2:]}"
@@ -235,13 +207,7 @@ def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
             outcome=case.outcome,
             owner=case.status,
         ),
-        "service": ServiceName(
-            regulation=case.regulation,
-            version=case.regulation_version,
-            title_kk=regulation.title_kk if regulation else case.regulation,
-            title_ru=regulation.title_ru if regulation else case.regulation,
-            region=case.region,
-        ),
+        "service": service_name(case, regulation),
         "created_at": case.created_at,
         "changed_at": case.changed_at,
     }

@@ -10,15 +10,16 @@ from typing import Annotated, Literal
 from fastapi import Request, Response
 from pydantic import Field
 
-from con_arm.api.base import AtCounter, Key, Shown, Strict, TheCentre, decoded, encoded, kept, model_answer, once
+from con_arm.api.base import AtCounter, TheCentre, once
 from con_arm.service.handing import Receiver, hand_over, prepare_hand_over
-from con_arm.service.parts import Keep
 from con_arm.service.signing import Prepared, Sent, prepare, submit
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer
 from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON
 from egovkit.signatures.documents import OF_A_SIGNATURE
+from egovorigin.api import Key, Shown, Strict, decoded, encoded, kept, model_answer
+from egovorigin.origin import Keep
 
 router = Routes(prefix="/v1/cases", tags=["signing"])
 

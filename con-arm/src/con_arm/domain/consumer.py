@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from con_arm.domain.forms import text_problem
 from egovlaw.identifiers import iin_problem
+from egovorigin.domain.forms import text_problem
 
 NOTARY: Final = "notary"  # the one certification ЕНИС knows of (A8)
 MAX_NAME: Final = 300

@@ -10,9 +10,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from con_arm.domain.forms import text_problem
 from con_arm.domain.steps import centre_channel
 from egovlaw.catalogue import Duration, Form, FormField, Regulation
+from egovorigin.domain.forms import text_problem
 
 MAX_ANSWER: Final = 1000
 

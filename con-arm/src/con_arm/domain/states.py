@@ -7,6 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from egovorigin.domain.states import BusEvent, Course
+
 
 class CaseState(StrEnum):
     OPENED = "opened"  # the service is chosen; nobody has been entered yet
@@ -28,6 +30,8 @@ class CaseState(StrEnum):
 
 
 class CaseEvent(StrEnum):
+    """What people do with it; what the bus tells is a `BusEvent`."""
+
     CONSUMER_ENTERED = "consumer_entered"
     ASKED = "asked"
     DATA_IN_ORDER = "data_in_order"
@@ -35,16 +39,6 @@ class CaseEvent(StrEnum):
     EDITED = "edited"
     PREPARED = "prepared"
     SUBMITTED = "submitted"
-    GATEWAY_ACCEPTED = "gateway_accepted"
-    GATEWAY_REFUSED = "gateway_refused"
-    GATEWAY_CLOSED = "gateway_closed"
-    REGISTERED = "registered"
-    STATUS = "status"
-    EXTENDED = "extended"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    REFUSED = "refused"
-    COMPLETED = "completed"
     HANDED_OVER = "handed_over"
     HAND_OVER_REFUSED = "hand_over_refused"  # a gateway did not take the record: of a result
     LETTER_NOT_TAKEN = "letter_not_taken"  # the same, of a refusal
@@ -53,24 +47,21 @@ class CaseEvent(StrEnum):
 
 S, E = CaseState, CaseEvent
 
-# What the owner says of a case he has not ended. Messages may overtake one another, so each is possible at once.
-_FACTS: Final[Mapping[CaseEvent, CaseState]] = {
-    E.REGISTERED: S.REGISTERED,
-    E.STATUS: S.REGISTERED,
-    E.EXTENDED: S.REGISTERED,
-    E.PAUSED: S.PAUSED,
-    E.RESUMED: S.REGISTERED,
-    E.REFUSED: S.REFUSED,
-    E.COMPLETED: S.COMPLETED,
-}
-
-# From the first sending on the provider's word decides, whatever the gateways have said meanwhile.
-_SENT: Final = (S.SUBMITTED, S.ACCEPTED, S.REJECTED, S.REGISTERED, S.PAUSED)
+COURSE: Final = Course(
+    submitted=S.SUBMITTED,
+    accepted=S.ACCEPTED,
+    sent_back=S.REJECTED,
+    closed=S.GATEWAY_CLOSED,
+    registered=S.REGISTERED,
+    paused=S.PAUSED,
+    refused=S.REFUSED,
+    completed=S.COMPLETED,
+)
 
 # Nothing has been sent yet.
 _AT_THE_COUNTER: Final = (S.OPENED, S.CONSUMER_ENTERED, S.DATA_REQUESTED, S.DATA_CHECKED, S.PREPARED)
 
-TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingProxyType(
+TRANSITIONS: Final[Mapping[tuple[CaseState, StrEnum], CaseState]] = MappingProxyType(
     {
         # The applicant stays who he is; the power of attorney may be another one than an hour ago.
         **{(before, E.CONSUMER_ENTERED): S.CONSUMER_ENTERED for before in _AT_THE_COUNTER},
@@ -89,25 +80,14 @@ TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingPro
         (S.PREPARED, E.EDITED): S.DATA_CHECKED,
         (S.PREPARED, E.PREPARED): S.PREPARED,
         (S.PREPARED, E.SUBMITTED): S.SUBMITTED,
-        (S.SUBMITTED, E.GATEWAY_ACCEPTED): S.ACCEPTED,
-        (S.SUBMITTED, E.GATEWAY_REFUSED): S.REJECTED,
-        (S.SUBMITTED, E.GATEWAY_CLOSED): S.GATEWAY_CLOSED,
-        # ШЭП accepted and the regional gateway refused: the later hop's word counts.
-        (S.ACCEPTED, E.GATEWAY_REFUSED): S.REJECTED,
-        (S.ACCEPTED, E.GATEWAY_CLOSED): S.GATEWAY_CLOSED,
         (S.REJECTED, E.EDITED): S.REJECTED,
         # As at the counter: a power of attorney may have run out since.
         (S.REJECTED, E.CONSUMER_ENTERED): S.CONSUMER_ENTERED,
         (S.REJECTED, E.ASKED): S.DATA_REQUESTED,
         (S.REJECTED, E.PREPARED): S.PREPARED,
-        **{(before, event): after for before in _SENT for event, after in _FACTS.items()},
-        # A paused case may be told things without being resumed.
-        (S.PAUSED, E.STATUS): S.PAUSED,
-        (S.PAUSED, E.EXTENDED): S.PAUSED,
-        (S.COMPLETED, E.STATUS): S.COMPLETED,
-        (S.REFUSED, E.STATUS): S.REFUSED,
+        **COURSE.transitions(),
         (S.COMPLETED, E.HANDED_OVER): S.HANDED_OVER,
-        (S.HANDED_OVER, E.STATUS): S.HANDED_OVER,
+        (S.HANDED_OVER, BusEvent.STATUS): S.HANDED_OVER,
         # A gateway did not take the record: it is signed and sent again.
         (S.HANDED_OVER, E.HAND_OVER_REFUSED): S.COMPLETED,
         # D17: only where the act's flow goes on after the refusal (`has_ended`).
@@ -120,12 +100,7 @@ TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingPro
 )
 
 ENDED: Final = frozenset({S.GATEWAY_CLOSED, S.REFUSED, S.HANDED_OVER, S.NO_DATA, S.ACCEPTANCE_REFUSED})
-POSITIVE: Final = "positive"  # a result may also be the reasoned answer of refusal: negative
 EDITABLE: Final = frozenset(before for before, event in TRANSITIONS if event is E.EDITED)
-
-# Refusals no repetition can cure; every other refusal of a gateway leaves the application to be sent again.
-_FOR_GOOD: Final = frozenset({"order.case_ended", "order.step_not_allowed"})
-_FOR_GOOD_AREAS: Final = frozenset({"route"})
 
 
 class QueryState(StrEnum):
@@ -150,7 +125,7 @@ REPEATABLE: Final = frozenset(
 )
 
 
-def after(state: CaseState, event: CaseEvent) -> CaseState | None:
+def after(state: CaseState, event: StrEnum) -> CaseState | None:
     """The state after the event; None when the event means nothing in this state."""
     return TRANSITIONS.get((state, event))
 
@@ -158,16 +133,3 @@ def after(state: CaseState, event: CaseEvent) -> CaseState | None:
 def has_ended(state: CaseState, *, refusal_is_handed_over: bool) -> bool:
     """A refusal ends the case, unless the act has it handed over like a result."""
     return state in ENDED and not (state is S.REFUSED and refusal_is_handed_over)
-
-
-def may_send_again(code: str) -> bool:
-    """Whether an application refused by a gateway with this code may be prepared and sent once more.
-
-    A late, unverifiable or unroutable-for-now envelope may; an envelope the regulation has no place for may not.
-    """
-    return code not in _FOR_GOOD and code.split(".", 1)[0] not in _FOR_GOOD_AREAS
-
-
-def is_newer(version: int, known: int) -> bool:
-    """The owner numbers his statuses; what is not newer is remembered and not applied."""
-    return version > known

@@ -3,28 +3,24 @@ public service centres and the State Corporation have channels of different code
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 from egovlaw.catalogue import Channel, Event, FlowItem, Limit, Regulation
 from egovlaw.limits import GRACE_S
+from egovorigin.domain.steps import LocalFlow, item_of
 
 CENTRE: Final = "centre"  # the kind of origin, whatever the channel's code
 GRACE: Final = timedelta(seconds=GRACE_S)  # clocks of two systems differ
 
 _QUERY: Final = "query."
 
-Outcome = Literal["done", "ok", "violation"]
-Moment = tuple[str, Literal["begin", "end"]]  # of a step, by label
-
 
 @dataclass(frozen=True, slots=True)
-class CentreFlow:
+class CentreFlow(LocalFlow):
     """The steps of one regulation's centre channel that are done at the counter, and where they lead."""
 
-    channel: Channel
     authenticate: FlowItem
     choose_and_fill: FlowItem
     query: FlowItem
@@ -62,13 +58,6 @@ class CentreFlow:
     def refusal_is_handed_over(self) -> bool:
         """D17: the Corporation hands over what the provider refused, too."""
         return self.refuse is not None and self.hand_over.label in self.refuse.successors
-
-    def state_before(self, item: FlowItem) -> str:
-        """The word for where a case stands before the item: the state of the item that leads to it."""
-        for other in self.channel.flow:
-            if item.label in other.successors and other.type != "precondition":
-                return other.kind.state
-        return "new"
 
 
 def centre_flow(regulation: Regulation) -> CentreFlow | None:
@@ -112,15 +101,6 @@ def _labels(*items: FlowItem | None) -> tuple[str, ...]:
     return tuple(item.label for item in items if item is not None)
 
 
-def item_of(channel: Channel, kind: str) -> FlowItem | None:
-    return next((item for item in channel.flow if item.kind.name == kind), None)
-
-
-def limit_of(channel: Channel, item: FlowItem) -> Limit | None:
-    """The limit of one step, as the channel's table gives it."""
-    return next((limit for limit in channel.limits if limit.label == item.label), None)
-
-
 def query_limit(flow: CentreFlow, register: str) -> Limit | None:
     """The limit of the question to this register: the table gives one per register."""
     asked = _QUERY + register
@@ -133,36 +113,3 @@ def query_limit(flow: CentreFlow, register: str) -> Limit | None:
 def is_late(asked_at: datetime, limit_s: float | None, came_at: datetime) -> bool:
     """E1: whether what came at this moment came after the act's limit."""
     return limit_s is not None and came_at > asked_at + timedelta(seconds=limit_s) + GRACE
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What a step had and took, in seconds; None where the act gives nothing or nobody saw the beginning."""
-
-    limit_s: float | None
-    used_s: float | None
-
-
-def used(channel: Channel, item: FlowItem, moments: Mapping[Moment, datetime]) -> Used:
-    """The limit of the step and what was used of it, from the moments this system saw."""
-    limit = limit_of(channel, item)
-    if limit is None:
-        return Used(None, None)
-    began = started(limit, moments)
-    ended = _moment(limit.stops_on, moments) or moments.get((item.label, "end"))
-    seconds = None if began is None or ended is None else round(max(0.0, (ended - began).total_seconds()), 3)
-    return Used(float(limit.max_s), seconds)
-
-
-def started(limit: Limit | None, moments: Mapping[Moment, datetime]) -> datetime | None:
-    """When the limit began; None when this system did not see it."""
-    return None if limit is None else _moment(limit.starts_on, moments)
-
-
-def deadline(limit: Limit | None, began: datetime) -> datetime | None:
-    """The end of a limit: what the envelope carries as its expirytime."""
-    return None if limit is None else began + timedelta(seconds=limit.max_s)
-
-
-def _moment(event: Event, moments: Mapping[Moment, datetime]) -> datetime | None:
-    return moments.get((event.name, event.moment)) if event.kind == "step" else None

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from con_arm.domain.answers import Fact
-from con_arm.domain.states import POSITIVE, CaseState, QueryState
+from con_arm.domain.states import CaseState, QueryState
+from egovorigin.domain.states import POSITIVE
 
 
 @dataclass(frozen=True, slots=True)

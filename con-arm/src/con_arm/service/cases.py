@@ -3,33 +3,36 @@ marked and scanned."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain import files as file_rules
 from con_arm.domain.consumer import Representative, consumer_problems
 from con_arm.domain.counter import BEING_SERVED
-from con_arm.domain.files import Attachment
-from con_arm.domain.forms import MAX_FORM, Paper, ValueProblem, canonical, form_problems, paper_problems
+from con_arm.domain.papers import Paper, paper_problems
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState, after
-from con_arm.domain.steps import CentreFlow, Moment
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.operators import Identity
-from con_arm.service.parts import Centre, Keep
-from con_arm.service.steps import Taken, take
+from con_arm.service.parts import Centre
 from con_arm.service.visits import take_visit
-from con_arm.store import cases as store
-from con_arm.store import counter, files, queries, records
+from con_arm.store import counter, queries
 from con_arm.store.cases import Case, NewCase
+from con_arm.store.cases import cases as store
 from con_arm.store.counter import Ticket
-from con_arm.store.records import Record
+from con_arm.store.files import files
+from con_arm.store.records import records
 from egovkit.errors import EgovError, FieldError
-from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
+from egovorigin.attaching import put, seal
+from egovorigin.domain.files import Attachment
+from egovorigin.domain.forms import MAX_FORM, ValueProblem, canonical, form_problems
+from egovorigin.domain.steps import Moment
+from egovorigin.origin import Keep
+from egovorigin.store.records import Record
+from egovorigin.trail import Taken, take
 
 
 async def open_case(
@@ -87,15 +90,6 @@ async def visible(conn: AsyncConnection, operator: Operator, case_id: str, *, lo
     return case
 
 
-def law_of(centre: Centre, case: Case) -> tuple[Regulation, CentreFlow]:
-    """The regulation of a draft: what was filled in for one version is not sent under the next. Once the case is on
-    the bus its own version is what counts."""
-    regulation, flow = centre.regulation(case.regulation)
-    if regulation.version != case.regulation_version:
-        raise EgovError("case.regulation_changed", began=case.regulation_version, now=regulation.version)
-    return regulation, flow
-
-
 def require_after(case: Case, event: CaseEvent) -> CaseState:
     """The state after the event, or EgovError case.wrong_state."""
     state = after(case.state, event)
@@ -115,7 +109,7 @@ async def enter_consumer(
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         state = require_after(case, CaseEvent.CONSUMER_ENTERED)
-        _, flow = law_of(centre, case)
+        _, flow = centre.law_of(case)
         asked = bool(await queries.queries_of(conn, case_id))
         if asked and iin != case.iin:
             raise EgovError("consumer.fixed")
@@ -190,27 +184,11 @@ async def attach(
     centre: Centre, operator: Operator, case_id: str, name: str, upload: tuple[str, bytes]
 ) -> tuple[Case, Attachment]:
     """Keeps a scan with the application, sealed, until it is sent; one of the same name is replaced."""
-    media_type, content = upload
-    if file_rules.name_problem(name):
-        raise EgovError("attachment.name_invalid")
-    if (code := file_rules.content_problem(media_type, content)) is not None:
-        raise EgovError(
-            code,
-            name=name,
-            type=media_type[:100] or "-",
-            allowed=sorted(file_rules.MAGIC),
-            size=len(content),
-            limit=file_rules.MAX_FILE,
-        )
-    facts = await asyncio.to_thread(file_rules.describe, name, media_type, content)
-    sealed = await asyncio.to_thread(centre.sealer.seal, content, aad(case_id, facts.sha256))
+    facts, sealed = await seal(centre, case_id, name, upload)
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         require_after(case, CaseEvent.EDITED)
-        if (code := file_rules.case_problem(await files.attachments_of(conn, case_id), facts)) is not None:
-            limit = file_rules.MAX_FILES if code == "attachment.too_many" else file_rules.MAX_CASE
-            raise EgovError(code, name=name, limit=limit)
-        await files.put_attachment(conn, case_id, facts, sealed, centre.clock.now())
+        await put(conn, centre, case_id, facts, sealed)
         return await _edit(conn, centre, case, "attached"), facts
 
 
@@ -221,11 +199,6 @@ async def detach(centre: Centre, operator: Operator, case_id: str, name: str) ->
         if not await files.remove_attachment(conn, case_id, name):
             raise EgovError("attachment.not_found")
         return await _edit(conn, centre, case, "detached")
-
-
-def aad(case_id: str, sha256: str) -> bytes:
-    """What a sealed scan belongs to: it opens in no other case and under no other hash."""
-    return f"{case_id}/{sha256}".encode()
 
 
 async def _edit(conn: AsyncConnection, centre: Centre, case: Case, event: str, **changes: Any) -> Case:

@@ -21,12 +21,13 @@ from con_arm.domain.counter import (
 )
 from con_arm.domain.people import Operator
 from con_arm.service.cases import visible
-from con_arm.service.parts import KAZAKHSTAN, Centre, Keep
+from con_arm.service.parts import Centre
 from con_arm.store import counter as store
 from con_arm.store.counter import Survey, Ticket
 from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalEntry
 from egovlaw.catalogue import Form, Regulation
+from egovorigin.origin import KAZAKHSTAN, Keep
 
 
 @dataclass(frozen=True, slots=True)

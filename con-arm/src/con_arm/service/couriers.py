@@ -8,14 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.courier import CARRIED, COURIER_TRANSITIONS, CourierEvent, CourierState, courier_term
 from con_arm.domain.people import Operator
+from con_arm.service.acts import act
 from con_arm.service.cases import record, visible
-from con_arm.service.parts import Centre, Keep
-from con_arm.service.steps import act
+from con_arm.service.parts import Centre
 from con_arm.store import couriers as store
 from con_arm.store.cases import Case
 from con_arm.store.couriers import Courier
 from egovkit.errors import EgovError
 from egovlaw.catalogue import Regulation, ServiceTerm
+from egovorigin.origin import Keep
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,23 +8,25 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.document import document_bytes, stamp
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent
-from con_arm.domain.steps import Moment, may_refuse_acceptance, used
+from con_arm.domain.steps import may_refuse_acceptance
 from con_arm.domain.texts import ACCEPTANCE_REFUSED, filled, no_data_text
-from con_arm.service.cases import NOT_PREPARED, law_of, record, require_after, visible
-from con_arm.service.parts import INGRESS, KAZAKHSTAN, Centre, Keep
-from con_arm.service.steps import Taken, act, envelope_facts, note, step_facts, take, trail_of
-from con_arm.store import cases as store
-from con_arm.store import counter, queries, records
+from con_arm.service.acts import act
+from con_arm.service.cases import NOT_PREPARED, record, require_after, visible
+from con_arm.service.parts import Centre
+from con_arm.store import counter, queries
 from con_arm.store.cases import Case
+from con_arm.store.cases import cases as store
 from con_arm.store.counter import Receipt
-from con_arm.store.records import Record
-from egovkit.envelope import Envelope
+from con_arm.store.records import records
 from egovkit.errors import EgovError
-from egovkit.outbox import Draft
-from egovlaw.kinds import message_type
+from egovorigin.domain.document import document_bytes, stamp
+from egovorigin.domain.steps import Moment, used
+from egovorigin.origin import KAZAKHSTAN, Keep
+from egovorigin.sending import report
+from egovorigin.store.records import Record
+from egovorigin.trail import Taken, envelope_facts, note, step_facts, take
 
 
 async def end_without_data(
@@ -36,7 +38,7 @@ async def end_without_data(
     item, check, now = flow.report_no_data, flow.check_registers, centre.clock.now()
     moments: dict[Moment, datetime] = {**checked, (item.label, "end"): now}
     await take(conn, centre, case, [Taken(check, "violation", now, {"codes": codes})], moments)
-    envelope = await _report(conn, centre, case, codes[0])
+    envelope = await report(conn, centre, case, (item, codes[0]), flow.after_query)
     spent = used(flow.channel, item, moments)
     measured = {"limit_s": spent.limit_s, "used_s": spent.used_s}
     body = {**step_facts(centre, case, flow, item), **measured, "outcome": "refusal", "code": codes[0]}
@@ -61,29 +63,6 @@ async def end_without_data(
     await records.add_record(conn, line)
 
 
-async def _report(conn: AsyncConnection, centre: Centre, case: Case, code: str) -> Envelope:
-    _, flow = centre.regulation(case.regulation, case.regulation_version)
-    gateway = centre.membership.members.gateway("national_gateway")
-    if gateway is None:
-        raise EgovError("participant.list_unknown")
-    label = flow.report_no_data.label
-    report = Draft(
-        type=message_type("steps.reported"),
-        case=case.id,
-        recipient=gateway.code,
-        regulation=case.regulation,
-        channel=flow.channel.code,
-        step=label,
-        region=case.region,
-        data={
-            "trail": await trail_of(conn, case.id, flow.after_query),
-            "outcome": {"step": label, "code": code},
-        },
-        queue=INGRESS,
-    )
-    return await centre.outbox.send(conn, report)
-
-
 async def refuse_acceptance(
     centre: Centre,
     operator: Operator,
@@ -95,7 +74,7 @@ async def refuse_acceptance(
     is missing (E10). Only acts that know such a receipt have it. `wanting`: the missing papers and a remark."""
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
-        regulation, flow = law_of(centre, case)
+        regulation, flow = centre.law_of(case)
         if not may_refuse_acceptance(regulation, flow.channel):
             raise EgovError("acceptance.no_receipt", regulation=case.regulation, channel=flow.channel.code)
         state, now = require_after(case, CaseEvent.ACCEPTANCE_REFUSED), centre.clock.now()

@@ -10,22 +10,26 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.document import Signing, hand_over_bytes, stamp
+from con_arm.domain.document import Signing, hand_over_bytes
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
-from con_arm.domain.steps import CentreFlow, Moment, limit_of, used
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.cases import record, require_after, visible
-from con_arm.service.parts import INGRESS, Centre, Keep
-from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate, sending
-from con_arm.service.steps import envelope_facts, note, step_facts
-from con_arm.store import cases as store
-from con_arm.store import files, records
+from con_arm.service.parts import Centre
+from con_arm.service.signing import Prepared, Sent, check_signature, facts_of_case, operators_certificate
 from con_arm.store.cases import Case
-from con_arm.store.files import HandOver
+from con_arm.store.cases import cases as store
+from con_arm.store.files import HandOver, files
+from con_arm.store.records import records
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
+from egovorigin.domain.document import stamp
+from egovorigin.domain.steps import Moment, limit_of, used
+from egovorigin.origin import INGRESS, Keep
+from egovorigin.sending import sending
+from egovorigin.trail import envelope_facts, note, step_facts
 
 APPLICANT, REPRESENTATIVE = "applicant", "representative"
 
@@ -159,3 +163,11 @@ async def _enclose(conn: AsyncConnection, centre: Centre, case: Case, draft: Han
         queue=INGRESS,
     )
     return await centre.outbox.send(conn, told)
+
+
+def not_taken(case: Case) -> CaseEvent | None:
+    """What a gateway's refusal means of a case that was handed over: its record has to be signed and sent again."""
+    if case.state is not CaseState.HANDED_OVER:
+        return None
+    letter = case.outcome is None  # a refusal has no outcome, every result has one
+    return CaseEvent.LETTER_NOT_TAKEN if letter else CaseEvent.HAND_OVER_REFUSED

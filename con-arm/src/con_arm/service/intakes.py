@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from con_arm.domain.document import document_bytes, stamp
-from con_arm.domain.forms import Paper, paper_problems
+from con_arm.domain.papers import Paper, paper_problems
 from con_arm.domain.people import Operator
 from con_arm.domain.steps import centre_channel
 from con_arm.domain.texts import TAKEN_IN, filled
-from con_arm.service.parts import KAZAKHSTAN, Centre, Keep
+from con_arm.service.parts import Centre
 from con_arm.store import counter
 from con_arm.store import intakes as store
 from con_arm.store.intakes import Intake
@@ -19,6 +18,8 @@ from egovkit.errors import EgovError, FieldError
 from egovkit.journal import JournalEntry
 from egovlaw.catalogue import Channel, Regulation
 from egovlaw.identifiers import iin_problem
+from egovorigin.domain.document import document_bytes, stamp
+from egovorigin.origin import KAZAKHSTAN, Keep
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from con_arm.domain.people import MAX_PASSWORD, MIN_PASSWORD, Operator, Role, login_wait, password_problem
-from con_arm.domain.steps import centre_channel, item_of, limit_of
+from con_arm.domain.people import Operator, Role
+from con_arm.domain.steps import centre_channel
 from con_arm.service.parts import Centre
 from con_arm.store import people as store
 from con_arm.store.people import Session
@@ -17,9 +17,10 @@ from egovkit.journal import JournalEntry
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.catalogue import FlowItem, Limit
 from egovlaw.identifiers import iin_problem
+from egovorigin.domain.steps import item_of, limit_of
+from egovorigin.logins import count_login, password_errors
 
 TOKEN_TYP = "egov-operator-session+jwt"
-FORGET_ATTEMPTS = timedelta(days=1)  # yesterday's typing errors count for nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class LoggedIn:
 
 
 async def create(centre: Centre, wish: OperatorWish) -> Operator:
-    errors = _password_errors(wish.password, wish.login, wish.iin)
+    errors = password_errors(wish.password, wish.login, wish.iin)
     if (problem := iin_problem(wish.iin)) is not None:
         errors.append(FieldError("iin", "iin_invalid", problem))
     errors += _region_errors(centre, wish.region)
@@ -88,7 +89,7 @@ async def change(centre: Centre, id_: str, values: Mapping[str, Any], password: 
     if operator is None:
         raise EgovError("operator.unknown")
     if password is not None:
-        if errors := _password_errors(password, operator.login, operator.iin):
+        if errors := password_errors(password, operator.login, operator.iin):
             raise EgovError("request.invalid", errors=errors)
         values["password_hash"] = await centre.passwords.hash(password)
     async with centre.db.begin() as conn:
@@ -111,14 +112,6 @@ async def everyone(centre: Centre, after: str | None, limit: int) -> tuple[list[
     return found[:limit], len(found) > limit
 
 
-def _password_errors(password: str, login: str, iin: str) -> list[FieldError]:
-    problem = password_problem(password, login, iin)
-    if problem is None:
-        return []
-    limit = MIN_PASSWORD if problem == "too_short" else MAX_PASSWORD
-    return [FieldError("password", problem, problem, {"limit": limit})]
-
-
 def _region_errors(centre: Centre, region: str | None) -> list[FieldError]:
     known = region is None or region in centre.catalogue.regions
     return [] if known else [FieldError("region", "unknown", "not one of the regions of the acts")]
@@ -133,7 +126,7 @@ async def log_in(centre: Centre, login: str, password: str, address: str) -> Log
     works here. The act knows no refusal of this login (A7), so a refused one is a local record and no step of it."""
     began = centre.clock.now()
     key = centre.keyring.throttle_key("login", login, address)
-    await _count(centre, key, began)
+    await count_login(centre, key, began)
     async with centre.db.read() as conn:
         found = await store.operator_of_login(conn, login)
     good = await centre.passwords.verify(found[1] if found else None, password)
@@ -144,16 +137,6 @@ async def log_in(centre: Centre, login: str, password: str, address: str) -> Log
             await centre.journal.note(conn, [entry])
         raise EgovError("operator.login_refused")
     return await _open(centre, found[0], key, began)
-
-
-async def _count(centre: Centre, key: str, now: datetime) -> None:
-    """Every attempt counts before it is looked at, so that a hundred at once are a hundred too."""
-    async with centre.db.begin() as conn:
-        await store.forget_old_attempts(conn, now, FORGET_ATTEMPTS)
-        count, until = await store.attempts_of(conn, key, now)
-        if until > now and count > 0:
-            raise EgovError("request.throttled", retry_after=max(1, int((until - now).total_seconds() + 0.999)))
-        await store.set_attempts(conn, key, count + 1, now + timedelta(seconds=login_wait(count + 1)))
 
 
 async def _open(centre: Centre, operator: Operator, key: str, began: datetime) -> LoggedIn:
@@ -171,7 +154,7 @@ async def _open(centre: Centre, operator: Operator, key: str, began: datetime) -
     )
     id_ = _claims(centre, token).id
     async with centre.db.begin() as conn:
-        await store.forget_attempts(conn, key)
+        await centre.attempts.forget_attempts(conn, key)
         [place] = await centre.journal.append(conn, [JournalEntry("step", now, None, _login_facts(centre, id_))])
         journal = {"writer": place.writer, "position": place.position, "hash": place.hash}
         login = {"began": began.isoformat(), "ended": now.isoformat(), "journal": journal}

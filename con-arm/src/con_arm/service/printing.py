@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from con_arm.domain.document import read_document
 from con_arm.domain.people import Operator
 from con_arm.service.ending import receipt_of
 from con_arm.service.intakes import intake
-from con_arm.service.parts import KAZAKHSTAN, Centre
+from con_arm.service.parts import Centre
 from con_arm.store import people
 from egovkit.errors import EgovError
 from egovlaw.output_pages import PageFacts, page_of
 from egovlaw.outputs import Kind
+from egovorigin.domain.document import read_document
+from egovorigin.origin import KAZAKHSTAN
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,23 +18,27 @@ from con_arm.domain.answers import OK, Finding, attorney_problem, facts_of, judg
 from con_arm.domain.members import register_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState, QueryState
-from con_arm.domain.steps import CentreFlow, Moment, deadline, is_late, query_limit
+from con_arm.domain.steps import CentreFlow, is_late, query_limit
 from con_arm.domain.texts import fact_text
-from con_arm.service.cases import NOT_PREPARED, law_of, require_after, take_filled, visible
+from con_arm.service.cases import NOT_PREPARED, require_after, take_filled, visible
 from con_arm.service.ending import end_without_data
-from con_arm.service.parts import INGRESS, Centre, Keep
-from con_arm.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
-from con_arm.store import cases as store
-from con_arm.store import queries, records
+from con_arm.service.parts import Centre
+from con_arm.store import queries
 from con_arm.store.cases import Case
+from con_arm.store.cases import cases as store
 from con_arm.store.queries import Query
-from con_arm.store.records import Record
+from con_arm.store.records import records
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.outbox import Draft
 from egovlaw.catalogue import FlowItem
 from egovlaw.kinds import message_name, message_type
+from egovorigin.domain.steps import Moment, deadline
+from egovorigin.messages import require_gateway
+from egovorigin.origin import INGRESS, Keep
+from egovorigin.store.records import Record
+from egovorigin.trail import Taken, envelope_facts, note, step_facts, take, trail_of
 
 PERSON, ATTORNEY = "person", "attorney"
 MAX_PURPOSE = 500  # characters, as the contract has it
@@ -60,7 +64,7 @@ async def ask(centre: Centre, operator: Operator, case_id: str, keep: Keep[Case]
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         state = require_after(case, CaseEvent.ASKED)
-        _, flow = law_of(centre, case)
+        _, flow = centre.law_of(case)
         now = centre.clock.now()
         earlier = await queries.queries_of(conn, case_id)
         registers = _to_ask(case, needed_registers(flow, case), earlier, now)
@@ -84,7 +88,7 @@ async def ask(centre: Centre, operator: Operator, case_id: str, keep: Keep[Case]
             problem=None,
             **NOT_PREPARED,
         )
-        trail = [] if told else await trail_of(conn, case_id, flow.before_query)
+        trail = [] if told else await trail_of(conn, centre, case_id, flow.before_query)
         for register in registers:
             await _send(conn, centre, changed, operator, (register, trail))
             trail = []
@@ -285,13 +289,18 @@ async def require_valid_attorney(conn: AsyncConnection, centre: Centre, case: Ca
         raise EgovError("attorney.ran_out", clause=flow.check_registers.clause, reason=code)
 
 
-async def take_refusal(conn: AsyncConnection, centre: Centre, received: Received, case: Case, query: Query) -> None:
-    """A gateway did not take the question: it may be asked again (E1)."""
+async def take_refusal(conn: AsyncConnection, centre: Centre, received: Received, case: Case) -> bool:
+    """A gateway did not take the question: it may be asked again (E1). False when what it refused was none."""
+    query = await queries.query(conn, received.data["id"])
+    if query is None or query.case_id != case.id:
+        return False
+    require_gateway(received)
     problem, applies = received.data["problem"], query.answered_at is None
     if applies:
         await queries.change_query(conn, query.id, state=QueryState.REFUSED, problem=problem)
     finding, outcome = Finding("unusable", problem["code"]), "applied" if applies else "remembered"
     await _journal_answer(conn, centre, case, query, (received, outcome, finding, None))
+    return True
 
 
 async def _journal_answer(

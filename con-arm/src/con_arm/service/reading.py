@@ -9,22 +9,25 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.files import Attachment
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, QueryState
-from con_arm.domain.steps import CentreFlow, limit_of
+from con_arm.domain.steps import CentreFlow
 from con_arm.service.cases import visible
 from con_arm.service.couriers import CourierSeen, seen_of
 from con_arm.service.parts import Centre
 from con_arm.service.queries import seen_state
-from con_arm.store import cases, files, queries, records
-from con_arm.store.cases import Case, Wanted
-from con_arm.store.files import HandOver, Result
+from con_arm.store import queries
+from con_arm.store.cases import Case, Wanted, cases
+from con_arm.store.files import HandOver, files
 from con_arm.store.queries import Query, Read
-from con_arm.store.records import Record, StoredRecord
+from con_arm.store.records import records
 from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
+from egovorigin.domain.files import Attachment
+from egovorigin.domain.steps import limit_of
+from egovorigin.store.files import Result
+from egovorigin.store.records import Record, StoredRecord
 
 ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
 

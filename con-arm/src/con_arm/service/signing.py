@@ -5,35 +5,31 @@ service (A7).
 
 from __future__ import annotations
 
-import asyncio
-import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.document import Application, CaseFacts, Signing, application_bytes
-from con_arm.domain.files import Attachment
-from con_arm.domain.members import provider_code, receiving_system
 from con_arm.domain.people import Operator
 from con_arm.domain.states import CaseEvent, CaseState
-from con_arm.domain.steps import CentreFlow, Moment, deadline, limit_of, started, used
-from con_arm.service.cases import aad, law_of, record, require_after, visible
-from con_arm.service.parts import INGRESS, Centre, Keep
+from con_arm.domain.steps import CentreFlow
+from con_arm.service.cases import record, require_after, visible
+from con_arm.service.parts import Centre
 from con_arm.service.queries import require_valid_attorney
-from con_arm.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
-from con_arm.store import cases as store
-from con_arm.store import files, records
 from con_arm.store.cases import Case
-from con_arm.store.records import Record
-from egovkit.envelope import Envelope
+from con_arm.store.cases import cases as store
+from con_arm.store.files import files
 from egovkit.errors import TRANSIENT, EgovError
-from egovkit.outbox import Draft
 from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import FlowItem, Regulation
-from egovlaw.kinds import message_type
+from egovorigin import sending
+from egovorigin.domain.members import provider_code
+from egovorigin.domain.steps import Moment
+from egovorigin.origin import Keep
+from egovorigin.sending import Leaving, Parcel, pack
+from egovorigin.trail import Taken, note, step_facts, take
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +39,7 @@ class Prepared:
     certificate: CertificateFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    case: Case
-    envelope: Envelope
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What goes to whom: the data of case.submitted but for its trail; and the signature with what is known of it."""
-
-    recipient: str
-    data: Mapping[str, Any]
-    signature: bytes
-    judged: dict[str, Any]
+Sent = sending.Sent[Case]
 
 
 async def prepare(
@@ -67,7 +50,7 @@ async def prepare(
     async with centre.db.begin() as conn:
         case = await visible(conn, operator, case_id, lock=True)
         state = require_after(case, CaseEvent.PREPARED)
-        regulation, flow = law_of(centre, case)
+        regulation, flow = centre.law_of(case)
         await require_valid_attorney(conn, centre, case)
         now = centre.clock.now()
         asked = Application(
@@ -132,20 +115,10 @@ async def submit(centre: Centre, operator: Operator, case_id: str, signature: by
         attached = await files.attachments_of(conn, case_id)
         require_after(case, CaseEvent.SUBMITTED)
         await require_valid_attorney(conn, centre, case)
-    regulation, flow = law_of(centre, case)
+    _, flow = centre.law_of(case)
     document = case.document or b""
     judged = await check_signature(centre, operator, case, flow.send, (document, signature, case.certificate or ""))
-    recipient = receiving_system(centre.membership.members.members, case.regulation, case.region)
-    if recipient is None:
-        raise EgovError("provider.not_found", regulation=case.regulation, region=case.region)
-    await _store_scans(centre, case, recipient, attached)
-    data = {
-        "provider": provider_code(regulation),
-        "applicant": {"iin": case.applicant},
-        "document": base64.b64encode(document).decode(),
-        "signature": base64.b64encode(signature).decode(),
-        "attachments": [one.as_data() for one in attached],
-    }
+    recipient, data = await pack(centre, case, case.applicant, attached, signature)
     async with centre.db.begin() as conn:
         current = await visible(conn, operator, case_id, lock=True)
         if current.document != document or current.state is not CaseState.PREPARED:
@@ -180,17 +153,6 @@ async def check_signature(
     raise refused
 
 
-async def _store_scans(centre: Centre, case: Case, recipient: str, attached: Sequence[Attachment]) -> None:
-    """Before the envelope that names them. A failure sends nothing; files stored in vain end with their lifetime."""
-    for facts in attached:
-        async with centre.db.read() as conn:
-            sealed = await files.sealed_content(conn, case.id, facts.name)
-        if sealed is None:  # the gateway has kept it since an earlier sending
-            continue
-        content = await asyncio.to_thread(centre.sealer.open, sealed, aad(case.id, facts.sha256))
-        await centre.attachments.put(case.id, recipient, facts, content)
-
-
 async def _send(conn: AsyncConnection, centre: Centre, case: Case, parcel: Parcel) -> Sent:
     _, flow = centre.regulation(case.regulation, case.regulation_version)
     now, by = centre.clock.now(), {"by": case.signed_by, "certificate": case.certificate}
@@ -202,69 +164,6 @@ async def _send(conn: AsyncConnection, centre: Centre, case: Case, parcel: Parce
         label = flow.attach_and_sign.label
         moments |= {(label, "begin"): case.started_at, (label, "end"): now}
         await take(conn, centre, case, [Taken(flow.attach_and_sign, "done", now, by)], moments)
-    envelope = await _enclose(conn, centre, case, parcel, moments)
-    spent = used(flow.channel, flow.send, moments)
-    body = {
-        **step_facts(centre, case, flow, flow.send),
-        "limit_s": spent.limit_s,
-        "used_s": spent.used_s,
-        "outcome": "done",
-        **({} if flow.attach_and_sign else by),  # signed in this very step
-        "judged": parcel.judged,
-        **envelope_facts(envelope),
-    }
-    await note(conn, centre, "envelope", case, body)
-    changed = await store.change_case(
-        conn,
-        case,
-        now,
-        state=CaseState.SUBMITTED,
-        signature=parcel.signature,
-        judged=parcel.judged,
-        submitted_at=now,
-        recipient=parcel.recipient,
-        envelope_id=envelope.id,
-        step=flow.send.label,
-        receipt=None,
-        accepted_at=None,
-    )
-    await records.add_record(conn, sending(case, changed, "submitted", body))
-    return Sent(changed, envelope)
-
-
-async def _enclose(
-    conn: AsyncConnection, centre: Centre, case: Case, parcel: Parcel, moments: Mapping[Moment, datetime]
-) -> Envelope:
-    """The envelope in the outbox. It expires when the act's limit of sending ends (a submission late at ШЭП's door is
-    refused there, and may be prepared again)."""
-    _, flow = centre.regulation(case.regulation, case.regulation_version)
-    limit = limit_of(flow.channel, flow.send)
-    draft = Draft(
-        type=message_type("case.submitted"),
-        case=case.id,
-        recipient=parcel.recipient,
-        regulation=case.regulation,
-        channel=flow.channel.code,
-        step=flow.send.label,
-        region=case.region,
-        data={**parcel.data, "trail": await trail_of(conn, case.id, flow.after_query)},
-        queue=INGRESS,
-        expires=deadline(limit, started(limit, moments) or centre.clock.now()),
-    )
-    return await centre.outbox.send(conn, draft)
-
-
-def sending(case: Case, changed: Case, event: str, body: Mapping[str, Any]) -> Record:
-    """The line of the history about an envelope that leaves, from its journal body."""
-    return Record(
-        case_id=case.id,
-        at=changed.changed_at,
-        event=event,
-        state_before=case.state.value,
-        state_after=changed.state.value,
-        step=body["step"],
-        clause=body["clause"],
-        envelope_id=body["id"],
-        limit_s=body["limit_s"],
-        used_s=body["used_s"],
-    )
+    said = {} if flow.attach_and_sign else by  # signed in this very step
+    leaving = Leaving(flow.send, CaseState.SUBMITTED, moments, flow.after_query)
+    return await sending.send(conn, centre, case, replace(parcel, said=said), leaving)

@@ -9,13 +9,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.steps import CentreFlow, Moment, used
+from con_arm.domain.steps import CentreFlow
+from con_arm.service.acts import act
 from con_arm.service.parts import Centre
-from con_arm.service.steps import Taken, act, take
-from con_arm.store import records
 from con_arm.store.cases import Case
 from con_arm.store.counter import Ticket
-from con_arm.store.records import Record
+from con_arm.store.records import records
+from egovorigin.domain.steps import Moment, used
+from egovorigin.store.records import Record
+from egovorigin.trail import Taken, take
 
 
 async def take_visit(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from con_arm.domain.people import Operator, Role
-from con_arm.tables import attempts, operators, sessions
+from con_arm.tables import operators, sessions
 from egovkit.db import insert_ignore
 
 
@@ -78,25 +78,6 @@ async def end_sessions_of(conn: AsyncConnection, operator_id: str, at: datetime)
 
 async def forget_sessions(conn: AsyncConnection, expired_before: datetime) -> None:
     await conn.execute(delete(sessions).where(sessions.c.expires_at < expired_before))
-
-
-async def attempts_of(conn: AsyncConnection, key: str, now: datetime) -> tuple[int, datetime]:
-    """The counter, made if need be and locked: a row that is not there yet would lock nobody out."""
-    await conn.execute(insert_ignore(attempts, [{"key": key, "count": 0, "until": now}], conn.dialect.name))
-    row = (await conn.execute(select(attempts).where(attempts.c.key == key).with_for_update())).one()
-    return row._mapping["count"], row.until  # row.count is a method of tuples
-
-
-async def set_attempts(conn: AsyncConnection, key: str, count: int, until: datetime) -> None:
-    await conn.execute(update(attempts).where(attempts.c.key == key).values(count=count, until=until))
-
-
-async def forget_attempts(conn: AsyncConnection, key: str) -> None:
-    await conn.execute(delete(attempts).where(attempts.c.key == key))
-
-
-async def forget_old_attempts(conn: AsyncConnection, now: datetime, keep: timedelta) -> None:
-    await conn.execute(delete(attempts).where(attempts.c.until < now - keep))
 
 
 def _operator(row: Mapping[Any, Any]) -> Operator:

@@ -14,19 +14,9 @@ from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovkit.signatures.documents import OF_A_SIGNATURE
-from portal_pep.api.base import (
-    Key,
-    Shown,
-    SignedIn,
-    Strict,
-    ThePortal,
-    address_of,
-    decoded,
-    encoded,
-    model_answer,
-    once,
-)
-from portal_pep.domain.login import MAX_PASSWORD, MIN_PASSWORD
+from egovorigin.api import Key, Shown, Strict, address_of, decoded, encoded, model_answer
+from egovorigin.domain.logins import MAX_PASSWORD, MIN_PASSWORD
+from portal_pep.api.base import SignedIn, ThePortal, once
 from portal_pep.service import accounts
 
 router = Routes(prefix="/v1", tags=["account"])

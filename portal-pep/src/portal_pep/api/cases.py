@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -18,42 +17,30 @@ from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovkit.verdict import SignatureVerdict, verdict_of
-from portal_pep.api.base import (
+from egovorigin.api import (
     PAGE,
-    Confirmed,
     Cursor,
     Key,
     Limit,
     Shown,
     Strict,
-    ThePortal,
     cursor_of,
     encoded,
+    etag,
     key_of,
     model_answer,
     number_of,
-    once,
+    version_of,
 )
-from portal_pep.api.shown import (
-    AttachmentShown,
-    CaseLine,
-    CaseShown,
-    RecordShown,
-    StatusChecked,
-    case_line,
-    case_shown,
-    record_shown,
-    status_checked,
-)
-from portal_pep.domain.document import read_document
-from portal_pep.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
+from egovorigin.domain.document import read_document
+from egovorigin.shown import AttachmentShown, RecordShown, Values, attachment_shown, record_shown
+from portal_pep.api.base import Confirmed, ThePortal, once
+from portal_pep.api.shown import CaseLine, CaseShown, StatusChecked, case_line, case_shown, status_checked
 from portal_pep.service import cases, printing, reading
 from portal_pep.service.parts import Portal
 from portal_pep.store.cases import Case
 
 router = Routes(prefix="/v1/cases", tags=["applications"])
-
-_ETAG = re.compile(r'"([0-9]{1,9})"')
 
 
 class NewCase(Strict):
@@ -63,30 +50,10 @@ class NewCase(Strict):
     ] = None
 
 
-_VALUE_SCHEMA = {
-    "anyOf": [
-        {"type": "string", "maxLength": MAX_VALUE},
-        {"type": "array", "items": {"type": "string", "maxLength": MAX_VALUE}, "maxItems": MAX_ITEMS},
-        {"type": "integer"},
-        {"type": "boolean"},
-        {"type": "null"},
-    ]
-}
-
-
 class FormValues(Strict):
     """Kept exactly as typed. Sizes are checked by the portal itself, so that every wrong field is named."""
 
-    values: Annotated[
-        dict[str, Any],
-        Field(
-            json_schema_extra={
-                "maxProperties": MAX_FIELDS,
-                "propertyNames": {"pattern": FIELD_NAME},
-                "additionalProperties": _VALUE_SCHEMA,
-            }
-        ),
-    ]
+    values: Values
 
 
 class CaseList(Shown):
@@ -146,7 +113,7 @@ async def open_case(
         await cases.open_case(portal, identity, body.regulation, body.copy_of, keep)
         page = await reading.page(portal, identity.account, opened[0].id)
         location = f"/v1/cases/{opened[0].id}"
-        return model_answer(201, case_shown(page), etag=_etag(page.case), location=location)
+        return model_answer(201, case_shown(page), etag=etag(page.case.form_version), location=location)
 
     return await once(request, identity, work)
 
@@ -173,7 +140,7 @@ async def list_cases(
 async def show_case(portal: ThePortal, identity: Confirmed, case_id: str, response: Response) -> CaseShown:
     """The request page: ИИН, number, kind of service, status, term; with progress and limits used."""
     page = await reading.page(portal, identity.account, case_id)
-    response.headers["etag"] = _etag(page.case)
+    response.headers["etag"] = etag(page.case.form_version)
     return case_shown(page)
 
 
@@ -192,8 +159,11 @@ async def save_form(
     if_match: Annotated[str | None, Header(description="the ETag of the form as it was seen")] = None,
 ) -> CaseShown:
     """Replaces the form's values. Of two windows the slower one gets 412 and loses nothing of the other's."""
-    case = await cases.save_form(portal, identity.account, case_id, body.values, _version(if_match))
-    response.headers["etag"] = _etag(case)
+    version = version_of(if_match)
+    if version is None:
+        raise EgovError("form.version_missing")
+    case = await cases.save_form(portal, identity.account, case_id, body.values, version)
+    response.headers["etag"] = etag(case.form_version)
     return case_shown(await reading.page(portal, identity.account, case_id))
 
 
@@ -247,7 +217,7 @@ async def attach(request: Request, portal: ThePortal, identity: Confirmed, case_
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     upload = (media_type, await request.body())
     _, facts = await cases.attach(portal, identity.account, case_id, name, upload)
-    return AttachmentShown(name=facts.name, type=facts.type, size=facts.size, sha256=facts.sha256)
+    return attachment_shown(facts)
 
 
 @router.delete("/{case_id}/attachments/{name}", status_code=204)
@@ -360,23 +330,10 @@ async def pdf_answer(
     request: Request, portal: Portal, page: printing.Page, name: str, if_none_match: str | None
 ) -> Response:
     """The page to save under a name in the reader's language; nothing for who has it already."""
-    etag = f'"{page.etag}"'
-    headers = {"etag": etag, "cache-control": "private, no-cache", "vary": "Accept-Language"}
-    if if_none_match is not None and etag in (one.strip() for one in if_none_match.split(",")):
+    tag = f'"{page.etag}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache", "vary": "Accept-Language"}
+    if if_none_match is not None and tag in (one.strip() for one in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)
     shown = quote(f"{FILE_NAMES[page.kind][language_of(request)]} {name}.pdf")
     headers["content-disposition"] = f"attachment; filename=\"{page.kind}-{name}.pdf\"; filename*=UTF-8''{shown}"
     return Response(await printing.pdf(portal, page), headers=headers, media_type="application/pdf")
-
-
-def _etag(case: Case) -> str:
-    return f'"{case.form_version}"'
-
-
-def _version(if_match: str | None) -> int:
-    if if_match is None:
-        raise EgovError("form.version_missing")
-    match = _ETAG.fullmatch(if_match.strip())
-    if match is None:
-        raise EgovError("form.changed_meanwhile", current="-")
-    return int(match[1])

@@ -15,25 +15,11 @@ from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.verdict import SignatureVerdict, verdict_of
-from portal_pep.api.base import (
-    PAGE,
-    Confirmed,
-    Cursor,
-    Key,
-    Limit,
-    Shown,
-    Strict,
-    ThePortal,
-    Title,
-    cursor_of,
-    decoded,
-    encoded,
-    key_of,
-    model_answer,
-    once,
-)
-from portal_pep.api.shown import ServiceName, co_signer_words, service_name
-from portal_pep.domain.document import read_document
+from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Strict, cursor_of, decoded, encoded, key_of, model_answer
+from egovorigin.domain.document import read_document
+from egovorigin.shown import ServiceName, service_name
+from portal_pep.api.base import Confirmed, ThePortal, Title, once
+from portal_pep.api.shown import co_signer_words
 from portal_pep.service import co_signing
 from portal_pep.service.co_signing import Asked
 from portal_pep.service.parts import Portal

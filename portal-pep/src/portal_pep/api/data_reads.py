@@ -15,21 +15,9 @@ from egovkit.idempotency import Answer, Attempt
 from egovkit.membership import Member
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
-from portal_pep.api.base import (
-    PAGE,
-    Confirmed,
-    Cursor,
-    Key,
-    Limit,
-    Shown,
-    Text,
-    ThePortal,
-    cursor_of,
-    key_of,
-    model_answer,
-    once,
-)
-from portal_pep.api.shown import ServiceName
+from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Text, cursor_of, key_of, model_answer
+from egovorigin.shown import ServiceName
+from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.domain import texts
 from portal_pep.domain.data_reads import OUTCOME_TEXTS, STATE_TEXTS, DataRead
 from portal_pep.service import data_reads

@@ -11,8 +11,8 @@ from fastapi.responses import StreamingResponse
 from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovkit.routes import Routes
+from egovorigin.shown import record_shown
 from portal_pep.api.base import Confirmed, ThePortal
-from portal_pep.api.shown import record_shown
 from portal_pep.service import watching
 from portal_pep.service.accounts import Identity
 from portal_pep.service.parts import Portal

@@ -10,10 +10,11 @@ from pydantic import Field
 
 from egovkit.declared import refuses
 from egovkit.routes import Routes
-from portal_pep.api.base import PAGE, Confirmed, Cursor, Limit, Shown, Strict, Text, ThePortal, cursor_of, key_of
+from egovorigin.api import PAGE, Cursor, Limit, Shown, Strict, Text, cursor_of, key_of
+from portal_pep.api.base import Confirmed, ThePortal
 from portal_pep.api.cases import PDF, pdf_answer
 from portal_pep.service import printing, reading
-from portal_pep.store.records import Notice
+from portal_pep.store.notifications import Notice
 
 router = Routes(prefix="/v1/notifications", tags=["notifications"])
 

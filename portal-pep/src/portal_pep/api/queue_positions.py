@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
-from portal_pep.api.base import Confirmed, Key, Shown, ThePortal, model_answer, once
+from egovorigin.api import Key, Shown, model_answer
+from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.service import queue_positions
 from portal_pep.service.queue_positions import Followed
 

@@ -9,12 +9,15 @@ from egovkit.errors import EgovError
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
-from portal_pep.api.base import Shown, ThePortal, Title
-from portal_pep.domain import files, forms
-from portal_pep.domain.provider import is_named, provider_code
-from portal_pep.domain.steps import PortalFlow, limit_of, portal_flow
+from egovorigin.api import Shown
+from egovorigin.domain import files, forms
+from egovorigin.domain.members import provider_code
+from egovorigin.domain.steps import limit_of
+from egovorigin.origin import KAZAKHSTAN
+from portal_pep.api.base import ThePortal, Title
+from portal_pep.domain.provider import is_named
+from portal_pep.domain.steps import PortalFlow, portal_flow
 from portal_pep.domain.texts import FREE_FIELDS
-from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
 
 router = Routes(prefix="/v1/services", tags=["services"])

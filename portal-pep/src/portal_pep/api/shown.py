@@ -8,31 +8,17 @@ from typing import Any
 from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
-from portal_pep.api.base import Shown, Text, Title
+from egovorigin.api import Shown, Text
+from egovorigin.domain.states import POSITIVE
+from egovorigin.shown import AttachmentShown, ServiceName, TermChange, attachment_shown, service_name
+from portal_pep.api.base import Title
 from portal_pep.domain import texts
 from portal_pep.domain.co_signing import CoSignature, declared
-from portal_pep.domain.files import Attachment
-from portal_pep.domain.states import EDITABLE, ENDED, POSITIVE, CaseEvent, CaseState, after
+from portal_pep.domain.states import EDITABLE, ENDED, CaseEvent, CaseState, after
 from portal_pep.domain.texts import STATE_TEXTS, TURN_TEXTS
 from portal_pep.domain.waiting import Awaited
 from portal_pep.service.reading import CasePage, StatusCheck, StepSeen
 from portal_pep.store.cases import Case
-from portal_pep.store.records import StoredRecord
-
-
-class AttachmentShown(Shown):
-    name: str
-    type: str
-    size: int
-    sha256: str
-
-
-class ServiceName(Shown):
-    regulation: str
-    version: int
-    title_kk: str
-    title_ru: str
-    region: str
 
 
 class StatusShown(Shown):
@@ -43,15 +29,6 @@ class StatusShown(Shown):
     ended: bool
     outcome: str | None  # of the result: positive, or negative (the reasoned answer of refusal)
     owner: dict[str, Any] | None
-
-
-class TermChange(Shown):
-    """Why the provider extended, paused or resumed the term, in his words."""
-
-    what: str
-    at: datetime
-    reason_kk: str
-    reason_ru: str
 
 
 class TermShown(Shown):
@@ -146,21 +123,6 @@ class StatusChecked(CaseLine):
     has_result: bool
 
 
-class RecordShown(Shown):
-    at: datetime
-    event: str
-    step: str | None
-    clause: str | None
-    state_before: str
-    state_after: str
-    applied: bool
-    version: int | None
-    envelope: str | None
-    limit_s: float | None
-    used_s: float | None
-    detail: dict[str, Any] | None
-
-
 def state_text(case: Case) -> Text:
     negative = case.state is CaseState.COMPLETED and case.outcome not in (None, POSITIVE)
     return _text(STATE_TEXTS[CaseState.REFUSED if negative else case.state])
@@ -229,19 +191,9 @@ def case_shown(page: CasePage) -> CaseShown:
         problem=case.problem,
         form=case.form,
         form_version=case.form_version,
-        attachments=[_attachment(one) for one in page.attachments],
+        attachments=[attachment_shown(one) for one in page.attachments],
         progress=[_progress(step) for step in page.steps],
         limits=list(page.limits),
-    )
-
-
-def service_name(case: Case, regulation: Regulation | None) -> ServiceName:
-    return ServiceName(
-        regulation=case.regulation,
-        version=case.regulation_version,
-        title_kk=regulation.title_kk if regulation else case.regulation,
-        title_ru=regulation.title_ru if regulation else case.regulation,
-        region=case.region,
     )
 
 
@@ -285,10 +237,6 @@ def _co_signer(regulation: Regulation, one: CoSignature) -> CoSignerShown:
     )
 
 
-def _attachment(one: Attachment) -> AttachmentShown:
-    return AttachmentShown(name=one.name, type=one.type, size=one.size, sha256=one.sha256)
-
-
 def _progress(step: StepSeen) -> ProgressShown:
     share = round(step.used_s / step.limit_s, 4) if step.used_s is not None and step.limit_s else None
     return ProgressShown(
@@ -301,22 +249,4 @@ def _progress(step: StepSeen) -> ProgressShown:
         limit_s=step.limit_s,
         used_s=step.used_s,
         share=share,
-    )
-
-
-def record_shown(one: StoredRecord) -> RecordShown:
-    record = one.record
-    return RecordShown(
-        at=record.at,
-        event=record.event,
-        step=record.step,
-        clause=record.clause,
-        state_before=record.state_before,
-        state_after=record.state_after,
-        applied=record.applied,
-        version=record.version,
-        envelope=record.envelope_id,
-        limit_s=record.limit_s,
-        used_s=record.used_s,
-        detail=record.detail,
     )

@@ -16,18 +16,8 @@ from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON
 from egovkit.signatures.documents import OF_A_SIGNATURE
-from portal_pep.api.base import (
-    Confirmed,
-    Key,
-    Shown,
-    Strict,
-    ThePortal,
-    decoded,
-    encoded,
-    model_answer,
-    once,
-    problem_answer,
-)
+from egovorigin.api import Key, Shown, Strict, decoded, encoded, model_answer
+from portal_pep.api.base import Confirmed, ThePortal, once, problem_answer
 from portal_pep.service.signing import Prepared, SignatureRefused, prepare
 from portal_pep.service.submitting import Awaiting, Outcome, submit
 

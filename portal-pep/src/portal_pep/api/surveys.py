@@ -13,7 +13,8 @@ from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovlaw.catalogue import FormField, Kazakh
-from portal_pep.api.base import Confirmed, Key, Shown, Strict, ThePortal, Title, model_answer, once
+from egovorigin.api import Key, Shown, Strict, model_answer
+from portal_pep.api.base import Confirmed, ThePortal, Title, once
 from portal_pep.domain import surveys as rules
 from portal_pep.service import surveys
 from portal_pep.service.surveys import Counts, Questionnaire

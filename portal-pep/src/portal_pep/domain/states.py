@@ -7,6 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from egovorigin.domain.states import Course
+
 
 class CaseState(StrEnum):
     DRAFT = "draft"  # the service is chosen; the form and the copies are being filled in
@@ -24,42 +26,29 @@ class CaseState(StrEnum):
 
 
 class CaseEvent(StrEnum):
+    """What people do with it; what the bus tells is a `BusEvent`."""
+
     EDITED = "edited"
     PREPARED = "prepared"
     CERTIFICATE_REFUSED = "certificate_refused"
     APPLICANT_SIGNED = "applicant_signed"
     SUBMITTED = "submitted"
-    GATEWAY_ACCEPTED = "gateway_accepted"
-    GATEWAY_REFUSED = "gateway_refused"
-    GATEWAY_CLOSED = "gateway_closed"
-    REGISTERED = "registered"
-    STATUS = "status"
-    EXTENDED = "extended"
-    PAUSED = "paused"
-    RESUMED = "resumed"
-    REFUSED = "refused"
-    COMPLETED = "completed"
 
-
-POSITIVE: Final = "positive"  # a result may also be the reasoned answer of refusal: negative
 
 S, E = CaseState, CaseEvent
 
-# What the owner says of a case he has not ended. Messages may overtake one another, so each is possible at once.
-_FACTS: Final[Mapping[CaseEvent, CaseState]] = {
-    E.REGISTERED: S.REGISTERED,
-    E.STATUS: S.REGISTERED,
-    E.EXTENDED: S.REGISTERED,
-    E.PAUSED: S.PAUSED,
-    E.RESUMED: S.REGISTERED,
-    E.REFUSED: S.REFUSED,
-    E.COMPLETED: S.COMPLETED,
-}
+COURSE: Final = Course(
+    submitted=S.SUBMITTED,
+    accepted=S.ACCEPTED,
+    sent_back=S.GATEWAY_REFUSED,
+    closed=S.GATEWAY_CLOSED,
+    registered=S.REGISTERED,
+    paused=S.PAUSED,
+    refused=S.REFUSED,
+    completed=S.COMPLETED,
+)
 
-# From the first sending on the provider's word decides, whatever the gateways have said meanwhile.
-_SENT: Final = (S.SUBMITTED, S.ACCEPTED, S.GATEWAY_REFUSED, S.REGISTERED, S.PAUSED)
-
-TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingProxyType(
+TRANSITIONS: Final[Mapping[tuple[CaseState, StrEnum], CaseState]] = MappingProxyType(
     {
         (S.DRAFT, E.EDITED): S.DRAFT,
         (S.DRAFT, E.PREPARED): S.PREPARED,
@@ -75,46 +64,17 @@ TRANSITIONS: Final[Mapping[tuple[CaseState, CaseEvent], CaseState]] = MappingPro
         (S.CO_SIGNING, E.PREPARED): S.PREPARED,
         (S.CO_SIGNING, E.CERTIFICATE_REFUSED): S.SIGNATURE_REFUSED,
         (S.CO_SIGNING, E.SUBMITTED): S.SUBMITTED,
-        (S.SUBMITTED, E.GATEWAY_ACCEPTED): S.ACCEPTED,
-        (S.SUBMITTED, E.GATEWAY_REFUSED): S.GATEWAY_REFUSED,
-        (S.SUBMITTED, E.GATEWAY_CLOSED): S.GATEWAY_CLOSED,
-        # ШЭП accepted and the regional gateway refused: the later hop's word counts.
-        (S.ACCEPTED, E.GATEWAY_REFUSED): S.GATEWAY_REFUSED,
-        (S.ACCEPTED, E.GATEWAY_CLOSED): S.GATEWAY_CLOSED,
         (S.GATEWAY_REFUSED, E.EDITED): S.GATEWAY_REFUSED,
         (S.GATEWAY_REFUSED, E.PREPARED): S.PREPARED,
         (S.GATEWAY_REFUSED, E.CERTIFICATE_REFUSED): S.SIGNATURE_REFUSED,
-        **{(before, event): after for before in _SENT for event, after in _FACTS.items()},
-        # A paused case may be told things without being resumed.
-        (S.PAUSED, E.STATUS): S.PAUSED,
-        (S.PAUSED, E.EXTENDED): S.PAUSED,
-        # After the end the provider may still tell how the result is handed over; that changes nothing.
-        (S.COMPLETED, E.STATUS): S.COMPLETED,
-        (S.REFUSED, E.STATUS): S.REFUSED,
+        **COURSE.transitions(),
     }
 )
 
 ENDED: Final = frozenset({S.SIGNATURE_REFUSED, S.GATEWAY_CLOSED, S.REFUSED, S.COMPLETED})
 EDITABLE: Final = frozenset(before for before, event in TRANSITIONS if event is E.EDITED)
 
-# Refusals no repetition can cure; every other refusal of a gateway leaves the application to be sent again.
-_FOR_GOOD: Final = frozenset({"order.case_ended", "order.step_not_allowed"})
-_FOR_GOOD_AREAS: Final = frozenset({"route"})
 
-
-def after(state: CaseState, event: CaseEvent) -> CaseState | None:
+def after(state: CaseState, event: StrEnum) -> CaseState | None:
     """The state after the event; None when the event means nothing in this state."""
     return TRANSITIONS.get((state, event))
-
-
-def may_send_again(code: str) -> bool:
-    """Whether an application refused by a gateway with this code may be prepared and sent once more.
-
-    A late, unverifiable or unroutable-for-now envelope may; an envelope the regulation has no place for may not.
-    """
-    return code not in _FOR_GOOD and code.split(".", 1)[0] not in _FOR_GOOD_AREAS
-
-
-def is_newer(version: int, known: int) -> bool:
-    """The owner numbers his statuses; what is not newer is remembered and not applied."""
-    return version > known

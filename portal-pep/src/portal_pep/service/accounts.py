@@ -14,15 +14,16 @@ from egovkit.journal import JournalEntry
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.catalogue import FlowItem, Limit
 from egovlaw.identifiers import iin_problem
+from egovorigin.domain.steps import limit_of
+from egovorigin.logins import count_login, password_errors, seconds
+from egovorigin.origin import Keep
 from portal_pep.domain.document import confirmation_bytes
-from portal_pep.domain.login import MAX_PASSWORD, MIN_PASSWORD, login_wait, password_problem
-from portal_pep.domain.steps import PORTAL, limit_of
-from portal_pep.service.parts import Keep, Portal
+from portal_pep.domain.steps import PORTAL
+from portal_pep.service.parts import Portal
 from portal_pep.store import accounts as store
 from portal_pep.store.accounts import Account, Session
 
 TOKEN_TYP = "egov-portal-session+jwt"
-FORGET_ATTEMPTS = timedelta(days=1)  # yesterday's typing errors count for nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,7 @@ def _check_registration(iin: str, password: str) -> None:
     errors = []
     if (problem := iin_problem(iin)) is not None:
         errors.append(FieldError("iin", "iin_invalid", problem))
-    if (problem := password_problem(password, iin)) is not None:
-        limit = MIN_PASSWORD if problem == "too_short" else MAX_PASSWORD
-        errors.append(FieldError("password", problem, problem, {"limit": limit}))
+    errors += password_errors(password, iin)
     if errors:
         raise EgovError("request.invalid", errors=errors)
 
@@ -78,12 +77,12 @@ def _check_registration(iin: str, password: str) -> None:
 async def _count_registration(portal: Portal, address: str) -> None:
     key, now = portal.keyring.throttle_key("register", address), portal.clock.now()
     async with portal.db.begin() as conn:
-        count, until = await store.attempts_of(conn, key, now)
+        count, until = await portal.attempts.attempts_of(conn, key, now)
         if until <= now:
             count, until = 0, now + timedelta(hours=1)
         if count >= portal.settings.registrations_per_hour:
-            raise EgovError("request.throttled", retry_after=_seconds(until - now))
-        await store.set_attempts(conn, key, count + 1, until)
+            raise EgovError("request.throttled", retry_after=seconds(until - now))
+        await portal.attempts.set_attempts(conn, key, count + 1, until)
 
 
 async def log_in(portal: Portal, iin: str, password: str, address: str, regulation: str | None = None) -> LoggedIn:
@@ -93,24 +92,13 @@ async def log_in(portal: Portal, iin: str, password: str, address: str, regulati
     """
     began = portal.clock.now()
     key = portal.keyring.throttle_key("login", iin, address)
-    await _count_login(portal, key, began)
+    await count_login(portal, key, began)
     async with portal.db.read() as conn:
         account = await store.account_of_iin(conn, iin)
     good = await portal.passwords.verify(account.password_hash if account else None, password)
     if account is None or not good:
         raise await _refuse_login(portal, iin, began, regulation)
     return await _open_session(portal, account, key, began)
-
-
-async def _count_login(portal: Portal, key: str, now: datetime) -> None:
-    """Every attempt counts before it is looked at, so that a hundred at once are a hundred too."""
-    async with portal.db.begin() as conn:
-        await store.forget_old_attempts(conn, now, FORGET_ATTEMPTS)
-        count, until = await store.attempts_of(conn, key, now)
-        if until > now and count > 0:
-            raise EgovError("request.throttled", retry_after=_seconds(until - now))
-        wait = login_wait(count + 1)
-        await store.set_attempts(conn, key, count + 1, now + timedelta(seconds=wait))
 
 
 async def _refuse_login(portal: Portal, iin: str, began: datetime, regulation: str | None) -> EgovError:
@@ -145,7 +133,7 @@ async def _open_session(portal: Portal, account: Account, key: str, began: datet
     )
     claims = _claims(portal, token)
     async with portal.db.begin() as conn:
-        await store.forget_attempts(conn, key)
+        await portal.attempts.forget_attempts(conn, key)
         steps = [("authenticate", "done"), ("verify_login", "ok")]
         entries = [
             JournalEntry("step", now, None, {**_step_facts(portal, kind, outcome), "session": claims.id})
@@ -260,7 +248,3 @@ def _step_facts(portal: Portal, kind: str, outcome: str, regulation: str | None 
         "used_s": None,
         "outcome": outcome,
     }
-
-
-def _seconds(span: timedelta) -> int:
-    return max(1, int(span.total_seconds() + 0.999))

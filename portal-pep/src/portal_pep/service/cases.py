@@ -6,32 +6,33 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
-from egovlaw.catalogue import Regulation
 from egovlaw.forms import application_fields
 from egovlaw.identifiers import iin_problem
-from portal_pep.domain import files as file_rules
+from egovorigin.attaching import aad, put, seal
+from egovorigin.domain.files import Attachment
+from egovorigin.domain.forms import form_problems
+from egovorigin.domain.steps import Moment
+from egovorigin.origin import Keep
+from egovorigin.store.records import Record
+from egovorigin.trail import Taken, take
 from portal_pep.domain.co_signing import declared
-from portal_pep.domain.files import Attachment
-from portal_pep.domain.forms import form_problems
 from portal_pep.domain.states import CaseEvent, CaseState, after
-from portal_pep.domain.steps import Moment, PortalFlow
+from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.accounts import Identity
 from portal_pep.service.asking import void
-from portal_pep.service.parts import Keep, Portal
-from portal_pep.service.steps import Taken, take
-from portal_pep.store import cases as store
-from portal_pep.store import co_signatures, files, records
+from portal_pep.service.parts import Portal
+from portal_pep.store import co_signatures
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case, NewCase
-from portal_pep.store.records import Record
+from portal_pep.store.cases import cases as store
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 NOT_PREPARED: dict[str, Any] = dict.fromkeys(("document", "certificate", "prepared_at", "signature", "judged"))
-KAZAKHSTAN = ZoneInfo("Asia/Almaty")  # an act is in force by the country's calendar, not by UTC's
 
 
 async def open_case(
@@ -43,8 +44,7 @@ async def open_case(
     """
     regulation, flow = portal.regulation(regulation_code)
     now = portal.clock.now()
-    if portal.settings.policy == "in_force_only" and not regulation.in_force(now.astimezone(KAZAKHSTAN).date()):
-        raise EgovError("service.not_in_force", regulation=regulation.code)
+    portal.require_in_force(regulation)
     account = identity.account
     async with portal.db.begin() as conn:
         former = None if copy_of is None else await owned(conn, account, copy_of)
@@ -105,15 +105,6 @@ async def owned(conn: AsyncConnection, account: Account, case_id: str, *, lock: 
     return case
 
 
-def law_of(portal: Portal, case: Case) -> tuple[Regulation, PortalFlow]:
-    """The regulation of a draft: what was filled in for one version is not sent under the next. Once the case is on
-    the bus its own version is what counts."""
-    regulation, flow = portal.regulation(case.regulation)
-    if regulation.version != case.regulation_version:
-        raise EgovError("case.regulation_changed", began=case.regulation_version, now=regulation.version)
-    return regulation, flow
-
-
 async def save_form(portal: Portal, account: Account, case_id: str, values: Mapping[str, Any], version: int) -> Case:
     """Replaces the form's values, if the citizen saw its newest version. EgovError form.invalid names every field."""
     async with portal.db.begin() as conn:
@@ -137,27 +128,11 @@ async def attach(
     portal: Portal, account: Account, case_id: str, name: str, upload: tuple[str, bytes]
 ) -> tuple[Case, Attachment]:
     """Keeps a copy of a document with the application, sealed, until it is sent; one of the same name is replaced."""
-    media_type, content = upload
-    if file_rules.name_problem(name):
-        raise EgovError("attachment.name_invalid")
-    if (code := file_rules.content_problem(media_type, content)) is not None:
-        raise EgovError(
-            code,
-            name=name,
-            type=media_type[:100] or "-",
-            allowed=sorted(file_rules.MAGIC),
-            size=len(content),
-            limit=file_rules.MAX_FILE,
-        )
-    facts = await asyncio.to_thread(file_rules.describe, name, media_type, content)
-    sealed = await asyncio.to_thread(portal.sealer.seal, content, aad(case_id, facts.sha256))
+    facts, sealed = await seal(portal, case_id, name, upload)
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id, lock=True)
         state = _edited(case)
-        if (code := file_rules.case_problem(await files.attachments_of(conn, case_id), facts)) is not None:
-            limit = file_rules.MAX_FILES if code == "attachment.too_many" else file_rules.MAX_CASE
-            raise EgovError(code, name=name, limit=limit)
-        await files.put_attachment(conn, case_id, facts, sealed, portal.clock.now())
+        await put(conn, portal, case_id, facts, sealed)
         return await _edit(conn, portal, case, state, event="attached"), facts
 
 
@@ -175,7 +150,7 @@ async def name_co_signer(portal: Portal, account: Account, case_id: str, role: s
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id, lock=True)
         state = _edited(case)
-        regulation, _ = law_of(portal, case)
+        regulation, _ = portal.law_of(case)
         if declared(regulation, role) is None:
             raise EgovError("co_signer.not_in_form", regulation=regulation.code, role=role)
         if (problem := iin_problem(iin)) is not None:
@@ -195,11 +170,6 @@ async def forget_co_signer(portal: Portal, account: Account, case_id: str, role:
         if not await co_signatures.forget(conn, case_id, role):
             raise EgovError("co_signer.not_named")
         return await _edit(conn, portal, case, state, event="co_signer_forgotten")
-
-
-def aad(case_id: str, sha256: str) -> bytes:
-    """What a sealed copy belongs to: it opens in no other case and under no other hash."""
-    return f"{case_id}/{sha256}".encode()
 
 
 def _edited(case: Case) -> CaseState:

@@ -15,19 +15,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import TRANSIENT, EgovError
 from egovkit.signatures.documents import DocumentFacts
+from egovorigin.origin import Keep
+from egovorigin.sending import Parcel
+from egovorigin.store.records import Record
+from egovorigin.trail import note
 from portal_pep.domain.co_signing import CoSignature, CoState, is_last
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service.asking import ask
 from portal_pep.service.notices import notify
-from portal_pep.service.parts import Keep, Portal
-from portal_pep.service.steps import note
-from portal_pep.service.submitting import Parcel, end_refused, parcel_of, send
-from portal_pep.store import cases, files, records
+from portal_pep.service.parts import Portal
+from portal_pep.service.submitting import end_refused, parcel_of, send
 from portal_pep.store import co_signatures as store
 from portal_pep.store.accounts import Account
-from portal_pep.store.cases import Case
-from portal_pep.store.records import Record
+from portal_pep.store.cases import Case, cases
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 SEEN = (CoState.WAITING, CoState.SIGNED, CoState.DECLINED)
 

@@ -20,6 +20,8 @@ from egovkit.journal import JournalEntry
 from egovkit.membership import Member
 from egovkit.outbox import Draft
 from egovlaw.kinds import message_type
+from egovorigin.messages import moment
+from egovorigin.origin import INGRESS, Keep
 from portal_pep.domain.data_reads import (
     AGAIN,
     AT_ONCE,
@@ -31,9 +33,7 @@ from portal_pep.domain.data_reads import (
     RegisterAsked,
     is_usable,
 )
-from portal_pep.service.ending import INGRESS
-from portal_pep.service.messages import moment
-from portal_pep.service.parts import Keep, Portal
+from portal_pep.service.parts import Portal
 from portal_pep.store import accounts
 from portal_pep.store import data_reads as store
 from portal_pep.store.accounts import Account

@@ -8,22 +8,17 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from egovkit.envelope import Envelope
-from egovkit.errors import EgovError
-from egovkit.outbox import Draft
-from egovlaw.kinds import message_type
+from egovorigin.domain.steps import Moment, used
+from egovorigin.sending import report
+from egovorigin.store.records import Record
+from egovorigin.trail import Taken, envelope_facts, note, step_facts, take
 from portal_pep.domain.states import CaseState
-from portal_pep.domain.steps import Moment, used
 from portal_pep.domain.texts import NoticeKind
 from portal_pep.service.notices import notify
 from portal_pep.service.parts import Portal
-from portal_pep.service.steps import Taken, envelope_facts, note, step_facts, take, trail_of
-from portal_pep.store import cases as store
-from portal_pep.store import records
 from portal_pep.store.cases import Case
-from portal_pep.store.records import Record
-
-INGRESS = "shep.ingress"  # the one queue national systems write (contracts/topology.yaml)
+from portal_pep.store.cases import cases as store
+from portal_pep.store.records import records
 
 
 async def end_by_certificate(
@@ -41,7 +36,7 @@ async def end_by_certificate(
     item, now = flow.refuse_signature, portal.clock.now()
     seen = {**moments, (flow.check_certificate.label, "end"): now, (item.label, "end"): now}
     await take(conn, portal, case, [Taken(flow.check_certificate, "violation", now, {"code": code})], seen)
-    envelope = await _report(conn, portal, case, code)
+    envelope = await report(conn, portal, case, (flow.refuse_signature, code))
     spent = used(flow.channel, item, seen)
     body = {
         **step_facts(portal, case, flow, item),
@@ -73,26 +68,6 @@ def _record(case: Case, ended: Case, body: Mapping[str, Any]) -> Record:
         used_s=body["used_s"],
         detail={"code": body["code"]},
     )
-
-
-async def _report(conn: AsyncConnection, portal: Portal, case: Case, code: str) -> Envelope:
-    _, flow = portal.regulation(case.regulation, case.regulation_version)
-    gateway = portal.membership.members.gateway("national_gateway")
-    if gateway is None:
-        raise EgovError("participant.list_unknown")
-    label = flow.refuse_signature.label
-    report = Draft(
-        type=message_type("steps.reported"),
-        case=case.id,
-        recipient=gateway.code,
-        regulation=case.regulation,
-        channel=flow.channel.code,
-        step=label,
-        region=case.region,
-        data={"trail": await trail_of(conn, case.id), "outcome": {"step": label, "code": code}},
-        queue=INGRESS,
-    )
-    return await portal.outbox.send(conn, report)
 
 
 async def _end(conn: AsyncConnection, portal: Portal, case: Case, body: Mapping[str, Any]) -> Case:

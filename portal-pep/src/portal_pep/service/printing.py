@@ -15,14 +15,14 @@ from egovkit.pdf import codes_of, codes_svg, qr_svg
 from egovlaw.output_pages import PageFacts, page_of
 from egovlaw.outputs import Kind, Output
 from egovlaw.result_pages import ResultFacts, code_of, facts_of
-from portal_pep.domain.document import read_document
-from portal_pep.service.cases import KAZAKHSTAN
-from portal_pep.service.pages import signed_page
+from egovorigin.domain.document import read_document
+from egovorigin.origin import KAZAKHSTAN
+from egovorigin.pages import signed_page
+from egovorigin.store.files import Result
 from portal_pep.service.parts import Portal
 from portal_pep.service.reading import filed, notice, result
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
-from portal_pep.store.files import Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from egovkit.inbox import Received
 from egovkit.outbox import Draft
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
-from portal_pep.domain.document import read_document
+from egovorigin.domain.document import read_document
+from egovorigin.origin import INGRESS, Keep
+from egovorigin.trail import envelope_facts, note, step_facts
 from portal_pep.domain.queue_positions import (
     AKIMAT_REGISTER,
     PATIENCE,
@@ -31,13 +33,11 @@ from portal_pep.domain.queue_positions import (
 )
 from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.cases import owned
-from portal_pep.service.ending import INGRESS
-from portal_pep.service.parts import Keep, Portal
-from portal_pep.service.steps import envelope_facts, note, step_facts
-from portal_pep.store import cases, files
+from portal_pep.service.parts import Portal
 from portal_pep.store import queue_positions as store
 from portal_pep.store.accounts import Account
-from portal_pep.store.cases import Case
+from portal_pep.store.cases import Case, cases
+from portal_pep.store.files import files
 
 
 @dataclass(frozen=True, slots=True)

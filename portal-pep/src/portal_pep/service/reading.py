@@ -10,18 +10,23 @@ from typing import Literal
 from egovkit.errors import EgovError
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
+from egovorigin.domain.files import Attachment
+from egovorigin.domain.states import BusEvent
+from egovorigin.domain.steps import limit_of
+from egovorigin.store.files import Result
+from egovorigin.store.records import Record, StoredRecord
 from portal_pep.domain.co_signing import CoSignature
-from portal_pep.domain.files import Attachment
 from portal_pep.domain.states import CaseEvent
-from portal_pep.domain.steps import PortalFlow, limit_of
+from portal_pep.domain.steps import PortalFlow
 from portal_pep.domain.waiting import Awaited, awaited
 from portal_pep.service.cases import owned
 from portal_pep.service.parts import Portal
-from portal_pep.store import cases, co_signatures, files, records
+from portal_pep.store import co_signatures, notifications
 from portal_pep.store.accounts import Account
-from portal_pep.store.cases import Case
-from portal_pep.store.files import Result
-from portal_pep.store.records import Notice, Read, Record, StoredRecord
+from portal_pep.store.cases import Case, cases
+from portal_pep.store.files import files
+from portal_pep.store.notifications import Notice, Read
+from portal_pep.store.records import records
 
 ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
 
@@ -92,7 +97,7 @@ def _spent(portal: Portal, record: Record) -> Spent:
 def _is_side(flow: PortalFlow, record: Record) -> bool:
     """A side message stands for the step the case is on; only the message of the step itself reaches it. The number is
     one where the act has no registration (N2)."""
-    if record.event == CaseEvent.REGISTERED:
+    if record.event == BusEvent.REGISTERED:
         item = flow.channel.item(record.step or "")
         return item is None or "case.registered" not in item.entering
     return record.event in _SIDE_EVENTS
@@ -133,8 +138,8 @@ async def notices(
 ) -> tuple[list[Notice], bool, int]:
     """One page, newest first, whether there is another, and how many of all are unread."""
     async with portal.db.read() as conn:
-        found = await records.notices_of(conn, account.id, before=before, limit=limit + 1, unread=unread)
-        count = await records.unread_count(conn, account.id)
+        found = await notifications.notices_of(conn, account.id, before=before, limit=limit + 1, unread=unread)
+        count = await notifications.unread_count(conn, account.id)
     return found[:limit], len(found) > limit, count
 
 
@@ -146,7 +151,7 @@ async def filed(portal: Portal, account: Account, case_id: str) -> tuple[Case, l
 async def notice(portal: Portal, account: Account, notice_id: str) -> tuple[Case, Notice]:
     """One notification and its case; reading it here does not mark it."""
     async with portal.db.read() as conn:
-        found = await records.notice_of(conn, account.id, notice_id)
+        found = await notifications.notice_of(conn, account.id, notice_id)
         case = None if found is None else await cases.case(conn, found.case_id)  # a co-signer's too: it is not his
         if found is None or case is None:
             raise EgovError("notification.not_found")
@@ -155,7 +160,7 @@ async def notice(portal: Portal, account: Account, notice_id: str) -> tuple[Case
 
 async def mark_read(portal: Portal, account: Account, notice_id: str) -> Notice:
     async with portal.db.begin() as conn:
-        notice = await records.mark_read(conn, account.id, notice_id, portal.clock.now())
+        notice = await notifications.mark_read(conn, account.id, notice_id, portal.clock.now())
     if notice is None:
         raise EgovError("notification.not_found")
     return notice
@@ -164,8 +169,8 @@ async def mark_read(portal: Portal, account: Account, notice_id: str) -> Notice:
 async def mark_all_read(portal: Portal, account: Account, up_to: str) -> tuple[int, int]:
     """How many were marked, and how many have come since and are still unread."""
     async with portal.db.begin() as conn:
-        marked = await records.mark_all_read(conn, account.id, up_to, portal.clock.now())
-        return marked, await records.unread_count(conn, account.id)
+        marked = await notifications.mark_all_read(conn, account.id, up_to, portal.clock.now())
+        return marked, await notifications.unread_count(conn, account.id)
 
 
 async def result(portal: Portal, account: Account, case_id: str, what: Looked = "result") -> tuple[Case, Result]:
@@ -175,7 +180,7 @@ async def result(portal: Portal, account: Account, case_id: str, what: Looked = 
         found = await files.result_of(conn, case_id)
         if found is None:
             raise EgovError("result.not_ready", state=case.state.value)
-        await records.add_read(conn, case_id, account.id, portal.clock.now(), what)
+        await notifications.add_read(conn, case_id, account.id, portal.clock.now(), what)
     return case, found
 
 
@@ -184,7 +189,7 @@ async def reads(
 ) -> tuple[list[Read], bool]:
     async with portal.db.read() as conn:
         await owned(conn, account, case_id)
-        found = await records.reads_of(conn, case_id, before=before, limit=limit + 1)
+        found = await notifications.reads_of(conn, case_id, before=before, limit=limit + 1)
     return found[:limit], len(found) > limit
 
 
@@ -193,7 +198,7 @@ async def check_status(portal: Portal, account: Account, case_id: str) -> Status
     now = portal.clock.now()
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id)
-        await records.add_read(conn, case_id, account.id, now, "status")
+        await notifications.add_read(conn, case_id, account.id, now, "status")
         told_at = await records.owners_last(conn, case_id)
         result = await files.result_of(conn, case_id)
     regulation, flow = portal.regulation(case.regulation, case.regulation_version)

@@ -12,20 +12,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts, sent_certificate
 from egovlaw.catalogue import Regulation
+from egovorigin.domain.members import provider_code
+from egovorigin.domain.steps import Moment
+from egovorigin.origin import Keep
+from egovorigin.store.records import Record
+from egovorigin.trail import Taken, take
 from portal_pep.domain.document import ApplicationFacts, application_bytes
-from portal_pep.domain.provider import provider_code
 from portal_pep.domain.states import CaseEvent, CaseState, after
-from portal_pep.domain.steps import PORTAL, Moment, PortalFlow
+from portal_pep.domain.steps import PORTAL, PortalFlow
 from portal_pep.service.asking import void
-from portal_pep.service.cases import law_of, owned
+from portal_pep.service.cases import owned
 from portal_pep.service.ending import end_by_certificate
-from portal_pep.service.parts import Keep, Portal
-from portal_pep.service.steps import Taken, take
-from portal_pep.store import cases as store
-from portal_pep.store import co_signatures, files, records
+from portal_pep.service.parts import Portal
+from portal_pep.store import co_signatures
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
-from portal_pep.store.records import Record
+from portal_pep.store.cases import cases as store
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 UNKNOWN = "certificate.revocation_unknown"  # НУЦ's list is not here: a fault of ours, not of the certificate
 
@@ -58,7 +62,7 @@ async def prepare(
     await portal.signatures.meet(chosen)
     async with portal.db.begin() as conn:
         case = await owned(conn, account, case_id, lock=True)
-        regulation, flow = law_of(portal, case)
+        regulation, flow = portal.law_of(case)
         if after(case.state, CaseEvent.PREPARED) is None:
             raise EgovError("case.wrong_state", state=case.state.value)
         now = portal.clock.now()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,33 +10,29 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
-from egovkit.outbox import Draft
 from egovkit.signatures.documents import DocumentFacts
-from egovlaw.kinds import message_type
+from egovorigin import sending
+from egovorigin.domain.files import Attachment
+from egovorigin.domain.steps import Moment
+from egovorigin.origin import Keep
+from egovorigin.sending import Leaving, Parcel, Sent, pack
+from egovorigin.store.records import Record
+from egovorigin.trail import note, step_facts, take
 from portal_pep.domain.co_signing import CoSignature
-from portal_pep.domain.files import Attachment
-from portal_pep.domain.provider import provider_code, receiving_system
 from portal_pep.domain.states import CaseState
-from portal_pep.domain.steps import Moment, PortalFlow, deadline, limit_of, started, used
+from portal_pep.domain.steps import PortalFlow
 from portal_pep.service.asking import ask
-from portal_pep.service.cases import aad, law_of, owned
-from portal_pep.service.ending import INGRESS, end_by_certificate
-from portal_pep.service.parts import Keep, Portal
+from portal_pep.service.cases import owned
+from portal_pep.service.ending import end_by_certificate
+from portal_pep.service.parts import Portal
 from portal_pep.service.signing import UNKNOWN, SignatureRefused, require_prepared, signed, signing_steps
-from portal_pep.service.steps import envelope_facts, note, step_facts, take, trail_of
-from portal_pep.store import cases as store
-from portal_pep.store import co_signatures, files, records
+from portal_pep.store import co_signatures
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
-from portal_pep.store.records import Record
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    case: Case
-    envelope: Envelope
+from portal_pep.store.cases import cases as store
+from portal_pep.store.files import files
+from portal_pep.store.records import records
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +42,8 @@ class Awaiting:
     case: Case
 
 
+Submitted = Sent[Case]
 Outcome = Submitted | Awaiting | SignatureRefused
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """What goes to whom: the data of case.submitted but for its trail; and the signature with what is known of it, and
-    of those of others."""
-
-    recipient: str
-    data: Mapping[str, Any]
-    signature: bytes
-    judged: dict[str, Any]
-    co_judged: Sequence[Mapping[str, Any]]
 
 
 async def submit(portal: Portal, account: Account, case_id: str, signature: bytes, keep: Keep[Outcome]) -> Outcome:
@@ -73,7 +57,7 @@ async def submit(portal: Portal, account: Account, case_id: str, signature: byte
         case = await owned(conn, account, case_id)
         attached = await files.attachments_of(conn, case_id)
         named = await co_signatures.of_case(conn, case_id)
-    _, flow = law_of(portal, case)
+    _, flow = portal.law_of(case)
     document, chosen = require_prepared(case)
     facts = await _checked_signature(portal, case, flow, document, signature)
     refusal = _refusal_of(facts, flow, chosen)
@@ -100,26 +84,16 @@ async def parcel_of(
     others: Sequence[CoSignature],
 ) -> Parcel:
     """The copies are at the gateway afterwards. EgovError provider.not_found, attachment.store_unavailable."""
-    regulation, _ = law_of(portal, case)
-    recipient = receiving_system(portal.membership.members.members, case.regulation, case.region)
-    if recipient is None:
-        raise EgovError("provider.not_found", regulation=case.regulation, region=case.region)
-    await _store_copies(portal, case, recipient, attached)
     signature, facts = signed
-    data: dict[str, Any] = {
-        "provider": provider_code(regulation),
-        "applicant": {"iin": case.iin},
-        "document": base64.b64encode(case.document or b"").decode(),
-        "signature": base64.b64encode(signature).decode(),
-        "attachments": [one.as_data() for one in attached],
-    }
+    recipient, data = await pack(portal, case, case.iin, attached, signature)
     if others:
         data["co_signatures"] = [
             {"role": one.role, "iin": one.iin, "signature": base64.b64encode(one.signature or b"").decode()}
             for one in others
         ]
     co_judged = [{"role": one.role, "judged": one.judged} for one in others]
-    return Parcel(recipient, data, signature, facts.as_data(), co_judged)
+    said = {"co_signatures": co_judged} if co_judged else {}
+    return Parcel(recipient, data, signature, facts.as_data(), said)
 
 
 async def _ask_others(
@@ -205,73 +179,13 @@ async def end_refused(conn: AsyncConnection, portal: Portal, case: Case, facts: 
     return await end_by_certificate(conn, portal, case, facts.refusal or "", moments, judged=facts.as_data())
 
 
-async def _store_copies(portal: Portal, case: Case, recipient: str, attached: Sequence[Attachment]) -> None:
-    """Before the envelope that names them. A failure sends nothing; files stored in vain end with their lifetime."""
-    for facts in attached:
-        async with portal.db.read() as conn:
-            sealed = await files.sealed_content(conn, case.id, facts.name)
-        if sealed is None:  # the gateway has kept it since an earlier sending
-            continue
-        content = await asyncio.to_thread(portal.sealer.open, sealed, aad(case.id, facts.sha256))
-        await portal.attachments.put(case.id, recipient, facts, content)
-
-
 async def send(conn: AsyncConnection, portal: Portal, case: Case, parcel: Parcel) -> Submitted:
     _, flow = portal.regulation(case.regulation, case.regulation_version)
     now = portal.clock.now()
     moments = _moments(flow, case, now)
     again = case.state is CaseState.CO_SIGNING  # the certificates were judged again when the last one had signed
     await take(conn, portal, case, signing_steps(flow, now, case.certificate or "", again=again), moments)
-    envelope = await _enclose(conn, portal, case, parcel, moments)
-    spent = used(flow.channel, flow.send, moments)
-    body = {
-        **step_facts(portal, case, flow, flow.send),
-        "limit_s": spent.limit_s,
-        "used_s": spent.used_s,
-        "outcome": "done",
-        "judged": parcel.judged,
-        **({"co_signatures": parcel.co_judged} if parcel.co_judged else {}),
-        **envelope_facts(envelope),
-    }
-    await note(conn, portal, "envelope", case, body)
-    changed = await store.change_case(
-        conn,
-        case,
-        now,
-        state=CaseState.SUBMITTED,
-        signature=parcel.signature,
-        judged=case.judged or parcel.judged,  # as he signed, where others have signed since
-        submitted_at=now,
-        recipient=parcel.recipient,
-        envelope_id=envelope.id,
-        step=flow.send.label,
-        receipt=None,
-        accepted_at=None,
-    )
-    await _record(conn, case, changed, body)
-    return Submitted(changed, envelope)
-
-
-async def _enclose(
-    conn: AsyncConnection, portal: Portal, case: Case, parcel: Parcel, moments: Mapping[Moment, datetime]
-) -> Envelope:
-    """The envelope in the outbox. It expires when the act's limit of signing and sending ends (a submission late at
-    ШЭП's door is refused there, and may be prepared again)."""
-    _, flow = portal.regulation(case.regulation, case.regulation_version)
-    limit = limit_of(flow.channel, flow.send)
-    draft = Draft(
-        type=message_type("case.submitted"),
-        case=case.id,
-        recipient=parcel.recipient,
-        regulation=case.regulation,
-        channel=flow.channel.code,
-        step=flow.send.label,
-        region=case.region,
-        data={**parcel.data, "trail": await trail_of(conn, case.id)},
-        queue=INGRESS,
-        expires=deadline(limit, started(limit, moments), portal.clock.now()),
-    )
-    return await portal.outbox.send(conn, draft)
+    return await sending.send(conn, portal, case, parcel, Leaving(flow.send, CaseState.SUBMITTED, moments))
 
 
 def _moments(flow: PortalFlow, case: Case, now: datetime) -> dict[Moment, datetime]:
@@ -288,21 +202,3 @@ def _moments(flow: PortalFlow, case: Case, now: datetime) -> dict[Moment, dateti
     if flow.sign is not None:
         found[flow.sign.label, "begin"], found[flow.sign.label, "end"] = prepared, now
     return found
-
-
-async def _record(conn: AsyncConnection, case: Case, changed: Case, body: Mapping[str, Any]) -> None:
-    await records.add_record(
-        conn,
-        Record(
-            case_id=case.id,
-            at=changed.changed_at,
-            event="submitted",
-            state_before=case.state.value,
-            state_after=changed.state.value,
-            step=body["step"],
-            clause=body["clause"],
-            envelope_id=body["id"],
-            limit_s=body["limit_s"],
-            used_s=body["used_s"],
-        ),
-    )

@@ -11,15 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
 from egovlaw.catalogue import Form, Regulation
+from egovorigin.origin import Keep
+from egovorigin.store.records import Record
+from egovorigin.trail import note
 from portal_pep.domain.surveys import ASKED, MAY_CHANGE, problems, published, questions, survey_form
 from portal_pep.service.cases import owned
-from portal_pep.service.parts import Keep, Portal
-from portal_pep.service.steps import note
-from portal_pep.store import records
+from portal_pep.service.parts import Portal
 from portal_pep.store import surveys as store
 from portal_pep.store.accounts import Account
 from portal_pep.store.cases import Case
-from portal_pep.store.records import Record
+from portal_pep.store.records import records
 from portal_pep.store.surveys import Survey
 
 

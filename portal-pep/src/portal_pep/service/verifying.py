@@ -21,12 +21,11 @@ from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.cms import read_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
 from egovlaw.catalogue import Regulation
+from egovorigin.origin import KAZAKHSTAN
+from egovorigin.store.files import Result
 from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
-from portal_pep.service.cases import KAZAKHSTAN
 from portal_pep.service.parts import Portal
-from portal_pep.store import accounts as store
-from portal_pep.store import files
-from portal_pep.store.files import Numbered, Result
+from portal_pep.store.files import Numbered, files
 
 HOUR = timedelta(hours=1)
 NUMBER = re.compile(r"[0-9]{11}")
@@ -225,9 +224,9 @@ async def _count(portal: Portal, address: str) -> None:
     """Every question counts, whatever comes of it: numbers follow one another, and a PDF costs a second of a core."""
     key, now = portal.keyring.throttle_key("verify", address), portal.clock.now()
     async with portal.db.begin() as conn:
-        count, until = await store.attempts_of(conn, key, now)
+        count, until = await portal.attempts.attempts_of(conn, key, now)
         if until <= now:
             count, until = 0, now + HOUR
         if count >= portal.settings.verifications_per_hour:
             raise EgovError("request.throttled", retry_after=max(1, int((until - now).total_seconds())))
-        await store.set_attempts(conn, key, count + 1, until)
+        await portal.attempts.set_attempts(conn, key, count + 1, until)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
+from egovorigin.store.records import StoredRecord
 from portal_pep.domain.states import ENDED
 from portal_pep.service.accounts import Identity
 from portal_pep.service.cases import owned
 from portal_pep.service.parts import Portal
-from portal_pep.store import accounts, records
-from portal_pep.store.records import StoredRecord
+from portal_pep.store import accounts
+from portal_pep.store.records import records
 
 ASK_S: Final = 2.0  # a person does not notice; a thousand waiting people are five hundred small reads a second
 HEARTBEAT_S: Final = 15.0  # proxies cut what is silent for half a minute

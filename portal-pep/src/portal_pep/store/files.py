@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from egovkit.db import upsert
-from portal_pep.domain.files import Attachment
-from portal_pep.tables import attachments, cases, result_pages, results
-
-_FACTS = (attachments.c.name, attachments.c.type, attachments.c.size, attachments.c.sha256)
+from egovorigin.store.files import Files, Result
+from portal_pep.tables import origin
 
 MAX_OF_ONE_NUMBER = 50  # providers that gave the same number
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    case_id: str
-    kind: str
-    document: bytes
-    signature: bytes | None
-    reasons: list[dict[str, Any]] | None
-    issued_at: datetime
-    received_at: datetime
-    judged: dict[str, Any] | None
-    outcome: str | None = None
-    variant: str | None = None
-    valid_until: date | None = None
-    page_sha256: str | None = None
-    page_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,70 +22,21 @@ class Numbered:
     result: Result
 
 
-async def attachments_of(conn: AsyncConnection, case_id: str) -> list[Attachment]:
-    query = select(*_FACTS).where(attachments.c.case_id == case_id).order_by(attachments.c.name)
-    return [Attachment(**row._mapping) for row in await conn.execute(query)]
+class PortalFiles(Files):
+    async def results_of_number(self, conn: AsyncConnection, number: str) -> list[Numbered]:
+        cases, results = origin.cases, origin.results
+        query = (
+            select(cases.c.regulation, cases.c.regulation_version, *results.c)
+            .join_from(results, cases, results.c.case_id == cases.c.id)
+            .where(cases.c.number == number)
+            .order_by(results.c.case_id)
+            .limit(MAX_OF_ONE_NUMBER)
+        )
+        found = []
+        for row in await conn.execute(query):
+            values = dict(row._mapping)
+            found.append(Numbered(values.pop("regulation"), values.pop("regulation_version"), Result(**values)))
+        return found
 
 
-async def put_attachment(conn: AsyncConnection, case_id: str, facts: Attachment, sealed: bytes, at: datetime) -> None:
-    values = {**facts.as_data(), "case_id": case_id, "added_at": at, "content": sealed}
-    statement = upsert(attachments, conn.dialect.name).values(values)
-    keys = [attachments.c.case_id, attachments.c.name]
-    await conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
-
-
-async def remove_attachment(conn: AsyncConnection, case_id: str, name: str) -> bool:
-    removed = await conn.execute(
-        delete(attachments).where(attachments.c.case_id == case_id, attachments.c.name == name)
-    )
-    return removed.rowcount == 1
-
-
-async def sealed_content(conn: AsyncConnection, case_id: str, name: str) -> bytes | None:
-    query = select(attachments.c.content).where(attachments.c.case_id == case_id, attachments.c.name == name)
-    content: bytes | None = (await conn.execute(query)).scalar_one_or_none()
-    return content
-
-
-async def forget_contents(conn: AsyncConnection, case_id: str) -> None:
-    await conn.execute(update(attachments).where(attachments.c.case_id == case_id).values(content=None))
-
-
-async def put_result(conn: AsyncConnection, result: Result) -> None:
-    values = {name: getattr(result, name) for name in Result.__slots__}
-    statement = upsert(results, conn.dialect.name).values(values)
-    await conn.execute(statement.on_conflict_do_update(index_elements=[results.c.case_id], set_=values))
-
-
-async def page_of(conn: AsyncConnection, case_id: str, sha256: str) -> bytes | None:
-    """The signed page as it is kept, sealed."""
-    columns = result_pages.c
-    query = select(columns.content).where(columns.case_id == case_id, columns.sha256 == sha256)
-    content: bytes | None = (await conn.execute(query)).scalar_one_or_none()
-    return content
-
-
-async def keep_page(conn: AsyncConnection, case_id: str, sha256: str, sealed: bytes) -> None:
-    """Of two who asked at once the first keeps it."""
-    statement = upsert(result_pages, conn.dialect.name).values(case_id=case_id, sha256=sha256, content=sealed)
-    await conn.execute(statement.on_conflict_do_nothing())
-
-
-async def result_of(conn: AsyncConnection, case_id: str) -> Result | None:
-    row = (await conn.execute(select(results).where(results.c.case_id == case_id))).one_or_none()
-    return Result(**row._mapping) if row else None
-
-
-async def results_of_number(conn: AsyncConnection, number: str) -> list[Numbered]:
-    query = (
-        select(cases.c.regulation, cases.c.regulation_version, *results.c)
-        .join_from(results, cases, results.c.case_id == cases.c.id)
-        .where(cases.c.number == number)
-        .order_by(results.c.case_id)
-        .limit(MAX_OF_ONE_NUMBER)
-    )
-    found = []
-    for row in await conn.execute(query):
-        values = dict(row._mapping)
-        found.append(Numbered(values.pop("regulation"), values.pop("regulation_version"), Result(**values)))
-    return found
+files = PortalFiles(origin)

@@ -11,7 +11,7 @@ from sandbox.traceability.duties import Duty
 
 Where = tuple[str, ...]
 
-PORTAL, CENTRE = "portal-pep/src/portal_pep", "con-arm/src/con_arm"
+PORTAL, CENTRE, ORIGIN = "portal-pep/src/portal_pep", "con-arm/src/con_arm", "libs/egovorigin/src/egovorigin"
 PROVIDER, LAW = "services/provider-arm/src/provider_arm", "libs/egovlaw/src/egovlaw"
 SHEP = "gateway-shep/src/gateway_shep"
 
@@ -73,8 +73,8 @@ STEPS: Mapping[str, Mapping[str, Where]] = {
 # A limit is judged by the law and measured by who sees both ends of it.
 MEASURED: Mapping[str, Where] = {
     "gateway-shep": (f"{SHEP}/domain.py",),
-    "portal-pep": (f"{PORTAL}/service/steps.py",),
-    "con-arm": (f"{CENTRE}/service/steps.py",),
+    "portal-pep": (f"{ORIGIN}/trail.py",),
+    "con-arm": (f"{ORIGIN}/trail.py",),
     "provider-arm": (f"{PROVIDER}/service/procedure.py",),
 }
 # Everything else by its topic.
@@ -93,7 +93,7 @@ TOPICS: Mapping[str, Where] = {
     "status_check": (f"{PORTAL}/service/reading.py", f"{CENTRE}/service/reading.py"),
     "languages": (f"{LAW}/forms.py", f"{PORTAL}/api/services.py"),
     "receipt": (f"{CENTRE}/service/ending.py", f"{PROVIDER}/service/intakes.py"),
-    "forms": (f"{PORTAL}/domain/forms.py", f"{PROVIDER}/service/results.py"),
+    "forms": (f"{ORIGIN}/domain/forms.py", f"{PROVIDER}/service/results.py"),
 }
 
 

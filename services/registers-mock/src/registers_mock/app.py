@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -14,16 +13,15 @@ from egovkit.clock import Clock
 from egovkit.contracts import read_yaml
 from egovkit.ids import Ids
 from egovkit.node import Node
-from egovkit.settings import read_secret
 from egovregister.answering import Answering
-from egovregister.api import Desk
-from egovregister.api import router as reads
-from egovregister.keeper import Keeper
+from egovregister.assembly import create_register
 from registers_mock import api, control, handlers, tables
 from registers_mock.service import AkimatRegister, Akimats
 from registers_mock.settings import Settings
 
 __all__ = ["create_app"]
+
+TITLE = "Twin of the akimats' own registers and queues"
 
 
 def create_app(
@@ -37,24 +35,22 @@ def create_app(
     """The application; its lifespan fills an empty register and takes questions until it ends."""
     node = Node(settings, package="registers_mock", tables=tables.kit, bus=bus, clock=clock, ids=ids, http=http)
     regions = _regions(node.contracts)
-    admin_token = None if settings.admin_token_file is None else read_secret(settings.admin_token_file)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with node:
-            answering = Answering(node, AkimatRegister(_kinds(node)), tables.register, tables.kit)
-            app.state.akimats = akimats = Akimats(answering, regions)
-            await akimats.seed()
-            inbox = await node.receive(f"inbox.{settings.code}", handlers.bound(answering))
-            keeper = Keeper(answering, inbox)
-            node.background(keeper.run(), "register-keeper")
-            app.state.desk = Desk(answering, keeper, admin_token)
-            yield
+    async def fill(app: FastAPI) -> Answering:
+        answering = Answering(node, AkimatRegister(_kinds(node)), tables.register, tables.kit)
+        app.state.akimats = akimats = Akimats(answering, regions)
+        await akimats.seed()
+        return answering
 
-    app = node.create_service(lifespan=lifespan, title="Twin of the akimats' own registers and queues")
-    for router in (api.router, reads, control.router):
-        app.serve(router)
-    return app
+    return create_register(
+        node,
+        settings,
+        fill,
+        handlers.HANDLERS,
+        api=api.router,
+        control=control.router,
+        title=TITLE,
+    )
 
 
 def _kinds(node: Node) -> Callable[[str], str | None]:

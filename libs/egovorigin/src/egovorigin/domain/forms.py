@@ -1,7 +1,7 @@
 """Form values are data: names and values, checked for size and shape, kept exactly as they were typed.
 
 The acts give no format rules (A16), so nothing is rewritten: no trimming, no change of case, no Unicode normalisation -
-what the applicant signs is what he typed, every Kazakh letter of it.
+what a person signs is what was typed, every Kazakh letter of it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ FIELD_NAME: Final = r"^[a-z][a-z0-9_]{0,59}$"
 
 _NAME = re.compile(FIELD_NAME)
 _LINE_BREAKS: Final = frozenset("\n\r\t")
-
-FormValue = str | int | bool | None | list[str]
-Form = Mapping[str, FormValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +65,18 @@ def _value_problem(name: str, value: object) -> ValueProblem | None:
 
 
 def _text_problem(name: str, value: str) -> ValueProblem | None:
-    if len(value) > MAX_VALUE:
-        return ValueProblem(name, "too_long", MAX_VALUE)
+    code = text_problem(value, MAX_VALUE)
+    return None if code is None else ValueProblem(name, code, MAX_VALUE)
+
+
+def text_problem(value: str, limit: int) -> str | None:
+    """The code of what is wrong with one text that people enter; None when nothing is."""
+    if len(value) > limit:
+        return "too_long"
     for character in value:
         # Half a surrogate pair has no UTF-8 form; NUL and its kin cannot be stored or shown everywhere.
         if "\ud800" <= character <= "\udfff" or (character < " " and character not in _LINE_BREAKS):
-            return ValueProblem(name, "control_character")
+            return "control_character"
     return None
 
 

@@ -6,7 +6,6 @@ from typing import Final, Protocol
 
 import httpx
 
-from con_arm.domain.files import Attachment
 from egovkit.attachments import Claim, fetch
 from egovkit.clock import Clock
 from egovkit.errors import EgovError
@@ -14,6 +13,7 @@ from egovkit.ids import Ids
 from egovkit.membership import NATIONAL_GATEWAY
 from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.jws import sign_compact
+from egovorigin.domain.files import Attachment
 
 ACCESS_TYP: Final = "egov-access+jwt"
 ACCESS_SECONDS: Final = 60  # the longest ШЭП accepts; a token is made for each call
@@ -32,7 +32,7 @@ class AttachmentStore(Protocol):
 
 
 class GatewayAttachments:
-    """ШЭП's attachment API, entered with a token signed by the workstation's own system key."""
+    """ШЭП's attachment API, entered with a token signed by the origin's own system key."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class GatewayAttachments:
             return
         if answer.status_code >= 500 or answer.status_code in (401, 408, 429):
             raise EgovError("attachment.store_unavailable", reason=str(answer.status_code))
-        raise EgovError("attachment.store_refused", name=facts.name, reason=_code(answer))
+        raise EgovError("attachment.store_refused", name=facts.name, reason=code_of(answer))
 
     async def fetch(self, claim: Claim) -> bytes:
         token = access_token(self._key, self._clock, self._ids, source=self._source)
@@ -91,7 +91,8 @@ def access_token(key: KeyCustody, clock: Clock, ids: Ids, *, source: str) -> str
     return sign_compact(claims, key, ACCESS_TYP)
 
 
-def _code(answer: httpx.Response) -> str:
+def code_of(answer: httpx.Response) -> str:
+    """Why ШЭП refused: the code of its problem, or the status of an answer that is none."""
     try:
         return str(answer.json()["code"])[:100]
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Local steps: written to the portal's own journal and into the case's trail, in the transaction of their effect."""
+"""Local steps: written to the origin's own journal and into the case's trail, in the transaction of their effect."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.envelope import Envelope
 from egovkit.journal import JournalEntry, Kind
 from egovlaw.catalogue import FlowItem
-from portal_pep.domain.document import stamp
-from portal_pep.domain.steps import Moment, Outcome, PortalFlow, used
-from portal_pep.service.parts import Portal
-from portal_pep.store import cases, records
-from portal_pep.store.cases import Case, Step
-from portal_pep.store.records import Record
+from egovorigin.domain.document import stamp
+from egovorigin.domain.steps import LocalFlow, Moment, Outcome, used
+from egovorigin.origin import AnyOrigin
+from egovorigin.store.cases import OriginCase, Step
+from egovorigin.store.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +32,22 @@ class Taken:
 
 async def take(
     conn: AsyncConnection,
-    portal: Portal,
-    case: Case,
+    origin: AnyOrigin,
+    case: OriginCase,
     steps: Sequence[Taken],
     moments: Mapping[Moment, datetime],
 ) -> None:
     """Journals the steps and puts them into the trail; `moments` tell when each limit began."""
-    _, flow = portal.regulation(case.regulation, case.regulation_version)
-    entries = [JournalEntry("step", one.at, case.id, _body(portal, case, flow, one, moments)) for one in steps]
-    links = await portal.journal.append(conn, entries)
+    _, flow = origin.regulation(case.regulation, case.regulation_version)
+    entries = [JournalEntry("step", one.at, case.id, _body(origin, case, flow, one, moments)) for one in steps]
+    links = await origin.journal.append(conn, entries)
     trail = [
         Step(case.id, one.item.label, one.item.n, one.outcome, one.at, link.writer, link.position, link.hash)
         for one, link in zip(steps, links, strict=True)
     ]
-    await cases.put_steps(conn, trail)
+    await origin.cases.put_steps(conn, trail)
     for one, entry in zip(steps, entries, strict=True):
-        await records.add_record(
+        await origin.records.add_record(
             conn,
             Record(
                 case_id=case.id,
@@ -65,11 +64,11 @@ async def take(
 
 
 def _body(
-    portal: Portal, case: Case, flow: PortalFlow, one: Taken, moments: Mapping[Moment, datetime]
+    origin: AnyOrigin, case: OriginCase, flow: LocalFlow, one: Taken, moments: Mapping[Moment, datetime]
 ) -> dict[str, Any]:
     spent = used(flow.channel, one.item, moments)
     return {
-        **step_facts(portal, case, flow, one.item),
+        **step_facts(origin, case, flow, one.item),
         "limit_s": spent.limit_s,
         "used_s": spent.used_s,
         "outcome": one.outcome,
@@ -77,13 +76,13 @@ def _body(
     }
 
 
-def step_facts(portal: Portal, case: Case, flow: PortalFlow, item: FlowItem) -> dict[str, Any]:
+def step_facts(origin: AnyOrigin, case: OriginCase, flow: LocalFlow, item: FlowItem) -> dict[str, Any]:
     """What every journal body says of a step of the flow, in the flow's own words."""
     return {
         "step": item.label,
         "step_kind": item.kind.name,
         "clause": item.clause,
-        "service": portal.settings.code,
+        "service": origin.settings.code,
         "regulation": case.regulation,
         "channel": flow.channel.code,
         "state_before": flow.state_before(item),
@@ -102,13 +101,15 @@ def envelope_facts(envelope: Envelope, sha256: str | None = None) -> dict[str, A
     }
 
 
-async def note(conn: AsyncConnection, portal: Portal, kind: Kind, case: Case, body: Mapping[str, Any]) -> None:
+async def note(conn: AsyncConnection, origin: AnyOrigin, kind: Kind, case: OriginCase, body: Mapping[str, Any]) -> None:
     """One journal row about a case that is not a step of its trail."""
-    await portal.journal.note(conn, [JournalEntry(kind, portal.clock.now(), case.id, body)])
+    await origin.journal.note(conn, [JournalEntry(kind, origin.clock.now(), case.id, body)])
 
 
-async def trail_of(conn: AsyncConnection, case_id: str) -> list[dict[str, Any]]:
-    """The case's local steps in the flow's order, as the next envelope carries them."""
+async def trail_of(
+    conn: AsyncConnection, origin: AnyOrigin, case_id: str, labels: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """The case's local steps in the flow's order, as the next envelope carries them; those of `labels`, or all."""
     return [
         {
             "step": step.step,
@@ -118,5 +119,5 @@ async def trail_of(conn: AsyncConnection, case_id: str) -> list[dict[str, Any]]:
             "position": step.position,
             "hash": step.hash,
         }
-        for step in await cases.steps_of(conn, case_id)
+        for step in await origin.cases.steps_of(conn, case_id, labels)
     ]

@@ -10,8 +10,8 @@ import pytest
 
 from egovkit.errors import EgovError
 from egovkit.signatures.jws import verify_compact
-from portal_pep.clients import GatewayAttachments
-from portal_pep.domain.files import describe
+from egovorigin.clients import GatewayAttachments
+from egovorigin.domain.files import describe
 
 CONTENT = b"%PDF-1.7 copy"
 FACTS = describe("copy.pdf", "application/pdf", CONTENT)
@@ -20,8 +20,8 @@ CASE = "019bbfcf-6a00-71cb-98b2-d48879552c1d"
 
 def store(answer: Callable[[httpx.Request], httpx.Response], pki: Any, clock: Any, ids: Any) -> GatewayAttachments:
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    key = pki.system("portal-pep")
-    store = GatewayAttachments(http, key, clock, ids, base_url="http://shep/", source="portal-pep", timeout_s=5)
+    key = pki.system("origin")
+    store = GatewayAttachments(http, key, clock, ids, base_url="http://shep/", source="origin", timeout_s=5)
     object.__setattr__(store, "key", key)
     return store
 
@@ -43,7 +43,7 @@ async def test_a_file_is_put_under_its_hash_with_a_short_token_of_the_system(pki
     certificate = client.key.certificate  # type: ignore[attr-defined]
     tokens = [one.headers["authorization"].removeprefix("Bearer ") for one in seen]
     claims = [verify_compact(token, lambda _: certificate, "egov-access+jwt") for token in tokens]
-    assert claims[0]["iss"] == "portal-pep" and claims[0]["aud"] == "gateway-shep"
+    assert claims[0]["iss"] == "origin" and claims[0]["aud"] == "gateway-shep"
     assert claims[0]["exp"] - claims[0]["iat"] == 60 and claims[0]["jti"] != claims[1]["jti"]
 
 

@@ -8,7 +8,7 @@ from base64 import b64encode
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
-from con_arm.settings import Settings
+from egovorigin.settings import OriginSettings
 
 
 def nobodys(hasher: PasswordHasher) -> str:
@@ -20,7 +20,7 @@ def nobodys(hasher: PasswordHasher) -> str:
 
 
 class Passwords:
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: OriginSettings) -> None:
         self._hasher = PasswordHasher(
             time_cost=settings.argon2_time, memory_cost=settings.argon2_memory_kib, parallelism=1
         )

@@ -6,97 +6,82 @@ A status carries its owner's version: what is not newer than what is known goes 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from con_arm.domain.document import day_of, read_document, reasons_in
-from con_arm.domain.states import POSITIVE, CaseEvent, CaseState, after, is_newer, may_send_again
-from con_arm.service.parts import Centre
-from con_arm.service.queries import take_answer, take_refusal
-from con_arm.service.steps import envelope_facts, note
-from con_arm.store import cases as store
-from con_arm.store import files, queries, records
-from con_arm.store.cases import Case
-from con_arm.store.files import Result
-from con_arm.store.records import Record
 from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.signatures.documents import DocumentFacts
 from egovlaw.catalogue import FlowItem
+from egovorigin.domain.document import day_of, read_document, reasons_in
+from egovorigin.domain.states import POSITIVE, BusEvent, is_newer, may_send_again
+from egovorigin.origin import AnyOrigin, News, Turn
+from egovorigin.store.cases import OriginCase
+from egovorigin.store.files import Result
+from egovorigin.store.records import Record
+from egovorigin.trail import envelope_facts, note
+
+AnyTurn = Turn[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class News:
-    """A message as it touches the case: the event it means and what it changes."""
-
-    event: CaseEvent
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    detail: Mapping[str, Any] | None = None
-    version: int | None = None  # the owner's; None for the gateways' answers
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message of one case in its transaction."""
-
-    conn: AsyncConnection
-    centre: Centre
-    received: Received
-    case: Case
-    news: News
-
-
-async def case_of(conn: AsyncConnection, received: Received) -> Case:
-    case = await store.case(conn, received.envelope.subject, lock=True)
+async def case_of(conn: AsyncConnection, origin: AnyOrigin, received: Received) -> Any:
+    """The message's case, locked; EgovError case.not_found."""
+    case = await origin.cases.case(conn, received.envelope.subject, lock=True)
     if case is None:
         raise EgovError("case.not_found")
     return case
 
 
-async def from_owner(conn: AsyncConnection, centre: Centre, received: Received, news: News) -> Case | None:
+async def from_owner(conn: AsyncConnection, origin: AnyOrigin, received: Received, news: News) -> Any:
     """A fact told by the provider's system: only the one the application went to may speak of the case. None when it
     was only written down."""
-    case = await case_of(conn, received)
+    case = await case_of(conn, origin, received)
     if case.recipient is None or received.envelope.source != case.recipient:
         raise EgovError("case.not_of_source", source=received.envelope.source)
-    turn, version = Turn(conn, centre, received, case, news), news.version or 0
+    turn, version = Turn(conn, received, case, news), news.version or 0
     if not is_newer(version, case.owner_version):
-        await _remember(turn)
+        await _remember(origin, turn)
         return None
-    changed = await _apply(turn, owner_version=version, problem=None, step=received.envelope.step)
+    changed = await _apply(origin, turn, owner_version=version, problem=None, step=received.envelope.step)
     if changed is not None:
-        await files.forget_contents(conn, case.id)  # the provider has them now
+        await origin.files.forget_contents(conn, case.id)  # the provider has them now
     return changed
 
 
-async def from_gateway(conn: AsyncConnection, centre: Centre, received: Received, case: Case, news: News) -> None:
+async def from_gateway(
+    conn: AsyncConnection, origin: AnyOrigin, received: Received, case: OriginCase, news: News
+) -> None:
     """An answer of a gateway to an envelope of ours; to an earlier one than the last it changes nothing."""
+    require_gateway(received)
+    turn = Turn(conn, received, case, news)
+    if received.data["id"] == case.envelope_id:
+        await _apply(origin, turn)
+    else:
+        await _remember(origin, turn)
+
+
+def require_gateway(received: Received) -> None:
     if not received.facts.member.is_gateway:
         raise EgovError("case.not_of_source", source=received.envelope.source)
-    turn = Turn(conn, centre, received, case, news)
-    if received.data["id"] == case.envelope_id:
-        await _apply(turn)
-    else:
-        await _remember(turn)
 
 
-async def _apply(turn: Turn, **more: Any) -> Case | None:
+async def _apply(origin: AnyOrigin, turn: AnyTurn, **more: Any) -> Any:
     case, news = turn.case, turn.news
-    state = after(case.state, news.event)
+    state = origin.after(case.state, news.event)
     if state is None:
-        await _remember(turn)
+        await _remember(origin, turn)
         return None
-    changed = await store.change_case(turn.conn, case, turn.received.at, state=state, **more, **news.changes)
-    await _keep_trail(turn)
-    await _journal(turn, changed, applied=True)
+    changed = await origin.cases.change_case(turn.conn, case, turn.received.at, state=state, **more, **news.changes)
+    await _keep_trail(origin, turn)
+    await _journal(origin, turn, changed, applied=True)
+    await origin.heard(turn, changed, applied=True)
     return changed
 
 
-async def _remember(turn: Turn) -> None:
+async def _remember(origin: AnyOrigin, turn: AnyTurn) -> None:
     """Older than what is known, or meaningless where the case stands: kept for the record only. A number or a moment
     that a later message did not bring along is still news; a receipt of an earlier envelope is not."""
     names = ("number", "registered_at") if turn.news.version is not None else ()
@@ -106,20 +91,21 @@ async def _remember(turn: Turn) -> None:
     missing = {name: changes[name] for name in names if changes.get(name) and getattr(turn.case, name) is None}
     known = turn.case
     if missing:
-        known = await store.change_case(turn.conn, turn.case, turn.received.at, **missing)
-    await _journal(turn, known, applied=False)
+        known = await origin.cases.change_case(turn.conn, turn.case, turn.received.at, **missing)
+    await _journal(origin, turn, known, applied=False)
+    await origin.heard(turn, known, applied=False)
 
 
-def _item_of(turn: Turn, label: str) -> FlowItem | None:
-    regulation = turn.centre.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
+def _item_of(origin: AnyOrigin, turn: AnyTurn, label: str) -> FlowItem | None:
+    regulation = origin.catalogue.regulation(turn.case.regulation, turn.case.regulation_version)
     channel = regulation.channels.get(turn.received.envelope.channel) if regulation else None
     return channel.item(label) if channel else None
 
 
-async def _keep_trail(turn: Turn) -> None:
-    """The provider's local steps, as its message reports them: the operator sees them among the others."""
+async def _keep_trail(origin: AnyOrigin, turn: AnyTurn) -> None:
+    """The provider's local steps, as its message reports them: people see them among the others."""
     for step in turn.received.data.get("trail", ()):
-        item = _item_of(turn, step["step"])
+        item = _item_of(origin, turn, step["step"])
         if item is not None:
             record = Record(
                 case_id=turn.case.id,
@@ -131,18 +117,18 @@ async def _keep_trail(turn: Turn) -> None:
                 clause=item.clause,
                 envelope_id=turn.received.envelope.id,
             )
-            await records.add_record(turn.conn, record)
+            await origin.records.add_record(turn.conn, record)
 
 
-async def _journal(turn: Turn, now: Case, *, applied: bool) -> None:
+async def _journal(origin: AnyOrigin, turn: AnyTurn, now: OriginCase, *, applied: bool) -> None:
     """One journal row and one line of the history, with what the last gateway says the step used of its limit."""
     received, news = turn.received, turn.news
     last = received.receipts[-1]
-    item = _item_of(turn, received.envelope.step) if news.version is not None else None
+    item = _item_of(origin, turn, received.envelope.step) if news.version is not None else None
     body = {
         "step": item.label if item else None,
         "clause": item.clause if item else None,
-        "service": turn.centre.settings.code,
+        "service": origin.settings.code,
         "regulation": turn.case.regulation,
         "channel": received.envelope.channel,
         "state_before": turn.case.state.value,
@@ -154,7 +140,7 @@ async def _journal(turn: Turn, now: Case, *, applied: bool) -> None:
     }
     if isinstance(received.prepared, DocumentFacts):
         body["judged"] = received.prepared.as_data()
-    await note(turn.conn, turn.centre, "envelope", turn.case, body)
+    await note(turn.conn, origin, "envelope", turn.case, body)
     record = Record(
         case_id=turn.case.id,
         at=received.at,
@@ -170,49 +156,34 @@ async def _journal(turn: Turn, now: Case, *, applied: bool) -> None:
         used_s=last.used_s,
         detail=dict(news.detail) if news.detail else None,
     )
-    await records.add_record(turn.conn, record)
+    await origin.records.add_record(turn.conn, record)
 
 
-async def accepted(conn: AsyncConnection, centre: Centre, received: Received) -> None:
-    case = await case_of(conn, received)
+async def accepted(conn: AsyncConnection, origin: AnyOrigin, received: Received) -> None:
+    case = await case_of(conn, origin, received)
     changes = {"receipt": received.data["receipt"], "accepted_at": received.at}
-    news = News(CaseEvent.GATEWAY_ACCEPTED, changes)
-    await from_gateway(conn, centre, received, case, news)
+    await from_gateway(conn, origin, received, case, News(BusEvent.GATEWAY_ACCEPTED, changes))
 
 
-async def answered(conn: AsyncConnection, centre: Centre, received: Received) -> None:
-    await take_answer(conn, centre, received, await case_of(conn, received))
-
-
-async def refused_by_gateway(conn: AsyncConnection, centre: Centre, received: Received) -> None:
-    """Shown to the operator with code, side, clause and remedy; may be done again where that can help."""
-    case = await case_of(conn, received)
-    query = await queries.query(conn, received.data["id"])
-    if query is not None and query.case_id == case.id:
-        if not received.facts.member.is_gateway:
-            raise EgovError("case.not_of_source", source=received.envelope.source)
-        await take_refusal(conn, centre, received, case, query)
-        return
+def refusal(received: Received, event: StrEnum | None = None, **changes: Any) -> News:
+    """A gateway's refusal of an envelope: shown with code, side, clause and remedy; what was refused may be sent again
+    where that can help. `event`: what it means instead, where the envelope was no application."""
     problem = received.data["problem"]
     again = may_send_again(problem["code"])
-    event = CaseEvent.GATEWAY_REFUSED if again else CaseEvent.GATEWAY_CLOSED
-    if case.state is CaseState.HANDED_OVER:
-        letter = case.outcome is None  # a refusal has no outcome, every result has one
-        event = CaseEvent.LETTER_NOT_TAKEN if letter else CaseEvent.HAND_OVER_REFUSED
-    news = News(
-        event,
-        {"problem": {**problem, "may_send_again": again}},
+    meant = BusEvent.GATEWAY_REFUSED if again else BusEvent.GATEWAY_CLOSED
+    return News(
+        event or meant,
+        {"problem": {**problem, "may_send_again": again}, **changes},
         detail={"code": problem["code"], "hop": problem["hop"], "clause": problem["clause"]},
     )
-    await from_gateway(conn, centre, received, case, news)
 
 
-async def keep_refusal(conn: AsyncConnection, received: Received, case: Case) -> None:
+async def keep_refusal(conn: AsyncConnection, origin: AnyOrigin, received: Received) -> None:
     data = received.data
-    await files.put_result(
+    await origin.files.put_result(
         conn,
         Result(
-            case_id=case.id,
+            case_id=received.envelope.subject,
             kind="refusal",
             document=base64.b64decode(data["document"]),
             signature=None,
@@ -224,15 +195,15 @@ async def keep_refusal(conn: AsyncConnection, received: Received, case: Case) ->
     )
 
 
-async def keep_result(conn: AsyncConnection, received: Received, case: Case, facts: DocumentFacts) -> None:
+async def keep_result(conn: AsyncConnection, origin: AnyOrigin, received: Received, facts: DocumentFacts) -> None:
     data = received.data
     outcome, document = data.get("outcome", POSITIVE), base64.b64decode(data["document"])
     page = data.get("page", {})
     content = read_document(document)
-    await files.put_result(
+    await origin.files.put_result(
         conn,
         Result(
-            case_id=case.id,
+            case_id=received.envelope.subject,
             kind="result" if outcome == POSITIVE else "refusal",
             document=document,
             signature=base64.b64decode(data["signature"]),
@@ -249,12 +220,12 @@ async def keep_result(conn: AsyncConnection, received: Received, case: Case, fac
     )
 
 
-async def checked_result(centre: Centre, received: Received) -> DocumentFacts:
+async def checked_result(origin: AnyOrigin, received: Received) -> DocumentFacts:
     """The provider's signature over the result, checked once, at receipt. One that does not hold is not shown to
     anybody: the message goes to the dead letters, for the operators of both sides."""
     data = received.data
     document, signature = base64.b64decode(data["document"]), base64.b64decode(data["signature"])
-    facts = await centre.signatures.verify(document, signature, received.at, None)
+    facts = await origin.signatures.verify(document, signature, received.at, None)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
     return facts

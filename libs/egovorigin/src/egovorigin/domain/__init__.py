@@ -1,0 +1,1 @@
+"""Rules of an application at its origin; pure."""

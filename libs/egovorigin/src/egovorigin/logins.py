@@ -1,0 +1,36 @@
+"""Logging in, as far as every origin does it alike: the throttle of guessing, the errors of a new password."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from egovkit.errors import EgovError, FieldError
+from egovorigin.domain.logins import MAX_PASSWORD, MIN_PASSWORD, login_wait, password_problem
+from egovorigin.origin import AnyOrigin
+
+FORGET_ATTEMPTS: Final = timedelta(days=1)  # yesterday's typing errors count for nothing
+
+
+async def count_login(origin: AnyOrigin, key: str, now: datetime) -> None:
+    """Every attempt counts before it is looked at, so that a hundred at once are a hundred too. EgovError
+    request.throttled while the last one's wait runs."""
+    async with origin.db.begin() as conn:
+        await origin.attempts.forget_old_attempts(conn, now - FORGET_ATTEMPTS)
+        count, until = await origin.attempts.attempts_of(conn, key, now)
+        if until > now and count > 0:
+            raise EgovError("request.throttled", retry_after=seconds(until - now))
+        await origin.attempts.set_attempts(conn, key, count + 1, now + timedelta(seconds=login_wait(count + 1)))
+
+
+def seconds(span: timedelta) -> int:
+    """Whole ones, rounded up: what a caller is told to wait."""
+    return max(1, int(span.total_seconds() + 0.999))
+
+
+def password_errors(password: str, *known: str) -> list[FieldError]:
+    problem = password_problem(password, *known)
+    if problem is None:
+        return []
+    limit = MIN_PASSWORD if problem == "too_short" else MAX_PASSWORD
+    return [FieldError("password", problem, problem, {"limit": limit})]
