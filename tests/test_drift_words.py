@@ -53,6 +53,7 @@ MEMBERS = {
         "egov-signature",
         "signing-certificate",
         "false",
+        "true",
         "http",
         "https",
         "take",
