@@ -49,3 +49,22 @@ async def test_a_page_stands_by_what_nuc_stamps_and_publishes(twin: Any, clock: 
     (found,) = (await check_pdf(signed, root, clock.now(), lists)).signatures
     assert (found.ades, found.level, found.stamped, found.refusal) == ("PASSED", "B-LTA", True, None)
     assert abs(found.existed_at - began) < timedelta(seconds=2)
+
+
+async def test_a_page_of_an_official_certified_before_the_authoritys_new_key_stands_too(
+    twin: Any, clock: HandClock, tmp_path: Path
+) -> None:
+    issued = await twin.person(profile="employee_sign", bin="999940000010", organisation="Үлгілі бөлім")
+    official = SigningKey.load(base64.b64decode(issued["pkcs12"]), "Qwerty12")
+    assert (await twin.admin.post("/v1/authority/rotate")).is_success
+    (tmp_path / "page.typ").write_text(PAGE, encoding="utf-8")
+    page = await PdfTemplate(tmp_path / "page.typ").render({}, clock.now())
+    prepared = await prepare_page(page, clock.now(), reason="26000000001")
+    cms = sign_cms(prepared.to_sign, official, clock.now())
+    base = str(twin.http.base_url)
+    root = x509.load_der_x509_certificate((await twin.http.get("/ca/root.cer")).content)
+    evidence = await gather_evidence(twin.http, base, root, None)
+    assert len(evidence.authorities) == 2
+    signed = await finish_page(prepared, cms, StampService(twin.http, f"{base}/tsp"), evidence, clock.now())
+    (found,) = (await check_pdf(signed, root, clock.now(), await revocation_lists(twin.http, base))).signatures
+    assert (found.ades, found.level, found.refusal) == ("PASSED", "B-LTA", None)

@@ -32,9 +32,12 @@ import httpx
 
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import Certificate, load_certificate
+from egovkit.signatures.fetching import fetch
 from egovkit.signatures.keys import der
 from egovkit.signatures.ocsp import OcspUnusable, read_answer
 from egovkit.signatures.revocation import RevocationStatus
+from egovkit.signatures.trust_source import MAX_LIST, issuing_authorities
+from egovkit.signatures.trust_source import SECONDS as SECONDS_A_LIST
 
 if TYPE_CHECKING:
     from asn1crypto import tsp
@@ -134,18 +137,18 @@ class PdfFacts:
 async def gather_evidence(
     http: httpx.AsyncClient, nuc_url: str, root: Certificate, judged_by: RevocationStatus | None
 ) -> Evidence:
-    """Asks НУЦ for its issuing authority and its lists of now, which the stamps' certificates need. `judged_by`: the
-    word that the official's certificate was judged by (`DocumentFacts.revocation`); an OCSP answer goes into the page
-    as it came. EgovError service.unavailable."""
-    issuing = await _ask(http, f"{nuc_url.rstrip('/')}/ca/issuing.cer")
+    """Asks НУЦ for its issuing authority, with the keys it had before, and its lists of now, which the stamps'
+    certificates need. `judged_by`: the word that the official's certificate was judged by
+    (`DocumentFacts.revocation`); an OCSP answer goes into the page as it came. EgovError service.unavailable."""
     lists = await revocation_lists(http, nuc_url)
-    if issuing is None or not lists:
+    if not lists:
         raise EgovError("service.unavailable", waiting_for="nuc-mock")
     try:
-        answer = None if judged_by is None else judged_by.answer
-        return Evidence(root, (load_certificate(issuing),), lists, () if answer is None else (answer,))
-    except ValueError:
+        issuing = tuple(load_certificate(one) for one in await issuing_authorities(http, nuc_url.rstrip("/")))
+    except (httpx.HTTPError, ValueError):
         raise EgovError("service.unavailable", waiting_for="nuc-mock") from None
+    answer = None if judged_by is None else judged_by.answer
+    return Evidence(root, issuing, lists, () if answer is None else (answer,))
 
 
 async def revocation_lists(http: httpx.AsyncClient, nuc_url: str) -> tuple[bytes, ...]:
@@ -158,10 +161,10 @@ async def revocation_lists(http: httpx.AsyncClient, nuc_url: str) -> tuple[bytes
 
 async def _ask(http: httpx.AsyncClient, url: str) -> bytes | None:
     try:
-        answer = await http.get(url)
+        answer, content = await fetch(http, url, longest=MAX_LIST, seconds=SECONDS_A_LIST)
     except httpx.HTTPError:
         return None
-    return answer.content if answer.status_code == httpx.codes.OK else None
+    return content if answer.status_code == httpx.codes.OK else None
 
 
 async def prepare_page(pdf: bytes, at: datetime, *, reason: str = "") -> PreparedPage:
