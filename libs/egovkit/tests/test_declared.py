@@ -13,6 +13,7 @@ from egovkit.contracts import contracts_dir, read_once
 from egovkit.declared import Undeclared, bearer, guards, keyed, limited, may_be_keyed, refuses
 from egovkit.errors import EgovError
 from egovkit.problems import Problems
+from egovkit.routes import Routes
 from egovkit.service import create_service
 
 pytestmark = pytest.mark.service
@@ -34,18 +35,21 @@ def app(clock: HandClock) -> FastAPI:
         "shop", problems=read_once(Problems.load, contracts_dir()), clock=clock, body_limits=[("/v1/things/[^/]+", 77)]
     )
 
-    @app.put("/v1/things/{thing}", dependencies=[Depends(Guard())])
+    routes = Routes()
+
+    @routes.put("/v1/things/{thing}", dependencies=[Depends(Guard())])
     @keyed
     @refuses("case.not_found")
     async def put_thing(thing: str, wish: dict[str, Any]) -> None:
         raise EgovError("case.not_found" if thing == "known" else "case.wrong_state", state=thing)
 
-    @app.get("/v1/things")
+    @routes.get("/v1/things")
     @limited(page=20)
     @may_be_keyed
     async def list_things() -> None:
         raise RuntimeError
 
+    app.serve(routes)
     return app
 
 
@@ -127,9 +131,12 @@ async def test_a_declared_problem_and_one_of_the_kit_are_not_told(
 def test_a_code_that_errors_yaml_does_not_know_is_refused_at_once(clock: HandClock) -> None:
     app = create_service("shop", problems=read_once(Problems.load, contracts_dir()), clock=clock)
 
-    @app.get("/v1/things")
+    routes = Routes()
+
+    @routes.get("/v1/things")
     @refuses("shop.closed")
     async def list_things(_: Annotated[int, Depends(lambda: 1)]) -> None: ...
 
+    app.serve(routes)
     with pytest.raises(ValueError, match=r"list_things declares shop\.closed, which is not in contracts/errors\.yaml"):
         app.openapi()

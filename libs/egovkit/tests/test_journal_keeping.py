@@ -135,7 +135,7 @@ async def test_an_outage_is_an_alarm_of_its_own_and_is_made_up_for_afterwards(ri
     await rig.clock.advance(timedelta(seconds=901))
     await rig.keeper.stamp()
     assert (await shown())["stamps_late"] == 1 and (await shown())["unstamped_age_seconds"] == 901
-    told = {"rows": 10, "age_s": 901, "late": True, "failure": "stamp.unavailable: 503 "}
+    told = {"rows": 10, "age_s": 901, "late": True, "failure": "stamp.unavailable: unexpected_answer 503 "}
     assert rig.keeper.shown() == told
     rig.authority.up = True
     await rig.keeper.stamp()

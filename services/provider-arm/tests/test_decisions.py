@@ -71,7 +71,7 @@ async def test_violations_refuse_with_a_letter_whose_bytes_are_kept(arm: Arm) ->
     assert (letter["number"], letter["case"]) == ("26000000001", case)
     assert letter["clause"] == "6 11)"
     kept = (await official.get(f"/v1/cases/{case}")).json()["answer"]
-    assert kept == {"kind": "refusal", "document": refused.data["document"], "signature": None}
+    assert kept == {"kind": "refusal", "document": refused.data["document"], "signature": None, "judged": None}
 
 
 async def test_the_trail_points_at_the_row_of_our_journal(arm: Arm) -> None:

@@ -20,7 +20,7 @@ REGULATION = "atyrau-housing-queue"
 def enact(arm: Arm, code: str = REGULATION, **changes: Any) -> None:
     """From now on the act is another; `changes` say in what, besides its name."""
     procedures = arm.ws.procedures
-    procedures._catalogue = newer(procedures._catalogue, code, **changes)
+    procedures.catalogue = newer(procedures.catalogue, code, **changes)
 
 
 async def named(official: Official, case: str) -> set[str]:
