@@ -33,6 +33,11 @@ ONLY_FULL = {
     "test_a_client_does_not_trust_a_server_that_another_authority_made",  # the certificates have unit tests
     "test_a_system_that_keeps_the_rules_is_certified[Provider]",  # the how-to's provider is one
     "test_an_operator_admits_and_a_partner_lives_on",  # its commands have unit tests
+    # Production has processes that are told of a new key, embedded has none.
+    "test_keys_change_under_load_and_no_envelope_is_refused_or_lost[embedded]",
+    "test_old_and_new_keys_of_the_authority_are_believed_and_revoked_alike[embedded]",
+    # Journals on PostgreSQL have connected tests.
+    "test_the_same_commands_read_a_deployment_on_postgresql[production]",
     # One of a kind always: the others go the same way.
     "test_nothing_lies_plain_from_the_draft_to_the_result[provider]",
     "test_nothing_lies_plain_from_the_draft_to_the_result[centre]",

@@ -55,7 +55,8 @@ async def settled(case: str, origin: Partner, at_origin: Listener, provider: Par
     asked = await at_provider.next("case.submitted", case)
     assert asked.delivery == failed[0]
     while True:  # until the gateway has written down what it was answered
-        [waiting] = await deliveries(provider, "waiting")
+        # beside it may wait that the list of members changed
+        [waiting] = [one for one in await deliveries(provider, "waiting") if one["case"] == case]
         if waiting["attempts"][0]["status"] is not None:
             break
         await provider.world.clock.sleep(0.1)
