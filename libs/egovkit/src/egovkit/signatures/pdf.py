@@ -287,7 +287,9 @@ async def _stamped(cms: bytes, stamper: TimeStamper) -> bytes:
 
     info = asn1_cms.ContentInfo.load(cms)
     signer = info["content"]["signer_infos"][0]
-    token = await stamper.async_timestamp(hashlib.sha256(signer["signature"].native).digest(), "sha256")
+    made = await stamper.async_timestamp(hashlib.sha256(signer["signature"].native).digest(), "sha256")
+    # Read anew: asn1crypto encodes what was looked into again at each level above it, which may take long.
+    token = asn1_cms.ContentInfo.load(made.dump())
     attribute = asn1_cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})
     others = [one for one in signer["unsigned_attrs"]] if signer["unsigned_attrs"].native else []
     signer["unsigned_attrs"] = asn1_cms.CMSAttributes([*others, attribute])
