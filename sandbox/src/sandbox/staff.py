@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sandbox.replay.scenario import Paper, ResultText
     from sandbox.world import Deployment
 
-SEALING_SECONDS = 120.0  # stamps, lists and their checks in a PDF; took 47 s once on a machine full of other tests
 ROLES = ("clerk", "executor", "head", "division_head", "authorised", "commission")
 
 
@@ -238,7 +237,7 @@ class Official(Clerk):
         if text.page:
             page = await self.call("POST", f"/v1/cases/{case}/result/page", json=signed)
             signed["page_signature"] = await self.sign(base64.b64decode(page["to_sign"]))
-        done = await self.call("POST", f"/v1/cases/{case}/result", json=signed, timeout=SEALING_SECONDS)
+        done = await self.call("POST", f"/v1/cases/{case}/result", json=signed)
         return str(done["state"])
 
 
