@@ -40,7 +40,6 @@ from egovkit.signatures.trust_source import MAX_LIST, issuing_authorities
 from egovkit.signatures.trust_source import SECONDS as SECONDS_A_LIST
 
 if TYPE_CHECKING:
-    from asn1crypto import tsp
     from pyhanko.sign.timestamps import TimeStamper
     from pyhanko_certvalidator import ValidationContext
 
@@ -287,9 +286,7 @@ async def _stamped(cms: bytes, stamper: TimeStamper) -> bytes:
 
     info = asn1_cms.ContentInfo.load(cms)
     signer = info["content"]["signer_infos"][0]
-    made = await stamper.async_timestamp(hashlib.sha256(signer["signature"].native).digest(), "sha256")
-    # Read anew: asn1crypto encodes what was looked into again at each level above it, which may take long.
-    token = asn1_cms.ContentInfo.load(made.dump())
+    token = await stamper.async_timestamp(hashlib.sha256(signer["signature"].native).digest(), "sha256")
     attribute = asn1_cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})
     others = [one for one in signer["unsigned_attrs"]] if signer["unsigned_attrs"].native else []
     signer["unsigned_attrs"] = asn1_cms.CMSAttributes([*others, attribute])
@@ -324,8 +321,8 @@ class _Elsewhere:
         from pyhanko.sign.timestamps import TimeStamper
 
         class There(TimeStamper):
-            async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-                asked = asyncio.run_coroutine_threadsafe(stamper.async_request_tsa_response(req), loop)
+            async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> Any:
+                asked = asyncio.run_coroutine_threadsafe(stamper.async_timestamp(message_digest, md_algorithm), loop)
                 return await asyncio.wrap_future(asked)
 
         self.stamper = There()

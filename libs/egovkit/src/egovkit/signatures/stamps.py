@@ -42,10 +42,13 @@ class StampService(TimeStamper):
         return read_reply(await self._ask(req.dump()))
 
     async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> Any:
+        from asn1crypto import cms
         from pyhanko.sign.timestamps.common_utils import TimestampRequestError
 
         try:
-            return await super().async_timestamp(message_digest, md_algorithm)
+            token = await super().async_timestamp(message_digest, md_algorithm)
+            # Read anew: asn1crypto encodes what was looked into again at each level above it, seconds inside of a CMS.
+            return cms.ContentInfo.load(token.dump())
         except TimestampRequestError as error:  # a refusal's status and text, or another's nonce
             raise EgovError("stamp.refused", reason="authority_refused", technical=str(error)) from None
 
