@@ -7,8 +7,11 @@ import base64
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import httpx
@@ -321,6 +324,19 @@ def test_a_file_of_another_version_is_begun_anew(tmp_path: Path) -> None:
     store = ExchangeStore(path, 10, 10_000)
     store.add([row(1)])
     assert [one.id for one in store.find(Wish())] == ["0001"]
+
+
+def test_who_first_writes_and_who_first_reads_do_not_both_make_the_file(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for n in range(40):
+            store, together = ExchangeStore(tmp_path / f"{n}.sqlite3", 20, 10_000), Barrier(8)
+            list(pool.map(partial(_add_together, store, together), range(8)))
+            assert len(store.find(Wish())) == 8
+
+
+def _add_together(store: ExchangeStore, together: Barrier, n: int) -> None:
+    together.wait()
+    store.add([row(n)])
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 VERSION = 1
-_TABLE = """
-CREATE TABLE exchanges (
+_TABLE = """CREATE TABLE exchanges (
     id TEXT PRIMARY KEY, bytes INTEGER NOT NULL, at TEXT NOT NULL, medium TEXT NOT NULL, direction TEXT NOT NULL,
     code TEXT, refused INTEGER NOT NULL, facts TEXT NOT NULL, request BLOB, response BLOB
-);
-CREATE INDEX sizes ON exchanges (id, bytes);
-"""
+)"""
+_ANEW = (
+    "DROP TABLE IF EXISTS exchanges",
+    _TABLE,
+    "CREATE INDEX sizes ON exchanges (id, bytes)",
+    f"PRAGMA user_version = {VERSION}",
+)
 _COLUMNS = "id, facts, request, response"
 # A case or a message is named by what is signed, by an address, or by what a call says or is answered.
 _NAMED = "(instr(facts, :{0}) OR instr(request, CAST(:{0} AS BLOB)) OR instr(response, CAST(:{0} AS BLOB)))"
@@ -90,9 +93,17 @@ class ExchangeStore:
     def _open(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.path, timeout=5)) as db, db:
             db.execute("PRAGMA synchronous = OFF")  # what a crash of the machine takes is no loss to anybody
-            if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-                db.executescript(f"DROP TABLE IF EXISTS exchanges; {_TABLE} PRAGMA user_version = {VERSION}")
+            if _version(db) != VERSION:
+                self._make(db)
             yield db
+
+    def _make(self, db: sqlite3.Connection) -> None:
+        """A writer and a reader may both find a new file: who comes second finds the table and leaves it."""
+        db.execute("BEGIN IMMEDIATE")
+        if _version(db) != VERSION:
+            for statement in _ANEW:
+                db.execute(statement)
+        db.commit()
 
     def _keep_bounds(self, db: sqlite3.Connection) -> None:
         rows, size = db.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM exchanges").fetchone()
@@ -106,6 +117,11 @@ class ExchangeStore:
                 break
             rows, size, last = rows - 1, size - one, id_
         db.execute("DELETE FROM exchanges WHERE id <= ?", (last,))
+
+
+def _version(db: sqlite3.Connection) -> int:
+    found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return found
 
 
 def _values(row: Row) -> tuple[Any, ...]:
