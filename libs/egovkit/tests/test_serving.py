@@ -159,6 +159,13 @@ async def test_who_says_nothing_after_a_refusal_holds_nobody_else_up(served: Ser
     silent.close()
 
 
+async def test_a_client_that_keeps_its_connection_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    settings = certified(tmp_path)
+    idle = httpx.AsyncClient(verify=client_trust(settings.tls_ca), trust_env=False)
+    async with idle, asyncio.timeout(15), Served(settings) as served:  # asyncio's own patience is 30 s
+        assert (await idle.get(f"https://{HOST}:{served.port}/health/live")).is_success
+
+
 def test_a_certificate_without_its_key_is_no_setting(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="tls_certificate and tls_key_file belong together"):
         Settings(home=tmp_path, tls_certificate=tmp_path / "server.crt")
