@@ -5,11 +5,13 @@ Outside the module grammar because it is a second subject of this service, with 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovgateway.pipeline import Gateway
 from egovkit.errors import EgovError
@@ -50,24 +52,34 @@ class Attachments:
         now = self._parts.clock.now()
         values: dict[str, Any] = {"case_id": case_id, "sha256": digest, "owner": owner.code, "type": content_type}
         values |= {"size": len(body), "stored_at": now, "expires_at": now + LIFETIME}
-        # Bytes first: a row must never point at nothing. Bytes without a row are overwritten or swept.
+        async with self._parts.db.read() as conn:
+            await self._judge(conn, owner, values)  # what is refused is not stored
+        # Bytes before their row, which must never point at nothing. Those that get no row in the end are few.
         await self._objects.put_async(_path(digest), self._sealer.seal(body, digest.encode()))
         try:
             async with self._parts.db.begin() as conn:
-                held = await store.attachment(conn, case_id, digest)
-                if held is not None:
-                    _check_owner(held, owner)
+                if not await self._judge(conn, owner, values):
                     return False
-                case = await store.case(conn, case_id)
-                if case is not None and owner.code not in (case["origin"], case["provider"]):
-                    raise EgovError("attachment.foreign_case")
-                if await store.attachments_size(conn, case_id, owner.code) + len(body) > MAX_CASE:
-                    raise EgovError("attachment.case_full", limit=MAX_CASE)
-                if _was_submitted(case):
+                if _was_submitted(await store.case(conn, case_id)):
                     values["expires_at"] = None
                 await store.insert_attachment(conn, values)
         except IntegrityError:
             return False  # the same upload, twice at once
+        return True
+
+    async def _judge(self, conn: AsyncConnection, owner: Member, values: Mapping[str, Any]) -> bool:
+        """Whether it is new here; EgovError attachment.foreign_case, .case_full."""
+        case_id, size = values["case_id"], values["size"]
+        held = await store.attachment(conn, case_id, values["sha256"])
+        if held is not None:
+            if held["owner"] != owner.code:
+                raise EgovError("attachment.foreign_case")
+            return False
+        case = await store.case(conn, case_id)
+        if case is not None and owner.code not in (case["origin"], case["provider"]):
+            raise EgovError("attachment.foreign_case")
+        if await store.attachments_size(conn, case_id, owner.code) + size > MAX_CASE:
+            raise EgovError("attachment.case_full", limit=MAX_CASE)
         return True
 
     async def get(self, reader: Member, case_id: str, digest: str) -> tuple[bytes, str]:
@@ -95,11 +107,6 @@ class Attachments:
 def _was_submitted(case: store.Row | None) -> bool:
     """ШЭП knows a case earlier, when its origin asks a register: bytes that go no further are not kept for that."""
     return case is not None and not SUBMITTING.isdisjoint(case["times"])
-
-
-def _check_owner(held: Any, owner: Member) -> None:
-    if held["owner"] != owner.code:
-        raise EgovError("attachment.foreign_case")
 
 
 def _path(digest: str) -> str:

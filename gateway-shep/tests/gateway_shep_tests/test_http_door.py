@@ -125,6 +125,7 @@ async def test_a_case_holds_so_many_bytes_and_no_more(bus: Shep) -> None:
     for n in range(MAX_CASE // MAX_FILE):
         assert (await put(bus, case, body=bytes([n]) * MAX_FILE)).status_code == 201
     assert (await put(bus, case)).json()["code"] == "attachment.case_full"
+    assert sha256(PDF).hexdigest() not in stored(bus), "or a member fills the disk by what is refused"
 
 
 async def test_the_page_of_a_result_is_the_providers_to_store_and_the_origins_to_read(bus: Shep) -> None:
@@ -150,8 +151,11 @@ async def test_bytes_of_an_application_that_never_came_are_forgotten(bus: Shep) 
     await bus.clock.advance(25 * 3600)
     bus.pki.publish()
     await bus.app.state.running.attachments.sweep()
-    files = [f for f in bus.app.state.node.settings.attachments_dir.rglob("*") if f.is_file()]
-    assert [f.name for f in files] == [sha256(PDF + b"2").hexdigest()]
+    assert stored(bus) == {sha256(PDF + b"2").hexdigest()}
+
+
+def stored(bus: Shep) -> set[str]:
+    return {f.name for f in bus.app.state.node.settings.attachments_dir.rglob("*") if f.is_file()}
 
 
 async def kept(bus: Shep) -> set[str]:
@@ -159,7 +163,7 @@ async def kept(bus: Shep) -> set[str]:
     await bus.clock.advance(25 * 3600)
     bus.pki.publish()
     await bus.app.state.running.attachments.sweep()
-    return {f.name for f in bus.app.state.node.settings.attachments_dir.rglob("*") if f.is_file()}
+    return stored(bus)
 
 
 async def test_bytes_of_a_case_that_only_asked_a_register_are_forgotten_like_any_others(bus: Shep) -> None:
