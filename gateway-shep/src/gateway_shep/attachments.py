@@ -5,6 +5,7 @@ Outside the module grammar because it is a second subject of this service, with 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
@@ -101,7 +102,8 @@ class Attachments:
                 if _was_submitted(await store.case(conn, row["case_id"])):
                     await store.keep_attachments(conn, row["case_id"])
                 elif await store.delete_attachment(conn, row["case_id"], row["sha256"]):
-                    await self._objects.delete_async(_path(row["sha256"]))
+                    with contextlib.suppress(FileNotFoundError):  # a round before this one ended between bytes and row
+                        await self._objects.delete_async(_path(row["sha256"]))
 
 
 def _was_submitted(case: store.Row | None) -> bool:

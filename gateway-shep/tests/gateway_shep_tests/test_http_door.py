@@ -154,6 +154,16 @@ async def test_bytes_of_an_application_that_never_came_are_forgotten(bus: Shep) 
     assert stored(bus) == {sha256(PDF + b"2").hexdigest()}
 
 
+async def test_bytes_that_are_gone_already_keep_no_others_from_being_forgotten(bus: Shep) -> None:
+    """As after a round that ended between the bytes and the row: nothing of it is done again by hand."""
+    case = bus.ids.new()
+    await put(bus, case)
+    await put(bus, case, body=PDF + b"2")
+    digest = sha256(PDF).hexdigest()
+    (bus.app.state.node.settings.attachments_dir / digest[:2] / digest).unlink()
+    assert await kept(bus) == set()
+
+
 def stored(bus: Shep) -> set[str]:
     return {f.name for f in bus.app.state.node.settings.attachments_dir.rglob("*") if f.is_file()}
 
