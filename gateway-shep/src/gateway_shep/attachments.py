@@ -5,6 +5,7 @@ Outside the module grammar because it is a second subject of this service, with 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -48,7 +49,7 @@ class Attachments:
             raise EgovError("attachment.type_not_allowed", type=content_type, allowed=", ".join(TYPES))
         if not 0 < len(body) <= MAX_FILE:
             raise EgovError("attachment.too_large", size=len(body), limit=MAX_FILE)
-        if sha256(body).hexdigest() != digest:
+        if await asyncio.to_thread(_digest, body) != digest:
             raise EgovError("attachment.digest_mismatch")
         now = self._parts.clock.now()
         values: dict[str, Any] = {"case_id": case_id, "sha256": digest, "owner": owner.code, "type": content_type}
@@ -56,7 +57,7 @@ class Attachments:
         async with self._parts.db.read() as conn:
             await self._judge(conn, owner, values)  # what is refused is not stored
         # Bytes before their row, which must never point at nothing. Those that get no row in the end are few.
-        await self._objects.put_async(_path(digest), self._sealer.seal(body, digest.encode()))
+        await self._objects.put_async(_path(digest), await asyncio.to_thread(self._sealer.seal, body, digest.encode()))
         try:
             async with self._parts.db.begin() as conn:
                 if not await self._judge(conn, owner, values):
@@ -93,7 +94,7 @@ class Attachments:
             raise EgovError("attachment.unknown")
         found = await self._objects.get_async(_path(digest))
         sealed = bytes(await found.bytes_async())
-        return self._sealer.open(sealed, digest.encode()), held["type"]
+        return await asyncio.to_thread(self._sealer.open, sealed, digest.encode()), held["type"]
 
     async def sweep(self) -> None:
         """Keep what was submitted, forget what never was."""
@@ -109,6 +110,10 @@ class Attachments:
 def _was_submitted(case: store.Row | None) -> bool:
     """ШЭП knows a case earlier, when its origin asks a register: bytes that go no further are not kept for that."""
     return case is not None and not SUBMITTING.isdisjoint(case["times"])
+
+
+def _digest(body: bytes) -> str:
+    return sha256(body).hexdigest()
 
 
 def _path(digest: str) -> str:

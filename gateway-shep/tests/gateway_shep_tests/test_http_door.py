@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from hashlib import sha256
 
 import pytest
@@ -162,6 +163,27 @@ async def test_bytes_that_are_gone_already_keep_no_others_from_being_forgotten(b
     digest = sha256(PDF).hexdigest()
     (bus.app.state.node.settings.attachments_dir / digest[:2] / digest).unlink()
     assert await kept(bus) == set()
+
+
+async def test_the_cipher_never_holds_the_loop(bus: Shep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 MB take longer than a whole batch of envelopes."""
+    sealer, threads = bus.app.state.running.attachments._sealer, set[threading.Thread]()
+
+    class Watched:
+        def seal(self, plain: bytes, aad: bytes) -> bytes:
+            threads.add(threading.current_thread())
+            return bytes(sealer.seal(plain, aad))
+
+        def open(self, sealed: bytes, aad: bytes) -> bytes:
+            threads.add(threading.current_thread())
+            return bytes(sealer.open(sealed, aad))
+
+    monkeypatch.setattr(bus.app.state.running.attachments, "_sealer", Watched())
+    case = bus.ids.new()
+    await put(bus, case)
+    path = f"/v1/attachments/{sha256(PDF).hexdigest()}?case={case}"
+    assert (await bus.http.get(path, headers=bus.access("portal-pep"))).content == PDF
+    assert threads and threading.current_thread() not in threads
 
 
 def stored(bus: Shep) -> set[str]:
