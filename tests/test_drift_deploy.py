@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,21 @@ def test_an_image_runs_as_the_user_that_the_deployments_count_on(service: Servic
     assert pod_of(service)["securityContext"]["runAsUser"] == 10001
     assert COMPOSE["services"][service.code]["group_add"] == ["10001"]
     assert image_of(service).command == ["/app/bin/python", "-m", service.package]
+
+
+def needed(member: Path) -> set[Path]:
+    """The member's folder, and those of the members it depends on."""
+    sources = tomllib.loads((member / "pyproject.toml").read_text())["tool"].get("uv", {}).get("sources", {})
+    members = [path.parent for place in ("*", "libs/*", "services/*") for path in ROOT.glob(f"{place}/pyproject.toml")]
+    return {member}.union(*(needed(other) for other in members if other.name in sources))
+
+
+@pytest.mark.parametrize("name", [*CODES, "sandbox"])
+def test_an_image_holds_every_package_that_its_service_needs(name: str) -> None:
+    """Nothing else would: pip is told to look for no dependencies."""
+    member = ROOT / "sandbox" if name == "sandbox" else folder(BY_CODE[name])
+    installed = set(re.findall(r"(?:\./|-e /)([\w/-]+)", (member / "Dockerfile").read_text()))
+    assert installed == {path.relative_to(ROOT).as_posix() for path in needed(member)}
 
 
 def test_the_first_start_reads_the_tokens_it_needs_and_no_more() -> None:

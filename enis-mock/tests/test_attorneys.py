@@ -182,6 +182,14 @@ async def test_an_administrators_look_is_a_read_of_everybody_in_the_deed(twin: B
     assert [read["outcome"] for read in await twin.reads(iin=VALID["principal_iin"])] == ["shown", "shown"]
 
 
+async def test_who_revokes_a_deed_has_seen_it(twin: Bench) -> None:
+    id_ = await id_of(twin, "valid")
+    before = len(await twin.reads(iin=VALID["principal_iin"]))
+    assert (await revoke(twin, id_)).json()["attorney"]["principals"]
+    for iin in (VALID["principal_iin"], VALID["representative_iin"]):
+        assert len(await twin.reads(iin=iin)) == before + 1
+
+
 async def test_changes_are_in_the_journal_without_names_and_numbers(twin: Bench) -> None:
     made = await create(twin)
     await revoke(twin, made.json()["id"])

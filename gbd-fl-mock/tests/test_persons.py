@@ -267,6 +267,14 @@ async def test_an_administrators_look_is_a_read_like_any_other(twin: Bench) -> N
     assert (newest["criterion"], newest["found"], newest["asked_iin"], newest["case"]) == ("list", 3, None, None)
 
 
+async def test_who_changes_a_record_has_seen_it(twin: Bench) -> None:
+    """The answer carries the whole of it, whatever little was changed."""
+    seen = (await twin.admin.get(f"/v1/persons/{ADULT}")).json()["version"]
+    changed = await change(twin, ADULT, {"removed": False}, seen)
+    assert changed.json()["person"]["birth_date"]
+    assert [read["outcome"] for read in await twin.reads(iin=ADULT)] == ["shown", "shown"]
+
+
 async def test_changes_are_in_the_journal_without_names_and_numbers(twin: Bench) -> None:
     await create(twin)
     await change(twin, NEW, {"name": "Жаңа"}, 1)

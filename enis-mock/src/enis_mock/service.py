@@ -110,6 +110,7 @@ class Notaries:
                 raise EgovError("request.invalid", errors=[mistake])
             if not await store.revoke(conn, id_, day, reason):
                 raise EgovError("attorney.revoked", date=str((await _known(conn, id_)).revoked_on))
+            await self.answering.show(conn, "id", known.deed.iins, asked=None)  # the answer has the whole deed
             await self.answering.note_action(conn, "attorney.revoked", None, attorney=id_, date=day.isoformat())
             return await keep(conn, replace(known, revoked_on=day, revoke_reason=reason))
 

@@ -5,11 +5,15 @@ Outside the module grammar because it is a second subject of this service, with 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovgateway.pipeline import Gateway
 from egovkit.errors import EgovError
@@ -45,29 +49,39 @@ class Attachments:
             raise EgovError("attachment.type_not_allowed", type=content_type, allowed=", ".join(TYPES))
         if not 0 < len(body) <= MAX_FILE:
             raise EgovError("attachment.too_large", size=len(body), limit=MAX_FILE)
-        if sha256(body).hexdigest() != digest:
+        if await asyncio.to_thread(_digest, body) != digest:
             raise EgovError("attachment.digest_mismatch")
         now = self._parts.clock.now()
         values: dict[str, Any] = {"case_id": case_id, "sha256": digest, "owner": owner.code, "type": content_type}
         values |= {"size": len(body), "stored_at": now, "expires_at": now + LIFETIME}
-        # Bytes first: a row must never point at nothing. Bytes without a row are overwritten or swept.
-        await self._objects.put_async(_path(digest), self._sealer.seal(body, digest.encode()))
+        async with self._parts.db.read() as conn:
+            await self._judge(conn, owner, values)  # what is refused is not stored
+        # Bytes before their row, which must never point at nothing. Those that get no row in the end are few.
+        await self._objects.put_async(_path(digest), await asyncio.to_thread(self._sealer.seal, body, digest.encode()))
         try:
             async with self._parts.db.begin() as conn:
-                held = await store.attachment(conn, case_id, digest)
-                if held is not None:
-                    _check_owner(held, owner)
+                if not await self._judge(conn, owner, values):
                     return False
-                case = await store.case(conn, case_id)
-                if case is not None and owner.code not in (case["origin"], case["provider"]):
-                    raise EgovError("attachment.foreign_case")
-                if await store.attachments_size(conn, case_id, owner.code) + len(body) > MAX_CASE:
-                    raise EgovError("attachment.case_full", limit=MAX_CASE)
-                if _was_submitted(case):
+                if _was_submitted(await store.case(conn, case_id)):
                     values["expires_at"] = None
                 await store.insert_attachment(conn, values)
         except IntegrityError:
             return False  # the same upload, twice at once
+        return True
+
+    async def _judge(self, conn: AsyncConnection, owner: Member, values: Mapping[str, Any]) -> bool:
+        """Whether it is new here; EgovError attachment.foreign_case, .case_full."""
+        case_id, size = values["case_id"], values["size"]
+        held = await store.attachment(conn, case_id, values["sha256"])
+        if held is not None:
+            if held["owner"] != owner.code:
+                raise EgovError("attachment.foreign_case")
+            return False
+        case = await store.case(conn, case_id)
+        if case is not None and owner.code not in (case["origin"], case["provider"]):
+            raise EgovError("attachment.foreign_case")
+        if await store.attachments_size(conn, case_id, owner.code) + size > MAX_CASE:
+            raise EgovError("attachment.case_full", limit=MAX_CASE)
         return True
 
     async def get(self, reader: Member, case_id: str, digest: str) -> tuple[bytes, str]:
@@ -80,7 +94,7 @@ class Attachments:
             raise EgovError("attachment.unknown")
         found = await self._objects.get_async(_path(digest))
         sealed = bytes(await found.bytes_async())
-        return self._sealer.open(sealed, digest.encode()), held["type"]
+        return await asyncio.to_thread(self._sealer.open, sealed, digest.encode()), held["type"]
 
     async def sweep(self) -> None:
         """Keep what was submitted, forget what never was."""
@@ -89,7 +103,8 @@ class Attachments:
                 if _was_submitted(await store.case(conn, row["case_id"])):
                     await store.keep_attachments(conn, row["case_id"])
                 elif await store.delete_attachment(conn, row["case_id"], row["sha256"]):
-                    await self._objects.delete_async(_path(row["sha256"]))
+                    with contextlib.suppress(FileNotFoundError):  # a round before this one ended between bytes and row
+                        await self._objects.delete_async(_path(row["sha256"]))
 
 
 def _was_submitted(case: store.Row | None) -> bool:
@@ -97,9 +112,8 @@ def _was_submitted(case: store.Row | None) -> bool:
     return case is not None and not SUBMITTING.isdisjoint(case["times"])
 
 
-def _check_owner(held: Any, owner: Member) -> None:
-    if held["owner"] != owner.code:
-        raise EgovError("attachment.foreign_case")
+def _digest(body: bytes) -> str:
+    return sha256(body).hexdigest()
 
 
 def _path(digest: str) -> str:

@@ -54,7 +54,7 @@ def _found(versions: list[Version]) -> Found:
 @dataclass(frozen=True, slots=True)
 class Registrars:
     """What the administrators of the register do. Every change is a new version, its journal row and nothing else;
-    every look at a person is recorded as a read."""
+    every look at a person is recorded as a read, the one that a change gives too."""
 
     answering: Answering
 
@@ -132,6 +132,7 @@ class Registrars:
             version = self._version(person, seen + 1, day, reason, last.valid_from)
             if not await store.add(conn, version):
                 raise EgovError("person.changed_meanwhile", version=seen + 1)
+            await self.answering.show(conn, "iin", [iin], asked=iin)  # the answer has the whole record
             return await self._done(conn, "person.changed", version, keep)
 
     def _checked(self, person: Person) -> Person:

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from egovkit.clock import HandClock
 from egovkit.contracts import contracts_dir
@@ -346,6 +347,27 @@ async def test_a_failure_of_ours_says_nothing_of_its_cause_but_is_logged(
     for secret in ("hunter2", "passwd", "RuntimeError", "teapot"):
         assert secret not in answer.text.replace(f"/v1/fail/{how}", "")
     assert "http.unhandled" in caplog.text or "http.foreign_status" in caplog.text
+
+
+async def test_a_client_that_goes_in_the_middle_of_its_body_is_no_failure_of_ours(
+    clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, said = make(clock), list[Message]()
+    heard: list[Message] = [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return heard.pop(0)
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    scope = {"type": "http", "method": "PUT", "path": "/v1/files/x", "headers": [], "query_string": b""}
+    await app(scope, receive, send)
+    assert said == [] and "http.unhandled" not in caplog.text
+    async with client(app) as http:
+        counted = [line for line in (await http.get("/metrics")).text.splitlines() if "http_requests_total{" in line]
+    assert [line for line in counted if 'status="500"' in line] == []
+    assert [line for line in counted if 'route="/v1/files/{name}"' in line and 'status="499"' in line]
 
 
 async def test_a_stream_that_breaks_half_way_is_cut_not_completed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -210,3 +211,29 @@ async def test_a_body_that_stops_arriving_holds_no_connection(
 async def test_a_head_without_an_end_is_not_kept(served: Served, tmp_path: Path) -> None:
     endless = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * (serving.MAX_HEAD + 1)
     assert await whole(served, tmp_path / "ca.crt", endless) == b""
+
+
+async def test_headers_behind_a_body_are_not_kept_without_an_end(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client goes on sending, in small pieces, for as long as it is let."""
+    monkeypatch.setattr(serving, "ARRIVAL_S", 5.0)
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    reader, writer = await asyncio.open_connection(HOST, served.port, ssl=client_trust(tmp_path / "ca.crt"))
+    writer.write(head)
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 8 * serving.MAX_HEAD:
+            writer.write(b"x-more: " + b"a" * 1000 + b"\r\n")
+            await writer.drain()
+            sent += 1010
+            await SystemClock().sleep(0)
+        assert await reader.read() == b"", "it was let"
+    writer.close()
+
+
+async def test_a_body_of_many_pieces_is_no_head(served: Served, tmp_path: Path) -> None:
+    pieces = b"".join(b"%x\r\n%b\r\n" % (4000, b"a" * 4000) for _ in range(40))
+    head = b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    told = await whole(served, tmp_path / "ca.crt", head + pieces + b"0\r\n\r\n")
+    assert told.startswith(b"HTTP/1.1 200 ") and told.endswith(b"160000")

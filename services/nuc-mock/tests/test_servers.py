@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from egovkit.clock import HandClock, SystemClock
 from egovkit.errors import EgovError
 from egovkit.ids import SystemIds
+from egovkit.signatures.keys import csr, new_private_key
 from nuc_mock import store
 from nuc_mock.servers import MadeServers, certify_servers, new_authority
 from nuc_mock.settings import Settings
@@ -140,6 +141,21 @@ async def test_the_twin_certifies_a_server_by_its_name(start: Start, settings: S
         x509.ExtendedKeyUsage
     ).value
     assert (names_of(certificate), list(usages)) == (["rabbitmq"], [ExtendedKeyUsageOID.SERVER_AUTH])
+
+
+async def test_a_servers_renewed_certificate_is_good_for_all_it_was_called(
+    start: Start, settings: Settings, tmp_path: Path
+) -> None:
+    """Or the health checks, which ask this machine's address, would not believe it."""
+    made_in(tmp_path)
+    async with start(given(settings, tmp_path)) as twin:
+        found = (await twin.admin.get("/v1/certificates", params={"profile": "server"})).json()["items"]
+        [serial] = [one["serial"] for one in found if one["common_name"] == "rabbitmq"]
+        request = csr(new_private_key(), "rabbitmq").decode()
+        renewed = await twin.admin.post(f"/v1/certificates/{serial}/renew", json={"csr": request})
+    assert renewed.status_code == 201, renewed.text
+    certificate = x509.load_pem_x509_certificate(renewed.json()["certificate"].encode())
+    assert names_of(certificate) == HOSTS["rabbitmq"]
 
 
 @pytest.mark.parametrize("name", ["Әуезова Қымбат", "a b", "-rabbit", "rabbit_mq"])

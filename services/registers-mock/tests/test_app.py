@@ -128,6 +128,16 @@ async def test_a_wrong_entry_names_its_field(twin: Bench, wrong: dict[str, Any],
 
 
 @pytest.mark.service
+async def test_who_ends_an_entry_or_serves_a_list_has_seen_whom_it_was_about(twin: Bench) -> None:
+    served = (await twin.admin.post("/v1/control/queues/housing_queue/atyrau/serve", json={})).json()
+    assert [read["outcome"] for read in await twin.reads(iin=served["person_iin"])] == ["shown"]
+    made = (await twin.admin.post("/v1/entries", json=entry())).json()
+    ended = await twin.admin.post(f"/v1/entries/{made['id']}/end", json={})
+    assert ended.json()["person_iin"] == NEW
+    assert [read["criterion"] for read in await twin.reads(iin=NEW)] == ["number"]
+
+
+@pytest.mark.service
 async def test_an_empty_list_and_an_unknown_entry_are_told(twin: Bench) -> None:
     path = "/v1/control/queues/kindergarten_queue/atyrau/serve"
     answer = await twin.admin.post(path, json={"category": "orphan"})

@@ -15,6 +15,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from egovkit.clock import Clock
@@ -26,6 +27,7 @@ from egovkit.problems import MEDIA_TYPE, Language, Problems, negotiate
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _QUIET = ("/health/", "/metrics")  # asked every few seconds: counted, not logged
+GONE = 499  # nobody is there to be answered, and nothing of ours has failed; nginx logs the same number
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 _log = get_logger("egovkit.http")
@@ -128,6 +130,8 @@ class Edge:
             await self._app(scope, exchange.receive, exchange.send)
         except EgovError as error:
             await self._answer(scope, exchange, error)
+        except ClientDisconnect:
+            exchange.status = exchange.status or GONE
         except Exception as error:
             # The message of an exception may quote data; only its type goes out, the rest to the log.
             _log.exception("http.unhandled", route=route_of(scope), error=type(error).__name__)

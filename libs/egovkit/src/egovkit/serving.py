@@ -25,11 +25,11 @@ TOO_LATE: Final = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnect
 
 class ArrivingRequests(HttpToolsProtocol):
     """uvicorn's protocol, but that a request arrives whole within `ARRIVAL_S` and with a head of at most `MAX_HEAD`, or
-    the connection ends: uvicorn waits for ever and keeps every header, so that a few hundred idle clients hold a
-    service's descriptors, and one of them its memory."""
+    the connection ends: uvicorn waits for ever and keeps every header, those behind a body too (RFC 9112, 7.1.2), so
+    that a few hundred idle clients hold a service's descriptors, and one of them its memory."""
 
     _late: asyncio.TimerHandle | None = None
-    _head: int | None = 0  # bytes of a head that is not complete; None while a body arrives
+    _headers: int = 0  # bytes since a request began, or since the last piece of its body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -37,18 +37,21 @@ class ArrivingRequests(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._expect()
-        if self._head is not None:
-            self._head += len(data)
+        self._headers += len(data)
         super().data_received(data)
-        if self._head is not None and self._head > MAX_HEAD:
+        if self._headers > MAX_HEAD:
             self.transport.abort()
 
     def on_headers_complete(self) -> None:
-        self._head = None
+        self._headers = 0
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._headers = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        self._head = 0
+        self._headers = 0
         self._arrived()
         super().on_message_complete()
 

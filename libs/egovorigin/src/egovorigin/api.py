@@ -110,7 +110,7 @@ def key_of(cursor: str | None) -> str | None:
         key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError):
         key = ""
-    if not key:
+    if not key or not key.isprintable():  # PostgreSQL holds no NUL, and fails where one is asked for
         raise EgovError("request.cursor_invalid")
     return key
 

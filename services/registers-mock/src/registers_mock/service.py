@@ -209,6 +209,7 @@ class Akimats:
                 raise EgovError("entry.unknown")
             if (mistake := leaving_problem(entry, day, self.today)) is not None:
                 raise EgovError("request.invalid", errors=[mistake])
+            await self.answering.show(conn, "number", entry.iins, asked=None)
             how = Leaving.REMOVED if entry.is_queue else Leaving.ENDED
             if not await store.leave(conn, entry, day, how):
                 raise EgovError("entry.ended", date=str(entry.until))
@@ -222,6 +223,7 @@ class Akimats:
             first = await store.line(conn, book, category, self.today, 1)
             if not first:
                 raise EgovError("queue.empty", queue=book.register.value, region=book.region, category=category)
+            await self.answering.show(conn, "line", first[0].iins, asked=None)
             await store.leave(conn, first[0], self.today, Leaving.SERVED)
             free = await store.free_places(conn, book, category)
             await store.set_free(conn, book, category, max(0, free - 1))

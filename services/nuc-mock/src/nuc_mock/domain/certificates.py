@@ -189,6 +189,15 @@ def subject_words(der: bytes) -> dict[str, str | None]:
     }
 
 
+def hosts_of(der: bytes) -> tuple[str, ...]:
+    """The names and addresses that a server may be called by; none of another's certificate."""
+    try:
+        names = x509.load_der_x509_certificate(der).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(str(name.value) for name in names.value)
+
+
 def key_of(der: bytes) -> object:
     """The public key of a certificate."""
     return x509.load_der_x509_certificate(der).public_key()

@@ -138,6 +138,7 @@ class Nuc:
             surname=wanted.surname,
             patronymic=wanted.patronymic,
             organisation=wanted.organisation,
+            hosts=wanted.hosts,
             oddity=wanted.oddity,
         )
         errors = [field_error(fault) for fault in domain.order_faults(order)] + ([also] if also else [])

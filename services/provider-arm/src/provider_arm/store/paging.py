@@ -12,6 +12,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_
 
+from egovkit import strictjson
+from egovkit.db import UtcDateTime
+
 
 class CursorInvalid(ValueError):
     """The cursor was not given by this list, or by this list in another order."""
@@ -41,6 +44,8 @@ def paged(
     column = sorts[page.column]
     if page.cursor is not None:
         value, last = _decode(page.cursor, page.sort)
+        if isinstance(value, datetime) is not isinstance(column.type, UtcDateTime):
+            raise CursorInvalid(page.cursor)
         past = (column < value) if page.descending else (column > value)
         past_key = (key < last) if page.descending else (key > last)
         query = query.where(or_(past, and_(column == value, past_key)))
@@ -58,14 +63,22 @@ def encode(sort: str, value: datetime | str, key: str) -> str:
 def _decode(cursor: str, sort: str) -> tuple[datetime | str, str]:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        made_for, shown, key = json.loads(raw)
+        made_for, shown, key = strictjson.loads(raw)
         if made_for != sort or not isinstance(key, str):
             raise CursorInvalid(cursor)
         if "t" in shown:
-            return datetime.fromisoformat(shown["t"]), key
+            return _moment(shown["t"]), key
         value = shown["s"]
     except (binascii.Error, ValueError, TypeError, KeyError) as error:
         raise CursorInvalid(cursor) from error
     if not isinstance(value, str):
         raise CursorInvalid(cursor)
     return value, key
+
+
+def _moment(text: str) -> datetime:
+    """ValueError when it is of no time zone."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError("of no time zone")
+    return found
