@@ -177,7 +177,8 @@ def test_every_signature_of_an_application_lies_beside_its_document() -> None:
     )
     passed = Passed(envelope.id, envelope.type, START, envelope.encode(), "no.signature", ())
     files = case_files(CaseMaterial(envelope.subject, [passed], (), (), {}, (), Trusted(b"r", (), {})))
-    assert files["documents.txt"].decode().split() == ["01-case.submitted", "01-case.submitted-spouse"]
+    message = "01-case.submitted"
+    assert files["documents.txt"].decode() == f"{message} {message}\n{message}-spouse {message}\n"
     assert files["documents/01-case.submitted.p7s"] == applicants
     assert files["documents/01-case.submitted-spouse.p7s"] == spouses
     assert files["documents/01-case.submitted-spouse.bin"] == document
