@@ -74,7 +74,10 @@ def certified(copies: Sequence[JournalCopy], trust: TrustStore | None) -> list[J
         return bool(trust.chain_of(certificate)) and profile_of(certificate).subject_cn == code
 
     return [
-        replace(copy, certificates=[one for one in copy.certificates if issued(one.code, one.der)]) for copy in copies
+        copy
+        if copy.certificates is None
+        else replace(copy, certificates=[one for one in copy.certificates if issued(one.code, one.der)])
+        for copy in copies
     ]
 
 
