@@ -101,6 +101,18 @@ def test_a_stamp_that_does_not_hold_is_a_break_and_every_reason_has_plain_words(
     assert set(MEANINGS) == of_rows | {"root", "token", "gap"}
 
 
+def test_a_hash_that_was_written_over_is_a_break_and_stops_nothing() -> None:
+    found = rows()
+    batch = stamp(found)
+    found[3] = replace(found[3], hash="no hash")
+    assert {(1, "root"), (4, "hash")} <= set(places(verdict(found, Wanted(), batch)))
+    hashes = {(row.writer, row.position): row.hash for row in found}
+    files = case_files(
+        CaseMaterial("odd", (), found[:1], [batch], hashes, (), Trusted(b"r", (b"a",), {"issuing": b"l"}))
+    )
+    assert files["rows/portal-pep_1-000001.proof"]
+
+
 def test_a_stamp_taken_away_leaves_a_gap_and_rows_that_wait_for_theirs_do_not() -> None:
     found = rows()
     assert places(verdict(found, Wanted(), stamp(found[:2]))) == []
