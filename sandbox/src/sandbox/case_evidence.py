@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 from rich.console import Console
 
+from egovkit.journal_bodies import BodiesSealed
 from sandbox import asice
 from sandbox.case_files import CaseMaterial, Passed, Trusted, case_files
 from sandbox.case_index import indexes
@@ -93,6 +94,8 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
     verdict = verify(certified(copies, trust), Wanted(case=case), token_check(trust, SystemClock().now()))
     if not verdict.rows:
         raise NoEvidence(case)
+    if verdict.unopened:  # what is sealed must not pass for purged
+        raise BodiesSealed(f"{verdict.unopened} bodies of the case are sealed: the journals' keys are needed in {home}")
     passed = await envelopes(places, case)
     async with httpx.AsyncClient(timeout=SECONDS, trust_env=False, verify=Home(home).trust) as http:
         trusted = await ask_nuc(http, nuc, root)
