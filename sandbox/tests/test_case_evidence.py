@@ -113,6 +113,11 @@ def test_a_hash_that_was_written_over_is_a_break_and_stops_nothing() -> None:
     assert files["rows/portal-pep_1-000001.proof"]
 
 
+@pytest.mark.parametrize("last", [10**15, 0])
+def test_a_stamp_over_rows_without_end_is_a_break_and_is_not_counted_through(last: int) -> None:
+    assert places(verdict(rows(), Wanted(), replace(stamp(rows()), last=last))) == [(1, "root")]
+
+
 def test_a_stamp_taken_away_leaves_a_gap_and_rows_that_wait_for_theirs_do_not() -> None:
     found = rows()
     assert places(verdict(found, Wanted(), stamp(found[:2]))) == []

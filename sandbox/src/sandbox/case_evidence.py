@@ -143,7 +143,7 @@ def material_of(case: str, copies: Sequence[JournalCopy], passed: Sequence[Passe
         case=case,
         envelopes=passed,
         rows=rows,
-        stamps=[stamp for copy in copies for stamp in copy.stamps if stamp.writer in writers],
+        stamps=[stamp for copy in copies for stamp in copy.stamps if stamp.writer in writers and stamp.possible],
         hashes={(r.writer, r.position): r.hash for copy in copies for r in copy.rows if r.writer in writers},
         certificates=[one for copy in copies for one in copy.certificates or ()],
         trusted=trusted,

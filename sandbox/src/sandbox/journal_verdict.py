@@ -201,6 +201,9 @@ def _verify_stamps(
     hashes = {(row.writer, row.position): row.hash for row in every}
     covered, count, breaks = 0, 0, []
     for stamp in stamps:
+        if not stamp.possible:
+            breaks.append(Break(stamp.writer, stamp.first, ROOT, f"rows {stamp.first} to {stamp.last}"))
+            continue
         places = range(stamp.first, stamp.last + 1)
         if not (asked := sum(place in wanted[stamp.writer] for place in places)):
             continue
@@ -210,7 +213,7 @@ def _verify_stamps(
             breaks.append(Break(stamp.writer, stamp.first, ROOT, where))
         if token_check is not None and (why := token_check(stamp)) is not None:
             breaks.append(Break(stamp.writer, stamp.first, TOKEN, f"{where}: {why}"))
-    return covered, count, [*breaks, *_gaps(rows, stamps)]
+    return covered, count, [*breaks, *_gaps(rows, [stamp for stamp in stamps if stamp.possible])]
 
 
 def _gaps(rows: Sequence[JournalRow], stamps: Sequence[JournalStamp]) -> list[Break]:

@@ -44,6 +44,11 @@ class JournalStamp:
     token: bytes
     moment: datetime
 
+    @property
+    def possible(self) -> bool:
+        """Whether anybody stamps so many rows at once: nobody shall count what was written over a batch's end."""
+        return 0 < self.last - self.first + 1 <= MOST_ROWS
+
 
 @dataclass(frozen=True, slots=True)
 class Unstamped:
