@@ -101,6 +101,23 @@ def test_a_stamp_that_does_not_hold_is_a_break_and_every_reason_has_plain_words(
     assert set(MEANINGS) == of_rows | {"root", "token", "gap"}
 
 
+def test_a_hash_that_was_written_over_is_a_break_and_stops_nothing() -> None:
+    found = rows()
+    batch = stamp(found)
+    found[3] = replace(found[3], hash="no hash")
+    assert {(1, "root"), (4, "hash")} <= set(places(verdict(found, Wanted(), batch)))
+    hashes = {(row.writer, row.position): row.hash for row in found}
+    files = case_files(
+        CaseMaterial("odd", (), found[:1], [batch], hashes, (), Trusted(b"r", (b"a",), {"issuing": b"l"}))
+    )
+    assert files["rows/portal-pep_1-000001.proof"]
+
+
+@pytest.mark.parametrize("last", [10**15, 0])
+def test_a_stamp_over_rows_without_end_is_a_break_and_is_not_counted_through(last: int) -> None:
+    assert places(verdict(rows(), Wanted(), replace(stamp(rows()), last=last))) == [(1, "root")]
+
+
 def test_a_stamp_taken_away_leaves_a_gap_and_rows_that_wait_for_theirs_do_not() -> None:
     found = rows()
     assert places(verdict(found, Wanted(), stamp(found[:2]))) == []
@@ -177,7 +194,8 @@ def test_every_signature_of_an_application_lies_beside_its_document() -> None:
     )
     passed = Passed(envelope.id, envelope.type, START, envelope.encode(), "no.signature", ())
     files = case_files(CaseMaterial(envelope.subject, [passed], (), (), {}, (), Trusted(b"r", (), {})))
-    assert files["documents.txt"].decode().split() == ["01-case.submitted", "01-case.submitted-spouse"]
+    message = "01-case.submitted"
+    assert files["documents.txt"].decode() == f"{message} {message}\n{message}-spouse {message}\n"
     assert files["documents/01-case.submitted.p7s"] == applicants
     assert files["documents/01-case.submitted-spouse.p7s"] == spouses
     assert files["documents/01-case.submitted-spouse.bin"] == document

@@ -64,11 +64,17 @@ async def test_a_stamp_is_of_the_moment_written_beside_it(home: Home, pki: TestP
     assert await said(home, replace(late, moment=NOW - timedelta(days=30))) == "it was given at 2026-01-15 04:00:00 UTC"
 
 
+async def test_a_root_that_was_written_over_is_no_stamps(home: Home, pki: TestPki) -> None:
+    good = await stamp(pki.stamping().key)
+    assert await said(home, replace(good, root="no digest")) == "its root is no digest"
+
+
 async def test_only_whom_nuc_certified_is_believed_to_stand_in_the_register(home: Home, pki: TestPki) -> None:
     """A key of one's own making, and a real one of another system, both entered for the portal."""
     good, other = pki.system("portal-pep"), pki.system("partner")
     forged = TestPki(HandClock(NOW)).system("portal-pep")
     entered = [registered("portal-pep", one) for one in (good, other, forged)]
+    entered.append(Certificate("portal-pep", "x", b"no certificate"))
     copy = JournalCopy("gateway-shep", (), certificates=entered, stamps=[await stamp(pki.stamping().key)])
     (seen,) = certified([copy], trust_of(home, [copy]))
     assert seen.certificates == entered[:1]

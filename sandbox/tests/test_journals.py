@@ -17,7 +17,7 @@ from egovkit.db import Database, journal_tables
 from egovkit.journal import GENESIS, Journal, JournalEntry, JournalRow, KnownHead, chain
 from egovkit.journal_keeping import purged_entry
 from egovkit.testing.journal import BODIES
-from sandbox.journal_verdict import verify
+from sandbox.journal_verdict import Wanted, verify
 from sandbox.journals import JournalCopy, envelope_in, read_copy, receipt_head, tokens, trail_heads
 from sandbox.places import Place
 
@@ -136,6 +136,19 @@ def test_a_body_that_no_purge_removed_is_missed() -> None:
     assert [(one.position, one.reason) for one in younger.breaks] == [(len(full), "gone")]
 
 
+def test_a_purge_is_told_of_by_a_row_that_is_as_it_was_written_and_signed() -> None:
+    """Also where only a part is asked about, which that row is not of."""
+    full = rows()
+    purged = with_a_purge(full, full[-1].time + timedelta(seconds=1))
+    part = Wanted(until=full[-1].time)
+    assert verify([JournalCopy("a", purged)], part).status == 0
+    for told in (
+        JournalCopy("a", [*purged[:-1], replace(purged[-1], hash="0" * 64)]),
+        JournalCopy("a", purged, certificates=()),
+    ):
+        assert "gone" in {one.reason for one in verify([told], part).breaks}
+
+
 def test_where_the_bodies_stay_sealed_no_purge_is_judged() -> None:
     full = [replace(row, body=None, sealed=None if row.position == 1 else "sealed") for row in rows()]
     assert verify([JournalCopy("a", full)]).status == 0
@@ -188,8 +201,9 @@ async def test_a_database_is_read_with_its_rows_heads_and_what_it_has_seen(tmp_p
         (GATEWAY, 2),
         (GATEWAY, 9),
     ]
-    verdict = verify([copy])
+    verdict = verify([replace(copy, certificates=None)])
     assert [(one.position, one.reason) for one in verdict.breaks] == [(9, "cut")]
+    assert [one.reason for one in verify([copy]).breaks].count("signature") == 2, "a ШЭП whose register is gone"
 
 
 @pytest.mark.service

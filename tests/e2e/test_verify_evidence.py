@@ -116,6 +116,7 @@ def test_the_page_verifies_a_case(files: Files, tmp_path: Path) -> None:
     done = verified(files.before, tmp_path / "at")
     assert done.returncode == 0 and done.stdout.endswith("everything holds\n"), done.stdout + done.stderr
     assert files.case in done.stdout and "case.submitted" in done.stdout and "not stamped yet" not in done.stdout
+    assert "01-case.submitted is of portal-pep" in done.stdout and "no receipt" not in done.stdout, done.stdout
     with zipfile.ZipFile(files.before) as archive:
         names, said = archive.namelist(), archive.read("INDEX.ru.txt").decode()
     assert said.count("проверена подпись") >= 4  # of application and result, by the portal and by the provider

@@ -167,6 +167,39 @@ async def test_a_row_that_is_missing_is_not_stamped_over(rig: Rig) -> None:
     assert await rig.spans() == [] and "missing" in str((await rig.keeper.standing()).failure)
 
 
+async def test_rows_that_were_taken_away_are_an_alarm_and_no_silence(rig: Rig) -> None:
+    """Also where the first of those that wait is gone, or all of them."""
+    await rig.write(3)
+    await rig.clock.advance(timedelta(seconds=901))
+    changes = ("UPDATE journal SET hash = 'x' WHERE position = 2", "DELETE FROM journal WHERE position = 1")
+    for change in (*changes, "DELETE FROM journal"):
+        async with rig.db.begin() as conn:
+            await conn.execute(text(change))
+        await rig.keeper.stamp()
+        standing = await rig.keeper.standing()
+        assert standing.late and standing.rows == 3 and "missing" in str(standing.failure)
+    assert await rig.spans() == []
+
+
+async def test_the_alarm_stands_while_an_authority_that_is_away_is_asked_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.authority.up = False
+    await rig.write(1)
+    await rig.keeper.stamp()
+    await rig.clock.advance(timedelta(seconds=901))
+    seen: list[bool] = []
+    asked = rig.keeper.stamper._stamp
+
+    async def watched(writer: str, first: int, last: int) -> None:
+        seen.append((await rig.keeper.standing()).late)
+        await asked(writer, first, last)
+
+    monkeypatch.setattr(rig.keeper.stamper, "_stamp", watched)
+    await rig.keeper.stamp()
+    assert seen == [True]
+
+
 async def test_two_replicas_that_stamp_the_same_rows_leave_one_stamp(rig: Rig) -> None:
     await rig.write(4)
     await asyncio.gather(rig.keeper.stamper.round(), rig.keeper.stamper.round())

@@ -97,6 +97,23 @@ async def test_any_flipped_byte_is_noticed(pki: TestPki) -> None:
     assert len(unnoticed) * 7 < carried
 
 
+@pytest.mark.parametrize("how", ["of another's question", "without a token"])
+async def test_a_reply_that_brings_no_stamp_of_ours_is_told_as_one(pki: TestPki, how: str) -> None:
+    authority, replies = pki.stamping(), list[bytes]()
+    granted = bytes.fromhex("30053003020100")  # the status alone
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        replies.append(granted if how == "without a token" else authority.reply(request.content))
+        return httpx.Response(200, content=replies[0], headers={"content-type": "application/timestamp-reply"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        service = StampService(http, "http://nuc.test/tsp")
+        if how != "without a token":
+            assert await service.token(DIGEST)
+        with pytest.raises(EgovError, match=r"stamp\.unavailable"):
+            await service.token(DIGEST)
+
+
 @pytest.mark.parametrize("junk", [b"", b"no stamp", b"\x30\x80", b"\x00" * 70_000])
 def test_what_is_no_stamp_cannot_be_read(pki: TestPki, junk: bytes) -> None:
     with pytest.raises(EgovError, match=r"stamp\.malformed"):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 from rich.console import Console
 
+from egovkit.journal_bodies import BodiesSealed
 from sandbox import asice
 from sandbox.case_files import CaseMaterial, Passed, Trusted, case_files
 from sandbox.case_index import indexes
@@ -93,6 +94,8 @@ async def make(home: Path, places: Mapping[str, Place], case: str, nuc: str) -> 
     verdict = verify(certified(copies, trust), Wanted(case=case), token_check(trust, SystemClock().now()))
     if not verdict.rows:
         raise NoEvidence(case)
+    if verdict.unopened:  # what is sealed must not pass for purged
+        raise BodiesSealed(f"{verdict.unopened} bodies of the case are sealed: the journals' keys are needed in {home}")
     passed = await envelopes(places, case)
     async with httpx.AsyncClient(timeout=SECONDS, trust_env=False, verify=Home(home).trust) as http:
         trusted = await ask_nuc(http, nuc, root)
@@ -140,9 +143,9 @@ def material_of(case: str, copies: Sequence[JournalCopy], passed: Sequence[Passe
         case=case,
         envelopes=passed,
         rows=rows,
-        stamps=[stamp for copy in copies for stamp in copy.stamps if stamp.writer in writers],
+        stamps=[stamp for copy in copies for stamp in copy.stamps if stamp.writer in writers and stamp.possible],
         hashes={(r.writer, r.position): r.hash for copy in copies for r in copy.rows if r.writer in writers},
-        certificates=[one for copy in copies for one in copy.certificates],
+        certificates=[one for copy in copies for one in copy.certificates or ()],
         trusted=trusted,
     )
 

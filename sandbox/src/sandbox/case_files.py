@@ -156,15 +156,15 @@ def _add_document(made: _Files, name: str, raw: bytes) -> None:
         document, signature = (base64.b64decode(data[part], validate=True) for part in ("document", "signature"))
     except (EgovError, KeyError, ValueError, TypeError):
         return
-    _keep_signed(made, name, document, signature)
+    _keep_signed(made, name, name, document, signature)
     for one in data.get("co_signatures", ()):  # the gateways have checked its form
-        _keep_signed(made, f"{name}-{one['role']}", document, base64.b64decode(one["signature"]))
+        _keep_signed(made, f"{name}-{one['role']}", name, document, base64.b64decode(one["signature"]))
 
 
-def _keep_signed(made: _Files, name: str, document: bytes, signature: bytes) -> None:
+def _keep_signed(made: _Files, name: str, message: str, document: bytes, signature: bytes) -> None:
     made.files[f"documents/{name}.bin"] = document
     made.files[f"documents/{name}.p7s"] = signature
-    made.line("documents", name)
+    made.line("documents", name, message)
 
 
 def _add_stamps(made: _Files) -> None:
@@ -179,13 +179,21 @@ def _add_stamps(made: _Files) -> None:
         batch = batch_name(stamp)
         made.files[f"stamps/{batch}.root"] = f"{stamp.root}\n".encode()
         made.files[f"stamps/{batch}.tst"] = stamp.token
-        made.line("stamps", batch, f"{stamp.moment:%Y-%m-%dT%H:%M:%SZ}")
+        made.line("stamps", batch)
         places = range(stamp.first, stamp.last + 1)
-        leaves = [bytes.fromhex(made.material.hashes.get((stamp.writer, place), "")) for place in places]
+        leaves = [_leaf(made.material.hashes.get((stamp.writer, place), "")) for place in places]
         ways = merkle.proofs(leaves, [row.position - stamp.first for row in covered])
         for row, way in zip(covered, ways, strict=True):
             text = "".join(f"{side} {neighbour.hex()}\n" for side, neighbour in way)
             made.files[f"rows/{row_name(row.writer, row.position)}.proof"] = text.encode()
+
+
+def _leaf(row_hash: str) -> bytes:
+    """Nothing for a row that is gone or whose hash is none any more: the proof then leads elsewhere."""
+    try:
+        return bytes.fromhex(row_hash)
+    except ValueError:
+        return b""
 
 
 def _add_certificates(made: _Files) -> None:

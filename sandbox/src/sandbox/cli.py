@@ -381,7 +381,7 @@ def bench_conformance(
 def bench_evidence(
     as_json: JsonOption = False,
     rows: Annotated[int, typer.Option("--rows", min=100, help="Rows of a journal.")] = 10_000,
-    envelopes: Annotated[int, typer.Option("--envelopes", min=10, help="Submissions at most, each time.")] = 500,
+    envelopes: Annotated[int, typer.Option("--envelopes", min=10, help="Submissions, without and with.")] = 500,
 ) -> None:
     """Verification beside bare P-256, and a gateway's latency while its journal is stamped."""
     from sandbox.bench_evidence import run_evidence_bench

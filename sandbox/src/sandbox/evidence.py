@@ -93,17 +93,18 @@ def run_purge(home: Path, server: str | None, before: datetime, service: str | N
         if service is not None and service not in places:
             raise ValueError(f"{service} keeps no journal; there are {', '.join(places)}")
         chosen: Mapping[str, Place] = places if service is None else {service: places[service]}
-        counts = asyncio.run(_purge_all(Home(home.resolve()), chosen, before))
+        asyncio.run(_purge_all(Home(home.resolve()), chosen, before, console))
     except NOT_READ as error:
         Console(stderr=True).print(f"not purged: {type(error).__name__}: {error}", style="red", soft_wrap=True)
         return UNREADABLE
-    for code, count in counts.items():
-        console.print(f"  {code:<32} {count:>8} bodies removed", highlight=False)
     return 0
 
 
-async def _purge_all(home: Home, places: Mapping[str, Place], before: datetime) -> dict[str, int]:
-    return {code: await _purge(home, code, place, before) for code, place in places.items()}
+async def _purge_all(home: Home, places: Mapping[str, Place], before: datetime, console: Console) -> None:
+    """Each is told of when it is done: another's failure brings nothing back."""
+    for code, place in places.items():
+        count = await _purge(home, code, place, before)
+        console.print(f"  {code:<32} {count:>8} bodies removed", highlight=False)
 
 
 async def _purge(home: Home, code: str, place: Place, before: datetime) -> int:

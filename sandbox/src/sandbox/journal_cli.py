@@ -72,4 +72,4 @@ def moment_of(text: str | None, *, end: bool = False) -> datetime | None:
         typer.echo(f"{text!r} is no day and no moment: 2026-01-15, 2026-01-15T09:00:00+05:00", err=True)
         raise typer.Exit(2) from None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found + timedelta(days=1, microseconds=-1) if end and len(text) == 10 else found
+    return found + timedelta(days=1, microseconds=-1) if end and len(text) <= len("2026-01-15") else found

@@ -70,11 +70,17 @@ def certified(copies: Sequence[JournalCopy], trust: TrustStore | None) -> list[J
         return list(copies)
 
     def issued(code: str, der: bytes) -> bool:
-        certificate = load_certificate(der)
-        return bool(trust.chain_of(certificate)) and profile_of(certificate).subject_cn == code
+        try:
+            certificate = load_certificate(der)
+            return bool(trust.chain_of(certificate)) and profile_of(certificate).subject_cn == code
+        except ValueError:
+            return False
 
     return [
-        replace(copy, certificates=[one for one in copy.certificates if issued(one.code, one.der)]) for copy in copies
+        copy
+        if copy.certificates is None
+        else replace(copy, certificates=[one for one in copy.certificates if issued(one.code, one.der)])
+        for copy in copies
     ]
 
 
@@ -90,6 +96,8 @@ def token_check(trust: TrustStore | None, at: datetime) -> TokenCheck | None:
             facts = check_token(stamp.token, bytes.fromhex(stamp.root), trust, at)
         except EgovError as error:
             return error.code
+        except ValueError:
+            return "its root is no digest"
         # An unknown revocation comes before a wrong usage, so it is set aside before the verdict and not after it.
         known = replace(facts, signer=replace(facts.signer, revoked=bool(facts.signer.revoked)))
         if known.refusal is None and facts.moment != stamp.moment:

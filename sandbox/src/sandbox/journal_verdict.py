@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from egovkit.journal import (
@@ -27,6 +28,7 @@ from egovkit.journal import (
     JournalRow,
     KnownHead,
     SignatureCheck,
+    row_hash,
     verify_rows,
 )
 from egovkit.journal_stamps import JournalStamp, check_stamp
@@ -121,7 +123,8 @@ def verify(
     seen = [head for head in seen if wanted.service in (None, head.writer.split("/")[0])]
     every = [row for copy in asked for row in copy.rows]
     rows = every if wanted.whole else _asked_about(every, wanted)
-    check = check_of([one for copy in copies for one in copy.certificates])
+    registers = [copy.certificates for copy in copies if copy.certificates is not None]
+    check = check_of(list(chain.from_iterable(registers))) if registers else None
     followed = _following(check, len(rows), progress)
     if wanted.whole:
         heads = [*(head for copy in asked for head in copy.heads), *seen]
@@ -138,7 +141,7 @@ def verify(
         writers=dict(counts),
         witnesses=len(seen),
         signed=check is not None,
-        breaks=distinct([*breaks, *_verify_purges(rows, every), *stamp_breaks]),
+        breaks=distinct([*breaks, *_verify_purges(rows, every, check), *stamp_breaks]),
         stamps=count,
         stamped=stamped,
         tokens_checked=token_check is not None,
@@ -198,6 +201,9 @@ def _verify_stamps(
     hashes = {(row.writer, row.position): row.hash for row in every}
     covered, count, breaks = 0, 0, []
     for stamp in stamps:
+        if not stamp.possible:
+            breaks.append(Break(stamp.writer, stamp.first, ROOT, f"rows {stamp.first} to {stamp.last}"))
+            continue
         places = range(stamp.first, stamp.last + 1)
         if not (asked := sum(place in wanted[stamp.writer] for place in places)):
             continue
@@ -207,7 +213,7 @@ def _verify_stamps(
             breaks.append(Break(stamp.writer, stamp.first, ROOT, where))
         if token_check is not None and (why := token_check(stamp)) is not None:
             breaks.append(Break(stamp.writer, stamp.first, TOKEN, f"{where}: {why}"))
-    return covered, count, [*breaks, *_gaps(rows, stamps)]
+    return covered, count, [*breaks, *_gaps(rows, [stamp for stamp in stamps if stamp.possible])]
 
 
 def _gaps(rows: Sequence[JournalRow], stamps: Sequence[JournalStamp]) -> list[Break]:
@@ -222,13 +228,15 @@ def _gaps(rows: Sequence[JournalRow], stamps: Sequence[JournalStamp]) -> list[Br
     return [Break(row.writer, row.position, GAP) for row in bare]
 
 
-def _verify_purges(rows: Sequence[JournalRow], every: Sequence[JournalRow]) -> list[Break]:
+def _verify_purges(
+    rows: Sequence[JournalRow], every: Sequence[JournalRow], check: SignatureCheck | None
+) -> list[Break]:
     """A purge is told of by the system's own journal, whichever of its writers did it. Not judged where the journal's
     bodies stay sealed, for then it cannot be read."""
     sealed = {_system(row) for row in every if row.sealed is not None}
     purged: dict[str, datetime] = {}
     for row in every:
-        if (before := _purged_before(row)) is not None:
+        if (before := _purged_before(row)) is not None and (check is None or check(row)):
             purged[_system(row)] = max(before, purged.get(_system(row), before))
     gone = (row for row in rows if row.body is None and row.sealed is None and _system(row) not in sealed)
     untold = (row for row in gone if _system(row) not in purged or row.time >= purged[_system(row)])
@@ -238,6 +246,8 @@ def _verify_purges(rows: Sequence[JournalRow], every: Sequence[JournalRow]) -> l
 def _purged_before(row: JournalRow) -> datetime | None:
     """What the row tells of a purge, if it does and is as it was written."""
     if row.kind != "admin" or row.body is None or hashlib.sha256(row.body.encode()).hexdigest() != row.body_sha256:
+        return None
+    if row.hash != row_hash(row):
         return None
     return datetime.fromisoformat(row.facts["before"]) if row.facts.get("action") == "bodies.purged" else None
 

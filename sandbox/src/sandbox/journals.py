@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from egovkit.journal import SIGNATURE_TYP, JournalRow, KnownHead, SignatureCheck, signature_check
+from sandbox.composition import SHEP
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,15 +37,13 @@ class JournalCopy:
     rows: Sequence[JournalRow]
     heads: Sequence[KnownHead] = ()
     witnessed: Sequence[KnownHead] = ()
-    certificates: Sequence[Certificate] = ()  # of ШЭП's register, withdrawn ones included
+    certificates: Sequence[Certificate] | None = None  # of ШЭП's register, withdrawn ones included; None: of no ШЭП
     stamps: Sequence[JournalStamp] = ()
 
 
-def check_of(certificates: Sequence[Certificate]) -> SignatureCheck | None:
-    """Every row is signed by a certificate of its own writer; None when no register was given. A key that signs for
-    another system's journal is no better than no key."""
-    if not certificates:
-        return None
+def check_of(certificates: Sequence[Certificate]) -> SignatureCheck:
+    """Every row is signed by a certificate of its own writer. A key that signs for another system's journal is no
+    better than no key."""
     from egovkit.signatures.certificates import load_certificate
     from egovkit.signatures.jws import verify_compact
 
@@ -119,7 +118,7 @@ async def read_copy(code: str, place: Place, case_id: str | None = None) -> Jour
                 await read_rows(conn, tables, case_id=case_id, bodies=place.bodies()),
                 await read_heads(conn, tables),
                 await witnessed(conn, code, names, place.bodies()),
-                await register(conn, names),
+                await register(conn, names) if code == SHEP else None,
                 await read_stamps(conn, tables.stamps) if tables.stamps.name in names else (),
             )
     finally:
@@ -127,7 +126,7 @@ async def read_copy(code: str, place: Place, case_id: str | None = None) -> Jour
 
 
 async def register(conn: AsyncConnection, names: set[str]) -> list[Certificate]:
-    """The certificates of every participant, if this is ШЭП's database."""
+    """The certificates of every participant, in ШЭП's database: none where the register was taken out of it."""
     from sqlalchemy import text
 
     if "participant_certificates" not in names:

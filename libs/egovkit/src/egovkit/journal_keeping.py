@@ -138,9 +138,9 @@ class JournalKeeper:
         """As it is in the database now."""
         left = await self.stamper.unstamped()
         rows = sum(one.last - one.first + 1 for one in left)
-        age = max(((self._clock.now() - one.since).total_seconds() for one in left), default=0.0)
-        failure = self.stamper.failure
-        late = failure is not None and age > self._settings.stamp_late_s
+        ages = [(self._clock.now() - one.since).total_seconds() for one in left if one.since is not None]
+        age, failure = max(ages, default=0.0), self.stamper.failure
+        late = failure is not None and (age > self._settings.stamp_late_s or len(ages) < len(left))
         self._seen = Standing(rows, max(age, 0.0), late, self._batches, self._failures, failure)
         return self._seen
 

@@ -44,6 +44,11 @@ class JournalStamp:
     token: bytes
     moment: datetime
 
+    @property
+    def possible(self) -> bool:
+        """Whether anybody stamps so many rows at once: nobody shall count what was written over a batch's end."""
+        return 0 < self.last - self.first + 1 <= MOST_ROWS
+
 
 @dataclass(frozen=True, slots=True)
 class Unstamped:
@@ -52,7 +57,7 @@ class Unstamped:
     writer: str
     first: int
     last: int
-    since: datetime  # the time of its oldest row
+    since: datetime | None  # the time of its oldest row; None where all of them are gone
 
 
 class Stamper:
@@ -75,23 +80,28 @@ class Stamper:
         """By writer; empty when everything is stamped."""
         rows, heads, stamps = self._tables.rows, self._tables.heads, self._stamps
         done = select(stamps.c.writer, func.max(stamps.c.last).label("last")).group_by(stamps.c.writer).subquery()
+        stamped = func.coalesce(done.c.last, 0)
+        oldest = (  # of what is left: a row that is gone keeps nobody from hearing of it
+            select(rows.c.time)
+            .where(rows.c.writer == heads.c.writer, rows.c.position > stamped)
+            .order_by(rows.c.position)
+            .limit(1)
+            .correlate(heads, done)
+            .scalar_subquery()
+        )
         query = (
-            select(heads.c.writer, func.coalesce(done.c.last, 0).label("done"), heads.c.position, rows.c.time)
+            select(heads.c.writer, stamped.label("done"), heads.c.position, oldest.label("since"))
             .join(done, done.c.writer == heads.c.writer, isouter=True)
-            .join(
-                rows,
-                (rows.c.writer == heads.c.writer) & (rows.c.position == func.coalesce(done.c.last, 0) + 1),
-            )
-            .where(heads.c.position > func.coalesce(done.c.last, 0))
+            .where(heads.c.position > stamped)
             .order_by(heads.c.writer)
         )
         async with self._db.read() as conn:
-            return [Unstamped(row.writer, row.done + 1, row.position, row.time) for row in await conn.execute(query)]
+            return [Unstamped(row.writer, row.done + 1, row.position, row.since) for row in await conn.execute(query)]
 
     async def round(self) -> int:
         """Stamps all there is; how many batches. One writer's trouble keeps no other from its stamp, but for an
         authority that is not there."""
-        made, self.failure = 0, None
+        made, failure = 0, None
         for left in await self.unstamped():
             try:
                 for first in range(left.first, left.last + 1, self.most_rows):
@@ -99,17 +109,21 @@ class Stamper:
                     made += 1
             except EgovError as error:
                 told = (str(error.params[name]) for name in ("reason", "technical") if name in error.params)
-                self.failure = f"{error.code}: {' '.join(told)}"
+                failure = f"{error.code}: {' '.join(told)}"
                 if error.code == "stamp.unavailable":
                     break
+        self.failure = failure  # not before: while a round goes on, the last one's word stands
         return made
 
     async def _stamp(self, writer: str, first: int, last: int) -> None:
         async with self._db.read() as conn:
             hashes = await read_hashes(conn, self._tables, writer, first, last)
-        if len(hashes) != last - first + 1:
+        try:
+            root = await asyncio.to_thread(root_of, hashes) if len(hashes) == last - first + 1 else None
+        except ValueError:  # what was written over a row's hash
+            root = None
+        if root is None:
             raise EgovError("stamp.refused", reason="rows_missing", writer=writer)
-        root = await asyncio.to_thread(root_of, hashes)
         token = await self._asked_service().token(root)
         facts = await asyncio.to_thread(self._check, token, root)
         stamp = {"writer": writer, "first": first, "last": last, "root": root.hex(), "token": token}
@@ -132,14 +146,17 @@ class Stamper:
 
 
 def root_of(hashes: Sequence[str]) -> bytes:
-    """The Merkle root over rows' hashes (hexadecimal), whose bytes are the leaves."""
+    """The Merkle root over rows' hashes (hexadecimal), whose bytes are the leaves. ValueError where one is no hash."""
     return merkle.root([bytes.fromhex(one) for one in hashes])
 
 
 def check_stamp(stamp: JournalStamp, hashes: Sequence[str]) -> bool:
     """Whether the batch's rows, given by their hashes, are those that were stamped."""
     whole = len(hashes) == stamp.last - stamp.first + 1 and all(hashes)
-    return whole and root_of(hashes).hex() == stamp.root
+    try:
+        return whole and root_of(hashes).hex() == stamp.root
+    except ValueError:
+        return False
 
 
 async def read_hashes(conn: AsyncConnection, tables: JournalTables, writer: str, first: int, last: int) -> list[str]:

@@ -49,8 +49,12 @@ class StampService(TimeStamper):
             token = await super().async_timestamp(message_digest, md_algorithm)
             # Read anew: asn1crypto encodes what was looked into again at each level above it, seconds inside of a CMS.
             return cms.ContentInfo.load(token.dump())
-        except TimestampRequestError as error:  # a refusal's status and text, or another's nonce
+        except EgovError:
+            raise
+        except TimestampRequestError as error:  # a refusal's status and text
             raise EgovError("stamp.refused", reason="authority_refused", technical=str(error)) from None
+        except Exception as error:  # whatever a reply without a token, or with another's nonce, makes pyHanko raise
+            raise EgovError("stamp.unavailable", reason="unexpected_answer", technical=type(error).__name__) from None
 
     async def token(self, digest: bytes) -> bytes:
         """The DER of a token over a SHA-256."""
