@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import zipfile
@@ -145,6 +146,10 @@ def test_a_message_kept_elsewhere_is_recognised_by_the_receipt_after_the_purge(f
         receipt = f"signatures/receipt-{Path(name).stem}-1.signed"
         payload = after.read(receipt).split(b".")[1]
     assert json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))["sha256"] == digest
+
+
+def test_who_made_it_alone_can_read_what_it_tells_of_people(files: Files) -> None:
+    assert stat.S_IMODE(files.before.stat().st_mode) == 0o600
 
 
 def test_it_is_a_container_of_the_standard(files: Files) -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from egovkit.journal_bodies import BodiesSealed
 from sandbox import asice
+from sandbox.bootstrap import write_private
 from sandbox.case_files import CaseMaterial, Passed, Trusted, case_files
 from sandbox.case_index import indexes
 from sandbox.composition import NUC, Home
@@ -58,7 +59,7 @@ def run_evidence(home: Path, server: str | None, case: str, output: Path, nuc: s
     try:
         with quiet.status("gathering"):
             made = asyncio.run(make(home, databases(home, server), case, nuc or nuc_of(home)))
-        output.write_bytes(made.content)
+        write_private(output, made.content)  # it tells of people what the journals do
     except NoEvidence:
         quiet.print(f"no such case: {case}", style="red", highlight=False)
         return NO_CASE
