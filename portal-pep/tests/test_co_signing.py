@@ -249,7 +249,7 @@ async def test_nothing_is_signed_while_the_copies_cannot_be_stored(world: Any, c
     await citizen.attach(case)
     document = await citizen.prepared(case)
     await citizen.submit(case, citizen.sign(document))
-    world.store.failure = EgovError("attachment.store_unavailable", reason="down")
+    world.store.failure = EgovError("attachment.store_unavailable")
     assert problem(await co_sign(spouse, case, spouse.sign(document)))[1] == "attachment.store_unavailable"
     assert (await citizen.page(case))["co_signers"][0]["state"] == "waiting"
     world.store.failure = None

@@ -9,11 +9,12 @@ from con_arm.domain.papers import MAX_PAPERS
 from con_arm.domain.steps import centre_channel, centre_flow, may_refuse_acceptance
 from con_arm.domain.texts import FREE_FIELDS
 from con_arm.service.parts import Centre
+from egovkit import files
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 from egovorigin.api import Shown
-from egovorigin.domain import files, forms
+from egovorigin.domain import forms
 from egovorigin.domain.steps import limit_of
 
 router = Routes(prefix="/v1/services", tags=["services"])

@@ -22,9 +22,9 @@ from con_arm.store.files import HandOver, files
 from con_arm.store.queries import Query, Read
 from con_arm.store.records import records
 from egovkit.errors import EgovError
+from egovkit.files import Attachment
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
-from egovorigin.domain.files import Attachment
 from egovorigin.domain.steps import limit_of
 from egovorigin.store.files import Result
 from egovorigin.store.records import Record, StoredRecord

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from egovkit.files import Attachment
 from egovlaw.catalogue import Regulation
 from egovorigin.api import Shown
-from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import FIELD_NAME, MAX_FIELDS, MAX_ITEMS, MAX_VALUE
 from egovorigin.store.cases import OriginCase
 from egovorigin.store.records import StoredRecord

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from egovkit import files
 from egovkit.declared import refuses
 from egovkit.errors import EgovError
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovlaw.forms import ApplicationShown, application_fields, applications_shown
 from egovorigin.api import Shown
-from egovorigin.domain import files, forms
+from egovorigin.domain import forms
 from egovorigin.domain.members import provider_code
 from egovorigin.domain.steps import limit_of
 from egovorigin.origin import KAZAKHSTAN

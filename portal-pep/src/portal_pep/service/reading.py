@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Literal
 
 from egovkit.errors import EgovError
+from egovkit.files import Attachment
 from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
-from egovorigin.domain.files import Attachment
 from egovorigin.domain.states import BusEvent
 from egovorigin.domain.steps import limit_of
 from egovorigin.store.files import Result

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 
-from egovgateway.api import ACCESS_LIFETIME, ACCESS_TYP
+from egovgateway.api import ACCESS_LIFETIME
 from egovkit import strictjson
+from egovkit.access import ACCESS_TYP
 from egovkit.envelope import WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.membership import MEMBERS_TYP, Membership, verify_receipts
