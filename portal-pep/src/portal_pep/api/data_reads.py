@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from pydantic import AwareDatetime
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.envelope import NOT_APPLICABLE
-from egovkit.idempotency import Answer, Attempt
+from egovkit.idempotency import Answer
 from egovkit.membership import Member
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
-from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Text, cursor_of, key_of, model_answer
+from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Text, cursor_of, kept, key_of, model_answer
+from egovorigin.origin import Keep
 from egovorigin.shown import ServiceName
 from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.domain import texts
@@ -128,17 +128,14 @@ async def ask_data_reads(*, request: Request, portal: ThePortal, identity: Confi
     """Asks every register over the bus; GET shows what it told when that has come. A register that still has a question
     of yours is not asked again."""
 
-    async def work(attempt: Attempt) -> Answer:
-        answers: list[Answer] = []
+    async def work(keep: Keep[list[RegisterState]]) -> object:
+        return await data_reads.ask(portal, identity.account, keep)
 
-        async def keep(conn: AsyncConnection, states: list[RegisterState]) -> None:
-            shown = RegistersShown(registers=[_register(one) for one in states])
-            answers.append(await attempt.keep(conn, model_answer(202, shown)))
+    return await once(request, identity, kept(_asked, work))
 
-        await data_reads.ask(portal, identity.account, keep)
-        return answers[0]
 
-    return await once(request, identity, work)
+def _asked(states: list[RegisterState]) -> Answer:
+    return model_answer(202, RegistersShown(registers=[_register(one) for one in states]))
 
 
 def _register(state: RegisterState) -> RegisterShown:
