@@ -105,15 +105,16 @@ async def open_case(
     """Chooses a service: the case is born."""
 
     async def work(attempt: Attempt) -> Answer:
-        opened: list[Case] = []
+        answers: list[Answer] = []
 
         async def keep(conn: AsyncConnection, case: Case) -> None:
-            opened.append(case)
+            page = await reading.page_in(conn, portal, identity.account, case.id)
+            location = f"/v1/cases/{case.id}"
+            shown = model_answer(201, case_shown(page), etag=etag(case.form_version), location=location)
+            answers.append(await attempt.keep(conn, shown))
 
         await cases.open_case(portal, identity, body.regulation, body.copy_of, keep)
-        page = await reading.page(portal, identity.account, opened[0].id)
-        location = f"/v1/cases/{opened[0].id}"
-        return model_answer(201, case_shown(page), etag=etag(page.case.form_version), location=location)
+        return answers[0]
 
     return await once(request, identity, work)
 

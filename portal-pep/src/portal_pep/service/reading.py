@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from egovkit.errors import EgovError
 from egovkit.files import Attachment
 from egovlaw.catalogue import FlowItem, Regulation
@@ -68,10 +70,14 @@ Looked = Literal["result", "pdf"]
 
 async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
     async with portal.db.read() as conn:
-        case = await owned(conn, account, case_id)
-        attached = await files.attachments_of(conn, case_id)
-        happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
-        result, named = await files.result_of(conn, case_id), await co_signatures.of_case(conn, case_id)
+        return await page_in(conn, portal, account, case_id)
+
+
+async def page_in(conn: AsyncConnection, portal: Portal, account: Account, case_id: str) -> CasePage:
+    case = await owned(conn, account, case_id)
+    attached = await files.attachments_of(conn, case_id)
+    happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
+    result, named = await files.result_of(conn, case_id), await co_signatures.of_case(conn, case_id)
     regulation, flow = portal.regulation(case.regulation, case.regulation_version)
     limits = limits_used(flow.channel, [_spent(portal, one.record) for one in happened])
     return CasePage(case, regulation, attached, _steps(flow, happened), limits, result is not None, named)
