@@ -20,6 +20,7 @@ from egovorigin.api import (
     Limit,
     Shown,
     Strict,
+    Title,
     cursor_of,
     decoded,
     encoded,
@@ -30,7 +31,7 @@ from egovorigin.api import (
 from egovorigin.domain.document import read_document
 from egovorigin.origin import Keep
 from egovorigin.shown import ServiceName, service_name
-from portal_pep.api.base import Confirmed, ThePortal, Title, once
+from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.api.shown import co_signer_words
 from portal_pep.service import co_signing
 from portal_pep.service.co_signing import Asked

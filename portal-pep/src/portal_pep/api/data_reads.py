@@ -16,9 +16,8 @@ from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
 from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Text, cursor_of, kept, key_of, model_answer
 from egovorigin.origin import Keep
-from egovorigin.shown import ServiceName
+from egovorigin.shown import ServiceName, text_shown
 from portal_pep.api.base import Confirmed, ThePortal, once
-from portal_pep.domain import texts
 from portal_pep.domain.data_reads import OUTCOME_TEXTS, STATE_TEXTS, DataRead
 from portal_pep.service import data_reads
 from portal_pep.service.data_reads import RegisterState
@@ -143,7 +142,7 @@ def _register(state: RegisterState) -> RegisterShown:
     return RegisterShown(
         holder=_system(state.code, state.member),
         state=state.state.value,
-        text=_text(STATE_TEXTS[state.state]),
+        text=text_shown(STATE_TEXTS[state.state]),
         asked_at=None if asked is None else asked.asked_at,
         told_at=None if asked is None else asked.told_at,
         problem=None if asked is None or asked.problem is None else dict(asked.problem),
@@ -166,7 +165,7 @@ def _read(portal: Portal, read: DataRead) -> DataReadShown:
         ground=_ground(told, regulation),
         criterion=told["criterion"],
         outcome=told["outcome"],
-        text=_text(OUTCOME_TEXTS[told["outcome"]]),
+        text=text_shown(OUTCOME_TEXTS[told["outcome"]]),
         found=told.get("found"),
     )
 
@@ -201,7 +200,3 @@ def _system(code: str, member: Member | None) -> SystemName:
 
 def _given(text: str) -> str | None:
     return None if text == NOT_APPLICABLE else text
-
-
-def _text(text: texts.Text) -> Text:
-    return Text(kk=text.kk, ru=text.ru, en=text.en)

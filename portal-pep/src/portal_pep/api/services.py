@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from egovkit import files
 from egovkit.declared import refuses
 from egovkit.errors import EgovError
+from egovkit.files import MAGIC
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
-from egovlaw.forms import ApplicationShown, application_fields, applications_shown
-from egovorigin.api import Shown
+from egovlaw.forms import ApplicationShown, applications_shown
+from egovorigin.api import Shown, Title
 from egovorigin.domain import forms
 from egovorigin.domain.members import provider_code
 from egovorigin.domain.steps import limit_of
 from egovorigin.origin import KAZAKHSTAN
-from portal_pep.api.base import ThePortal, Title
+from egovorigin.shown import FilesShown, free_fields
+from portal_pep.api.base import ThePortal
 from portal_pep.domain.provider import is_named
 from portal_pep.domain.steps import PortalFlow, portal_flow
-from portal_pep.domain.texts import FREE_FIELDS
 from portal_pep.service.parts import Portal
 
 router = Routes(prefix="/v1/services", tags=["services"])
@@ -60,13 +60,6 @@ class FormShown(Shown):
     max_length: int = forms.MAX_VALUE
     max_items: int = forms.MAX_ITEMS
     max_bytes: int = forms.MAX_FORM
-
-
-class FilesShown(Shown):
-    types: list[str]
-    max_file: int = files.MAX_FILE
-    max_case: int = files.MAX_CASE
-    max_files: int = files.MAX_FILES
 
 
 class ProviderShown(Shown):
@@ -116,8 +109,8 @@ async def service(portal: ThePortal, regulation: str) -> ServiceCard:
         standard_ru=found.standard_ru,
         term=found.service_term,
         steps=_steps(flow),
-        form=_form(found),
-        attachments=FilesShown(types=sorted(files.MAGIC)),
+        form=FormShown(applications=applications_shown(found), note=free_fields(found)),
+        attachments=FilesShown(types=sorted(MAGIC)),
     )
 
 
@@ -138,11 +131,6 @@ def _summary(portal: Portal, regulation: Regulation) -> dict[str, Any]:
         ),
         "available": in_force or portal.settings.policy == "historic",
     }
-
-
-def _form(regulation: Regulation) -> FormShown:
-    free = None if application_fields(regulation) else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
-    return FormShown(applications=applications_shown(regulation), note=free)
 
 
 def _steps(flow: PortalFlow) -> list[StepShown]:

@@ -11,9 +11,9 @@ from pydantic import Field
 from egovkit.declared import keyed, refuses
 from egovkit.routes import Routes
 from egovlaw.catalogue import FormField, Kazakh
-from egovorigin.api import Key, Shown, Strict, kept, model_answer
+from egovorigin.api import Key, Shown, Strict, Title, kept, model_answer
 from egovorigin.origin import Keep
-from portal_pep.api.base import Confirmed, ThePortal, Title, once
+from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.domain import surveys as rules
 from portal_pep.service import surveys
 from portal_pep.service.surveys import Counts, Questionnaire

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from portal_pep.domain.states import CaseState
+from egovorigin.domain.texts import Text, course_texts
+from portal_pep.domain.states import COURSE, CaseState
 from portal_pep.domain.waiting import Turn
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    kk: str
-    ru: str
-    en: str
 
 
 class NoticeKind(StrEnum):
@@ -52,17 +45,7 @@ STATE_TEXTS: Final[Mapping[CaseState, Text]] = MappingProxyType(
             "Отказано: подлинность ЭЦП не подтверждена",
             "Refused: the signature certificate could not be confirmed",
         ),
-        S.SUBMITTED: Text("Сұрату жіберілді", "Запрос отправлен", "Sent"),
-        S.ACCEPTED: Text("Шлюз сұратуды қабылдады", "Запрос принят шлюзом", "Accepted by the gateway"),
-        S.GATEWAY_REFUSED: Text(
-            "Сұрату жеткізілмеді, қайта жіберуге болады",
-            "Запрос не доставлен, его можно отправить снова",
-            "Not delivered; may be sent again",
-        ),
-        S.GATEWAY_CLOSED: Text("Шлюз сұратудан бас тартты", "Запрос отклонён шлюзом", "Turned down by the gateway"),
-        S.REGISTERED: Text("Сұрату тіркелді, өңделуде", "Запрос зарегистрирован, обрабатывается", "Registered"),
-        S.PAUSED: Text("Қызмет көрсету мерзімі тоқтатыла тұрды", "Срок оказания услуги приостановлен", "Paused"),
-        S.REFUSED: Text("Қызмет көрсетуден бас тартылды", "В оказании услуги отказано", "Refused"),
+        **course_texts(COURSE),
         S.COMPLETED: Text("Қызмет көрсетілді", "Услуга оказана", "Completed"),
     }
 )
@@ -82,12 +65,6 @@ TURN_TEXTS: Final[Mapping[Turn, Text]] = MappingProxyType(
             "The provider's answer is awaited",
         ),
     }
-)
-
-FREE_FIELDS: Final = Text(
-    "Регламентте өтініштің өрістері келтірілмеген, олар еркін аталады",
-    "Регламент не приводит полей заявления, они называются свободно",
-    "The regulation prints no fields of the application: they are named freely",
 )
 
 NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
