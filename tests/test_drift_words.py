@@ -142,7 +142,7 @@ def _literals(node: ast.expr) -> Iterator[str]:
         yield from _literals(node.body)
         yield from _literals(node.orelse)
     elif isinstance(node, ast.JoinedStr):
-        yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)  # type: ignore[misc]
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
 
 
 def _raised(call: ast.Call) -> str | None:

@@ -1,5 +1,5 @@
-"""ШЭП's attachment store: bytes put under their hash by a token of the member's key, and fetched as the exact bytes that
-were named; else who has to act."""
+"""ШЭП's attachment store: bytes put under their hash by a token of the member, and fetched as the exact bytes that were
+named; else who has to act."""
 
 from __future__ import annotations
 
