@@ -91,7 +91,7 @@ NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
         ),
         N.STATUS: Text("{text}", "{text}", "{text}"),
         N.EXTENDED: Text(
-            "Қызмет көрсету мерзімі {until} дейін ұзартылды: {text}",
+            "Қызмет көрсету мерзімі {until} күніне дейін ұзартылды: {text}",
             "Срок оказания услуги продлён до {until}: {text}",
             "The term is extended until {until}: {text}",
         ),
@@ -101,7 +101,7 @@ NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
             "Paused: {text}",
         ),
         N.RESUMED: Text(
-            "Қызмет көрсету мерзімі қайта басталды және {until} аяқталады: {text}",
+            "Қызмет көрсету мерзімі қайта басталды және {until} күні аяқталады: {text}",
             "Срок оказания услуги возобновлён и истекает {until}: {text}",
             "The term runs again and ends on {until}: {text}",
         ),
