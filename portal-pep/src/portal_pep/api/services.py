@@ -17,7 +17,6 @@ from egovorigin.domain.steps import limit_of
 from egovorigin.origin import KAZAKHSTAN
 from egovorigin.shown import FilesShown, free_fields
 from portal_pep.api.base import ThePortal
-from portal_pep.domain.provider import is_named
 from portal_pep.domain.steps import PortalFlow, portal_flow
 from portal_pep.service.parts import Portal
 
@@ -102,7 +101,7 @@ async def service(portal: ThePortal, regulation: str) -> ServiceCard:
         **_summary(portal, found),
         provider=ProviderShown(
             code=provider_code(found),
-            named=is_named(found),
+            named="provider" in found.settings,
             ru=found.provider_ru,
             kk=found.provider_kk.text if found.provider_kk else None,
         ),
