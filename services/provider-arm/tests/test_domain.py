@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.domain.cases import (
     ENDED,
     REASON_TEXTS,
@@ -171,7 +172,7 @@ def test_what_two_readers_could_read_differently_is_no_document(raw: bytes) -> N
 
 
 def test_every_kind_of_reason_has_words_in_both_languages() -> None:
-    for code in ("document.other_case", "signature.invalid", "certificate.revoked", "applicant.iin_invalid"):
+    for code in ("document.other_case", "applicant.iin_invalid", "operator.not_employee", *OF_A_SIGNATURE):
         assert reason_text(code) is REASON_TEXTS[code.split(".")[0]]
 
 

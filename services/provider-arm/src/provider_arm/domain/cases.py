@@ -347,7 +347,7 @@ def _attachments_of(body: Mapping[str, Any]) -> list[tuple[str, str, int, str]] 
         return None
 
 
-# The official's words for each reason, printed in the refusal; signature.* and certificate.* by their area.
+# The official's words for each reason, printed in the refusal; signature.*, stamp.* and certificate.* by their area.
 REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
     {
         "document": StatusText(
@@ -359,6 +359,9 @@ REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
         ),
         "signature.signer_missing": StatusText(
             "Запрос подписали не все, кто в нём назван", "Сұратуда аталғандардың бәрі қол қойған жоқ"
+        ),
+        "stamp": StatusText(
+            "Метка времени ЭЦП под запросом не подтверждена", "Сұратудағы ЭЦҚ уақыт белгісі расталмады"
         ),
         "certificate": StatusText(
             "Регистрационное свидетельство ЭЦП под запросом недействительно", "Сұратудағы ЭЦҚ тіркеу куәлігі жарамсыз"
