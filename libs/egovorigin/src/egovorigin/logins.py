@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from egovkit.errors import EgovError, FieldError
-from egovorigin.domain.logins import MAX_PASSWORD, MIN_PASSWORD, login_wait, password_problem
+from egovkit.guessing import login_wait
+from egovorigin.domain.logins import MAX_PASSWORD, MIN_PASSWORD, password_problem
 from egovorigin.origin import AnyOrigin
 
 FORGET_ATTEMPTS: Final = timedelta(days=1)  # yesterday's typing errors count for nothing

@@ -16,7 +16,7 @@ from egovlaw.loader import load_catalogue
 from egovorigin.domain import forms
 from egovorigin.domain.document import read_document, stamp
 from egovorigin.domain.keyring import Keyring
-from egovorigin.domain.logins import login_wait, password_problem
+from egovorigin.domain.logins import password_problem
 from egovorigin.domain.members import provider_code, receiving_system
 from egovorigin.domain.states import is_newer, may_send_again
 from egovorigin.domain.steps import LocalFlow, deadline, item_of, limit_of, started, used
@@ -211,11 +211,6 @@ def test_the_providers_code_is_a_setting_or_the_regions(regulation: Any) -> None
     assert provider_code(regulation) == "atyrau"
     named = replace(regulation, settings={"provider": Setting("atyrau-housing", "E7")})
     assert provider_code(named) == "atyrau-housing"
-
-
-@pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 30), (6, 60), (7, 120), (10, 900), (10**6, 900)])
-def test_the_wait_grows_and_stays_bearable(failures: int, seconds: int) -> None:
-    assert login_wait(failures) == seconds
 
 
 def test_a_long_ordinary_password_is_good_in_any_alphabet() -> None:

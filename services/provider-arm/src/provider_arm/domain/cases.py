@@ -379,21 +379,6 @@ def reason_text(code: str) -> StatusText:
     return REASON_TEXTS.get(code) or REASON_TEXTS[code.split(".", 1)[0]]
 
 
-# --- throttling of logins ---------------------------------------------------------------------------------
-
-FREE_ATTEMPTS: Final = 5  # a person mistypes; a machine needs thousands
-FIRST_WAIT_S: Final = 30
-LONGEST_WAIT_S: Final = 900  # fifteen minutes: long enough to stop guessing, short enough not to end a working day
-
-
-def login_wait(failures: int) -> int:
-    """Seconds to wait after so many failures in a row of one ИИН from one address (E5: never by ИИН alone, or
-    anyone could lock an official out)."""
-    if failures < FREE_ATTEMPTS:
-        return 0
-    return int(min(FIRST_WAIT_S * 2 ** min(failures - FREE_ATTEMPTS, 16), LONGEST_WAIT_S))
-
-
 # --- documents we make ------------------------------------------------------------------------------------
 
 
