@@ -20,11 +20,12 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.cms import read_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
+from egovkit.signatures.profiles import OFFICIAL
 from egovlaw.catalogue import Regulation
 from egovorigin.logins import count_hourly
 from egovorigin.origin import KAZAKHSTAN
 from egovorigin.store.files import Result
-from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
+from portal_pep.domain.verifying import Held, Standing, standing
 from portal_pep.service.parts import Portal
 from portal_pep.store.files import Numbered, files
 
