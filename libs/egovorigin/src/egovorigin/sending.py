@@ -172,7 +172,9 @@ async def report(
     return await origin.outbox.send(conn, draft)
 
 
-def sending(case: OriginCase, changed: OriginCase, event: str, body: Mapping[str, Any]) -> Record:
+def sending(
+    case: OriginCase, changed: OriginCase, event: str, body: Mapping[str, Any], detail: dict[str, Any] | None = None
+) -> Record:
     """The line of the history about an envelope that leaves, from its journal body."""
     return Record(
         case_id=case.id,
@@ -185,4 +187,5 @@ def sending(case: OriginCase, changed: OriginCase, event: str, body: Mapping[str
         envelope_id=body["id"],
         limit_s=body["limit_s"],
         used_s=body["used_s"],
+        detail=detail,
     )
