@@ -13,29 +13,26 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
 from egovkit.envelope import Envelope
 from egovkit.ids import Ids
-from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
 from egovkit.testing.plugin import Migrated
 from egovorigin.testing import (
     PASSWORD,
-    PDF,
     REGULATION,
     FakeShep,
     Labels,
     Place,
     Provider,
     World,
-    b64,
     files_in,
     running,
 )
+from egovorigin.testing_caller import Caller
 from portal_pep.app import create_app
 from portal_pep.settings import PortalPepSettings
 
@@ -55,36 +52,11 @@ def document(**body: Any) -> bytes:
 
 
 @dataclass
-class Citizen:
-    """A person with a browser and an ЭЦП; `post` gives every call its own Idempotency-Key."""
-
-    world: PortalWorld
-    iin: str
-    key: SigningKey
-    token: str = ""
-    calls: int = 0
-
-    def headers(self, **more: str) -> dict[str, str]:
-        self.calls += 1
-        auth = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        return {**auth, "idempotency-key": f"{self.iin}-{self.calls}", **more}
-
-    async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.world.http.get(path, headers=self.headers(), params=params)
-
-    async def post(self, path: str, body: Any = None, key: str | None = None) -> httpx.Response:
-        headers = self.headers(**({"idempotency-key": key} if key else {}))
-        return await self.world.http.post(path, headers=headers, json=body)
+class Citizen(Caller):
+    """A person with a browser and an ЭЦП."""
 
     async def put_form(self, case: str, values: Mapping[str, Any], version: int | str = 1) -> httpx.Response:
-        headers = self.headers(**{"if-match": f'"{version}"'})
-        return await self.world.http.put(f"/v1/cases/{case}/form", headers=headers, json={"values": values})
-
-    async def attach(
-        self, case: str, name: str = "copy.pdf", content: bytes = PDF, type_: str = "application/pdf"
-    ) -> httpx.Response:
-        path = f"/v1/cases/{case}/attachments/{name}"
-        return await self.world.http.put(path, headers=self.headers(**{"content-type": type_}), content=content)
+        return await self.put(f"/v1/cases/{case}/form", {"values": values}, **{"if-match": f'"{version}"'})
 
     async def register(self, **more: str) -> httpx.Response:
         return await self.post("/v1/accounts", {"iin": self.iin, "password": PASSWORD, **more})
@@ -101,9 +73,6 @@ class Citizen:
         document = base64.b64decode(prepared.json()["document"])
         return await self.post("/v1/accounts/confirmation", {"signature": self.sign(document, key)})
 
-    def sign(self, document: bytes, key: SigningKey | None = None) -> str:
-        return b64(sign_cms(document, key or self.key, self.world.clock.now()))
-
     async def arrive(self) -> Citizen:
         """Registered, logged in, confirmed."""
         assert (await self.register()).status_code == 201
@@ -116,18 +85,6 @@ class Citizen:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
-    async def prepare(self, case: str, key: SigningKey | None = None) -> httpx.Response:
-        certificate = (key or self.key).certificate.public_bytes(Encoding.DER)
-        return await self.post(f"/v1/cases/{case}/prepare", {"certificate": b64(certificate)})
-
-    async def prepared(self, case: str) -> bytes:
-        answer = await self.prepare(case)
-        assert answer.status_code == 200, answer.text
-        return base64.b64decode(answer.json()["document"])
-
-    async def submit(self, case: str, signature: str, key: str | None = None) -> httpx.Response:
-        return await self.post(f"/v1/cases/{case}/submit", {"signature": signature}, key)
-
     async def send(self, regulation: str = REGULATION, **values: Any) -> Envelope:
         """A whole application, up to what ШЭП receives."""
         case = await self.open(regulation=regulation)
@@ -136,14 +93,6 @@ class Citizen:
         answer = await self.submit(case, self.sign(await self.prepared(case)))
         assert answer.status_code == 202, answer.text
         return await self.world.shep.next()
-
-    async def page(self, case: str) -> dict[str, Any]:
-        answer = await self.get(f"/v1/cases/{case}")
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    async def history(self, case: str) -> list[dict[str, Any]]:
-        return list((await self.get(f"/v1/cases/{case}/history", limit=100)).json()["items"])
 
     async def notices(self) -> list[str]:
         found = (await self.get("/v1/notifications", limit=100)).json()["items"]

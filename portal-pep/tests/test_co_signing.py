@@ -240,6 +240,18 @@ async def test_a_signature_whose_certificate_is_revoked_before_the_sending_ends_
     assert kept["verdict"] == "accepted" and (await citizen.notices())[-1] == "signature_refused"
 
 
+async def test_nobody_is_asked_any_more_when_the_case_ends_at_the_next_preparation(
+    world: Any, citizen: Any, spouse: Any
+) -> None:
+    case, document = await signed_by_one(citizen, spouse)
+    await world.clock.advance(60)
+    await world.revoke(citizen.key)
+    assert problem(await citizen.prepare(case))[1] == "certificate.revoked"
+    assert (await citizen.page(case))["status"]["code"] == "signature_refused"
+    assert await asked(spouse) == [] and (await spouse.notices())[-1] == "co_signature_void"
+    assert problem(await co_sign(spouse, case, spouse.sign(document))) == (404, "co_signature.not_found")
+
+
 async def test_nothing_is_signed_while_the_copies_cannot_be_stored(world: Any, citizen: Any, spouse: Any) -> None:
     """The last signature sends: half of it would leave an application that all have signed and nobody has."""
     from egovkit.errors import EgovError
@@ -249,7 +261,7 @@ async def test_nothing_is_signed_while_the_copies_cannot_be_stored(world: Any, c
     await citizen.attach(case)
     document = await citizen.prepared(case)
     await citizen.submit(case, citizen.sign(document))
-    world.store.failure = EgovError("attachment.store_unavailable", reason="down")
+    world.store.failure = EgovError("attachment.store_unavailable")
     assert problem(await co_sign(spouse, case, spouse.sign(document)))[1] == "attachment.store_unavailable"
     assert (await citizen.page(case))["co_signers"][0]["state"] == "waiting"
     world.store.failure = None

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from egovkit.errors import EgovError
 from egovorigin.testing import PDF, REGULATION
+from portal_pep.service import reading
 from portal_pep.tables import origin
 
 pytestmark = pytest.mark.service
@@ -63,6 +65,19 @@ async def test_repealed_acts_are_refused_where_only_acts_in_force_may_run(world:
     offered = (await world.http.get(f"/v1/services/{REGULATION}")).json()
     assert (offered["act"]["in_force"], offered["available"]) == (False, True)
     assert (await citizen.post("/v1/cases", {"regulation": REGULATION})).status_code == 201
+
+
+async def test_a_case_is_opened_with_its_answer_or_not_at_all(citizen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever repeats the call, having got no answer, has two of them."""
+
+    def fails(*_: object) -> None:
+        raise EgovError("result.not_ready", state="draft")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(reading, "limits_used", fails)
+        assert (await citizen.post("/v1/cases", {"regulation": REGULATION}, key="once")).status_code == 404
+    assert (await citizen.get("/v1/cases")).json()["items"] == []
+    assert (await citizen.post("/v1/cases", {"regulation": REGULATION}, key="once")).status_code == 201
 
 
 async def test_the_same_key_and_body_open_one_case_and_another_body_none(world: Any, citizen: Any) -> None:

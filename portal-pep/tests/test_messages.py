@@ -99,7 +99,7 @@ async def test_a_term_is_extended_paused_and_resumed_with_a_notification_each(ci
     assert page["term"]["change"]["what"] == "resumed" and page["term"]["until"].startswith("2026-02-08T19:00")
     assert (await citizen.history(provider.case))[-1]["detail"]["until"].startswith("2026-02-08T19:00")
     texts = [one["text"] for one in (await citizen.get("/v1/notifications")).json()["items"]]
-    assert any("2026-02-02" in one["ru"] for one in texts)  # the day in Kazakhstan
+    assert any("02.02.2026" in one["ru"] for one in texts)  # the day in Kazakhstan
     assert any("Тексеру керек" in one["kk"] for one in texts)
 
 

@@ -212,7 +212,7 @@ async def test_the_signed_page_is_given_byte_for_byte_fetched_once_and_kept_seal
 async def test_the_result_waits_for_no_store_and_its_page_comes_when_the_store_answers(
     world: Any, citizen: Any, sent: Any
 ) -> None:
-    world.store.failure = EgovError("attachment.unavailable", answered=503)
+    world.store.failure = EgovError("attachment.unavailable")
     case, pdf = await with_page(world, sent)
     assert (await citizen.get(f"/v1/cases/{case}/result")).status_code == 200
     assert (await citizen.get(f"/v1/cases/{case}/result.pdf")).json()["code"] == "attachment.unavailable"

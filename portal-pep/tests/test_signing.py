@@ -157,7 +157,7 @@ async def test_copies_are_at_the_gateway_before_the_envelope_names_them(world: A
     copy = (await citizen.attach(case)).json()
     assert world.store.kept == {}
     await citizen.submit(case, citizen.sign(await citizen.prepared(case)))
-    assert world.store.kept == {copy["sha256"]: (case, "provider-arm", PDF)}
+    assert world.store.kept == {copy["sha256"]: (case, PDF)}
 
 
 async def test_without_the_attachment_store_nothing_is_sent_and_the_signature_still_counts(
@@ -166,7 +166,7 @@ async def test_without_the_attachment_store_nothing_is_sent_and_the_signature_st
     case = await citizen.open()
     await citizen.attach(case)
     signature = citizen.sign(await citizen.prepared(case))
-    world.store.failure = EgovError("attachment.store_unavailable", reason="ConnectError")
+    world.store.failure = EgovError("attachment.store_unavailable")
     answer = await citizen.submit(case, signature)
     assert answer.status_code == 503 and answer.json()["side"] == "gateway" and "retry-after" in answer.headers
     assert (await citizen.page(case))["status"]["code"] == "prepared"

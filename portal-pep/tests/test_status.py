@@ -158,9 +158,9 @@ async def news_of(world: Any, citizen: Any, case: str, after: int = 0) -> Any:
 
 async def told(world: Any, news: Any) -> StoredRecord:
     while True:
-        one = await soon(world, anext(news))
+        one: StoredRecord | None = await soon(world, anext(news))
         if one is not None:
-            return one  # type: ignore[no-any-return]
+            return one
 
 
 def events_of(text: str) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from sandbox.trace import Hop
 ENVELOPE = "019bbfcf-6a00-71cb-98b2-d48879552c1d"
 
 
-def hop(service: str, step: str, **changed: object) -> Hop:
-    values: dict[str, object] = {
+def hop(service: str, step: str, **changed: Any) -> Hop:
+    values: dict[str, Any] = {
         "time": datetime(2026, 1, 15, 4, 0, tzinfo=UTC),
         "service": service,
         "kind": "envelope",
@@ -33,7 +34,7 @@ def hop(service: str, step: str, **changed: object) -> Hop:
         "position": 1,
         **changed,
     }
-    return Hop(**values)  # type: ignore[arg-type]
+    return Hop(**values)
 
 
 # The longest states of each service, with the longest limits of the act.

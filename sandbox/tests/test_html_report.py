@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -24,10 +25,10 @@ KINDS = {"portal-pep": "portal", "gateway-shep": "national_gateway", "provider-a
 VOID = {"meta", "br", "input", "line", "rect", "path"}
 
 
-def hop(service: str, step: str, message: str = "", outcome: str = "accepted", **more: object) -> Hop:
+def hop(service: str, step: str, message: str = "", outcome: str = "accepted", **more: Any) -> Hop:
     plain = Hop(NOON, service, "envelope" if message else "step", step, "6 8)", message, outcome, None, None, None,
                 None, False, "e1" if message else None, None, 1)  # fmt: skip
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)
 
 
 SUBMITTED = {"sender": "portal-pep", "recipient": "provider-arm"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from egovkit.journal import JournalEntry, JournalRow, chain
+from egovkit.journal import JournalEntry, JournalRow, Kind, chain
 from sandbox.trace import Hop, Line, clauses, compare, judge, trace
 
 START = datetime(2026, 1, 15, 4, 0, tzinfo=UTC)
@@ -20,7 +21,7 @@ RESULT = Line("provider-arm", "P8", "6 12)", "done", "результат")
 EXPECTED = (REGISTER, CHECK, RESULT)
 
 
-def step(line: Line, n: int, **changes: object) -> Hop:
+def step(line: Line, n: int, **changes: Any) -> Hop:
     hop = Hop(
         time=START + timedelta(seconds=n),
         service=line.service,
@@ -38,7 +39,7 @@ def step(line: Line, n: int, **changes: object) -> Hop:
         code=None,
         position=n,
     )
-    return replace(hop, **changes)  # type: ignore[arg-type]
+    return replace(hop, **changes)
 
 
 def as_the_act_says() -> list[Hop]:
@@ -143,9 +144,9 @@ def test_the_row_of_the_table_may_be_cited_instead_of_the_clause() -> None:
     ],
 )
 def test_another_sender_recipient_or_refusal_than_the_acts_is_a_difference(
-    wanted: dict[str, str], got: dict[str, str]
+    wanted: dict[str, Any], got: dict[str, Any]
 ) -> None:
-    lines = (replace(REGISTER, **wanted), CHECK, RESULT)  # type: ignore[arg-type]
+    lines = (replace(REGISTER, **wanted), CHECK, RESULT)
     assert compare(lines, [step(REGISTER, 1, **wanted), *as_the_act_says()[1:]]) == []
     [difference] = compare(lines, [step(REGISTER, 1, **got), *as_the_act_says()[1:]])
     assert (difference.clause, next(iter(got.values())) in difference.text) == ("6 9)", True)
@@ -165,10 +166,10 @@ def test_notices_of_the_gateways_are_no_part_of_the_act() -> None:
     assert compare(EXPECTED, [notice, *as_the_act_says()]) == []
 
 
-def row(writer: str, position: int, kind: str, at: datetime, **facts: object) -> JournalRow:
+def row(writer: str, position: int, kind: Kind, at: datetime, **facts: object) -> JournalRow:
     names = "step clause service state_before state_after limit_s used_s outcome id type source recipient sha256"
     body = {name: None for name in names.split()} | facts
-    entry = JournalEntry(kind, at, "case", body)  # type: ignore[arg-type]
+    entry = JournalEntry(kind, at, "case", body)
     return chain(entry, writer, position, "0" * 64)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped] # it ships no types
+import asyncpg
 import pytest
 
 from egovkit.settings import with_password

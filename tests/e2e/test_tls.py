@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped] # it ships no types
+import asyncpg
 import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs

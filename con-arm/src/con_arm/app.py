@@ -17,17 +17,17 @@ from con_arm.store import queries
 from con_arm.store.cases import cases
 from con_arm.store.files import files
 from con_arm.store.records import records
+from egovkit.attachments import AttachmentStore
 from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.contracts import read_once
+from egovkit.files import MAX_FILE
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.sandbox.clock import watch_questions
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_calendar, load_catalogue
 from egovorigin.assembly import shared_parts
-from egovorigin.clients import AttachmentStore
-from egovorigin.domain.files import MAX_FILE
 from egovorigin.handlers import bound, prepares
 from egovorigin.store.attempts import Attempts
 

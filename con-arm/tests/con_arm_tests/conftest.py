@@ -3,7 +3,6 @@ the test that owns the gateways', the registers' and the provider's keys, reads 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from con_arm.app import create_app
 from con_arm.settings import Settings
@@ -20,24 +18,22 @@ from egovkit.bus.memory import MemoryBus
 from egovkit.clock import HandClock
 from egovkit.envelope import Envelope
 from egovkit.ids import Ids
-from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
 from egovkit.testing.plugin import Migrated
 from egovorigin.domain.document import stamp
 from egovorigin.testing import (
     PASSWORD,
-    PDF,
     PROVIDER,
     FakeShep,
     Labels,
     Place,
     Provider,
     World,
-    b64,
     files_in,
     running,
 )
+from egovorigin.testing_caller import Caller
 
 ADMIN = "the administrator's token"
 BIN = "991240990056"  # the centre's own, under which its employees' certificates are issued
@@ -110,31 +106,11 @@ class CentreShep(FakeShep):
 
 
 @dataclass
-class Operator:
-    """An operator with a screen and an ЭЦП; every call gets its own Idempotency-Key."""
+class Operator(Caller):
+    """An operator with a screen and an ЭЦП."""
 
-    world: CentreWorld
-    login: str
-    iin: str
-    key: SigningKey
-    token: str = ""
+    login: str = ""
     id: str = ""
-    calls: int = 0
-
-    def headers(self, **more: str) -> dict[str, str]:
-        self.calls += 1
-        auth = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        return {**auth, "idempotency-key": f"{self.login}-{self.calls}", **more}
-
-    async def get(self, path: str, **params: Any) -> httpx.Response:
-        return await self.world.http.get(path, headers=self.headers(), params=params)
-
-    async def post(self, path: str, body: Any = None, key: str | None = None) -> httpx.Response:
-        headers = self.headers(**({"idempotency-key": key} if key else {}))
-        return await self.world.http.post(path, headers=headers, json=body)
-
-    async def put(self, path: str, body: Any, **headers: str) -> httpx.Response:
-        return await self.world.http.put(path, headers=self.headers(**headers), json=body)
 
     async def log_in(self, password: str = PASSWORD) -> httpx.Response:
         answer = await self.world.http.post("/v1/sessions", json={"login": self.login, "password": password})
@@ -174,29 +150,6 @@ class Operator:
     async def fill(self, case: str, values: Any = None, papers: Any = (), **headers: str) -> httpx.Response:
         return await self.put(f"/v1/cases/{case}/form", {"values": values or {}, "papers": list(papers)}, **headers)
 
-    async def attach(
-        self, case: str, name: str = "scan.pdf", content: bytes = PDF, type_: str = "application/pdf"
-    ) -> httpx.Response:
-        path = f"/v1/cases/{case}/attachments/{name}"
-        return await self.world.http.put(path, headers=self.headers(**{"content-type": type_}), content=content)
-
-    def certificate(self, key: SigningKey | None = None) -> str:
-        return b64((key or self.key).certificate.public_bytes(Encoding.DER))
-
-    def sign(self, document: bytes, key: SigningKey | None = None) -> str:
-        return b64(sign_cms(document, key or self.key, self.world.clock.now()))
-
-    async def prepare(self, case: str, key: SigningKey | None = None) -> httpx.Response:
-        return await self.post(f"/v1/cases/{case}/prepare", {"certificate": self.certificate(key)})
-
-    async def prepared(self, case: str) -> bytes:
-        answer = await self.prepare(case)
-        assert answer.status_code == 200, answer.text
-        return base64.b64decode(answer.json()["document"])
-
-    async def submit(self, case: str, signature: str, key: str | None = None) -> httpx.Response:
-        return await self.post(f"/v1/cases/{case}/submit", {"signature": signature}, key)
-
     async def send(self, iin: str | None = None, representative: Any = None) -> Envelope:
         """A whole application, up to what ШЭП receives."""
         case = await self.checked(iin or self.world.iin(), representative)
@@ -216,16 +169,8 @@ class Operator:
         body = {"received_by": {"capacity": capacity, "iin": iin}, "certificate": self.certificate(key)}
         return await self.post(f"/v1/cases/{case}/hand-over/prepare", body)
 
-    async def page(self, case: str) -> dict[str, Any]:
-        answer = await self.get(f"/v1/cases/{case}")
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
     async def queries(self, case: str) -> list[dict[str, Any]]:
         return list((await self.get(f"/v1/cases/{case}/queries")).json()["items"])
-
-    async def history(self, case: str) -> list[dict[str, Any]]:
-        return list((await self.get(f"/v1/cases/{case}/history", limit=100)).json()["items"])
 
 
 @dataclass
@@ -247,7 +192,7 @@ class CentreWorld(World):
             "POST", "/v1/operators", {**body, "roles": list(roles or ("operator",)), "centre": centre, **office}
         )
         assert made.status_code == 201, made.text
-        operator = Operator(self, login, iin, key)
+        operator = Operator(self, iin, key, login=login)
         assert (await operator.log_in()).status_code == 201
         return operator
 

@@ -64,7 +64,7 @@ async def test_a_sent_application_is_an_envelope_that_the_law_and_the_contract_a
     assert [(one.step, one.outcome) for one in trail] == [("C1", "ok"), ("P5", "done")]
     judged = judge_order(channel, CaseProgress("P3"), envelope.type, envelope.step, trail)
     assert isinstance(judged, OrderAccepted)
-    assert world.store.kept == {scan["sha256"]: (case, "provider-arm", PDF)}
+    assert world.store.kept == {scan["sha256"]: (case, PDF)}
 
 
 async def test_what_was_known_of_the_operators_signature_is_kept_and_never_found_out_again(
@@ -202,7 +202,7 @@ async def test_without_the_attachment_store_nothing_is_sent_and_the_signature_st
     case = await operator.checked(world.iin())
     await operator.attach(case)
     signature = operator.sign(await operator.prepared(case))
-    world.store.failure = EgovError("attachment.store_unavailable", reason="503")
+    world.store.failure = EgovError("attachment.store_unavailable")
     assert (await operator.submit(case, signature)).status_code == 503
     world.store.failure = None
     assert (await operator.submit(case, signature)).status_code == 202

@@ -107,7 +107,7 @@ class NationalJudge:
         _check_door(item)
         recipient = self._members().get(envelope.recipient)
         if item.sender.kind == "regional_gateway":
-            return self._relayed_notice(recipient, trace)
+            return self._relayed_notice(envelope, recipient, trace)
         spec = self._messages.get(envelope.type)
         if spec is not None and spec.about == "person":
             return _personal(spec, item, standing, recipient, trace)
@@ -126,10 +126,16 @@ class NationalJudge:
         to = None if recipient.code == self._code else recipient
         return Forward(to, passed.case, passed.trace, notify_sender=spec.cls == "submission")
 
-    def _relayed_notice(self, recipient: Member | None, trace: Trace) -> Decision:
+    def _relayed_notice(self, envelope: Envelope, recipient: Member | None, trace: Trace) -> Decision:
         """A notice of РШЭП to a national system: it is about an envelope, not a move of the case."""
         if recipient is None or recipient.regions or recipient.kind.endswith("_gateway"):
-            raise EgovError("route.recipient_not_allowed", recipient=recipient.code if recipient else "-")
+            raise EgovError(
+                "route.recipient_not_allowed",
+                recipient=envelope.recipient,
+                type=envelope.type,
+                regulation=envelope.regulation,
+                channel=envelope.channel,
+            )
         return Forward(recipient, None, trace)
 
     def _route(self, spec: MessageSpec | None, item: Verified, standing: Standing, recipient: Member | None) -> Channel:

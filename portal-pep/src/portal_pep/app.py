@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from egovkit.attachments import AttachmentStore
 from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.contracts import read_once
+from egovkit.files import MAX_FILE
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.sandbox.clock import watch_questions
@@ -19,8 +21,6 @@ from egovkit.signatures.pdf import MAX_PDF
 from egovlaw.catalogue import Catalogue
 from egovlaw.loader import load_catalogue
 from egovorigin.assembly import shared_parts
-from egovorigin.clients import AttachmentStore
-from egovorigin.domain.files import MAX_FILE
 from egovorigin.handlers import bound, prepares
 from egovorigin.store.attempts import Attempts
 from portal_pep import tables

@@ -6,12 +6,12 @@ from typing import Any
 
 import httpx
 
+from egovkit.access import access_token, code_of
 from egovkit.clock import Clock
 from egovkit.ids import Ids
 from egovkit.membership import NATIONAL_GATEWAY, Membership
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.custody import KeyCustody
-from egovorigin.clients import access_token, code_of
 
 
 class GatewayPath:

@@ -103,7 +103,7 @@ def topology() -> None:
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """To the end, or exit 1 with what went wrong: no traceback, and no URL that could hold a password."""
-    import asyncpg  # type: ignore[import-untyped] # it ships no types
+    import asyncpg
     from httpx import HTTPError
     from sqlalchemy.exc import SQLAlchemyError
 

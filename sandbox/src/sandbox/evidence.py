@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped] # it ships no types
+import asyncpg
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 

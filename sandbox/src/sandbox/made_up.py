@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from egovkit.journal import JournalEntry, JournalRow, chain
+from egovkit.journal import JournalEntry, JournalRow, Kind, chain
 from egovlaw.catalogue import Branch, Channel, FlowItem, Limit, Regulation
 from egovlaw.conformance import Parties
 from egovlaw.kinds import message_type
@@ -35,14 +35,14 @@ class MadeUp:
     times: dict[str, datetime] = field(default_factory=dict)
     sent: int = 0
 
-    def write(self, service: str, kind: str, facts: Mapping[str, Any]) -> None:
+    def write(self, service: str, kind: Kind, facts: Mapping[str, Any]) -> None:
         self.now += TICK
         empty = dict.fromkeys(("step", "clause", "state_before", "state_after", "limit_s", "used_s", "outcome"))
         law = {"regulation": self.regulation.code, "channel": self.channel.code}
         version = {"regulation_version": self.regulation.version} if service == self.parties.national else {}
         body = {**empty, "service": service, **law, **version, **facts}
         place = self.positions[service] = self.positions.get(service, 0) + 1
-        entry = JournalEntry(kind, self.now, self.case, body)  # type: ignore[arg-type] # kinds are the caller's
+        entry = JournalEntry(kind, self.now, self.case, body)
         self.rows.append(chain(entry, f"{service}/1", place, "0" * 64))
 
 

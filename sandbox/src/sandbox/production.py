@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
-import asyncpg  # type: ignore[import-untyped] # it ships no types
+import asyncpg
 
 from egovkit.clock import Clock, SystemClock
 from egovkit.ids import Ids

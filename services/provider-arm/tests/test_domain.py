@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from egovkit.signatures.documents import OF_A_SIGNATURE
 from provider_arm.domain.cases import (
     ENDED,
     REASON_TEXTS,
@@ -20,7 +21,6 @@ from provider_arm.domain.cases import (
     disagreements,
     document_bytes,
     human_number,
-    login_wait,
     masked_iin,
     may_do,
     read_application,
@@ -171,12 +171,8 @@ def test_what_two_readers_could_read_differently_is_no_document(raw: bytes) -> N
 
 
 def test_every_kind_of_reason_has_words_in_both_languages() -> None:
-    for code in ("document.other_case", "signature.invalid", "certificate.revoked", "applicant.iin_invalid"):
+    for code in ("document.other_case", "applicant.iin_invalid", "operator.not_employee", *OF_A_SIGNATURE):
         assert reason_text(code) is REASON_TEXTS[code.split(".")[0]]
-
-
-def test_waiting_grows_after_five_free_failures_and_stops_growing_at_a_quarter_of_an_hour() -> None:
-    assert [login_wait(n) for n in (0, 4, 5, 6, 7, 10, 1000)] == [0, 0, 30, 60, 120, 900, 900]
 
 
 def test_a_document_keeps_kazakh_letters_as_letters() -> None:

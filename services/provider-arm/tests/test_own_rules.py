@@ -1,4 +1,4 @@
-"""Rules of the provider's own channel: states, what an answer means, what may be scanned. Nothing runs."""
+"""Rules of the provider's own channel: states, what an answer means. Nothing runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from egovkit.contracts import contracts_dir, read_once
 from egovlaw.identifiers import synthetic_iin
 from egovlaw.loader import load_catalogue
 from provider_arm.domain.answers import facts_of, usable
-from provider_arm.domain.files import MAX_CASE, MAX_FILES, Scan, case_problem, content_problem, name_problem
 from provider_arm.domain.own import OwnEvent, OwnState, Query, QueryState, transitions_for
 from provider_arm.service.own_flow import own_flow_of
 from provider_arm.service.procedure import Procedures
@@ -195,48 +194,6 @@ def test_what_the_official_has_to_know_of_a_person(changes: dict[str, Any], code
 def test_somebody_born_on_the_29th_of_february_comes_of_age_on_the_1st_of_march() -> None:
     assert facts_of(person(birth_date="2008-02-29"), date(2026, 2, 28)) != []
     assert facts_of(person(birth_date="2008-02-29"), date(2026, 3, 1)) == []
-
-
-# --- scans -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("media", "content", "code"),
-    [
-        ("application/pdf", b"%PDF-1.4", None),
-        ("image/jpeg", b"\xff\xd8\xff\xe0", None),
-        ("image/png", b"\x89PNG\r\n\x1a\n.", None),
-        ("image/png", b"%PDF-1.4", "attachment.not_what_it_says"),
-        ("application/pdf", b"MZ\x90", "attachment.not_what_it_says"),
-        ("application/pdf", b"", "attachment.too_large"),
-        ("text/html", b"<html>", "attachment.type_not_allowed"),
-        ("", b"%PDF-1.4", "attachment.type_not_allowed"),
-    ],
-)
-def test_a_scan_is_what_its_first_bytes_are(media: str, content: bytes, code: str | None) -> None:
-    assert content_problem(media, content) == code
-
-
-@pytest.mark.parametrize("name", ["", " a.pdf", ".hidden", "a/b.pdf", "a\\b", "a\nb", "x" * 256, "a?b", "a\u202eb"])
-def test_names_that_are_no_names(name: str) -> None:
-    assert name_problem(name)
-
-
-@pytest.mark.parametrize("name", ["справка.pdf", "Әкесінің куәлігі (көшірме).pdf", "x" * 255])
-def test_names_people_give_are_names(name: str) -> None:
-    assert not name_problem(name)
-
-
-def test_fifty_scans_and_fifty_megabytes_are_enough() -> None:
-    def scan(name: str, size: int = 1) -> Scan:
-        return Scan(name, "application/pdf", size, "0" * 64)
-
-    full = [scan(str(n)) for n in range(MAX_FILES)]
-    assert case_problem(full, scan("one more")) == ("attachment.too_many", MAX_FILES)
-    assert case_problem(full, scan("3")) is None  # replaces the one of its name
-    heavy = [scan("a", MAX_CASE - 1)]
-    assert case_problem(heavy, scan("b", 1)) is None
-    assert case_problem(heavy, scan("b", 2)) == ("attachment.case_full", MAX_CASE)
 
 
 # --- the law ---------------------------------------------------------------------------------------------------

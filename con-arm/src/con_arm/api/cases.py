@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import Header, Query, Request, Response
 from pydantic import Field
@@ -20,8 +18,8 @@ from con_arm.store.cases import Case, Wanted
 from egovkit.declared import keyed, refuses
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
-from egovkit.verdict import SignatureVerdict, verdict_of
 from egovorigin.api import (
+    FILE_BODY,
     PAGE,
     Cursor,
     Key,
@@ -29,15 +27,22 @@ from egovorigin.api import (
     Shown,
     Strict,
     cursor_of,
-    encoded,
     etag,
     key_of,
     model_answer,
     number_of,
+    upload_of,
     version_of,
 )
-from egovorigin.domain.document import read_document
-from egovorigin.shown import AttachmentShown, RecordShown, Values, attachment_shown, record_shown
+from egovorigin.shown import (
+    AttachmentShown,
+    History,
+    ResultFields,
+    Values,
+    attachment_shown,
+    history_shown,
+    result_fields,
+)
 
 router = Routes(prefix="/v1/cases", tags=["applications"])
 
@@ -90,27 +95,9 @@ class CaseList(Shown):
     next: str | None
 
 
-class History(Shown):
-    items: list[RecordShown]
-    next: str | None
-
-
-class ResultShown(Shown):
+class ResultShown(ResultFields):
     """`kind` is what it is to the consumer: a negative result is a refusal, signed; a refusal letter carries neither
     signature nor outcome. `judged` is what was found about the signature when the result came."""
-
-    kind: str
-    outcome: str | None
-    variant: str | None
-    valid_until: date | None
-    document: Annotated[str, Field(description="base64 of the exact bytes")]
-    sha256: str
-    content: dict[str, Any] | None
-    signature: Annotated[str | None, Field(description="base64 of the detached CMS")]
-    reasons: list[dict[str, Any]] | None
-    issued_at: datetime
-    received_at: datetime
-    judged: SignatureVerdict | None
 
 
 @router.post("", status_code=201, response_model=CaseShown)
@@ -201,18 +188,7 @@ async def save_form(
     return case_shown(await reading.page(centre, identity.operator, case_id))
 
 
-_FILE_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            media: {"schema": {"type": "string", "format": "binary"}}
-            for media in ("application/pdf", "image/jpeg", "image/png")
-        },
-    }
-}
-
-
-@router.put("/{case_id}/attachments/{name}", openapi_extra=_FILE_BODY)
+@router.put("/{case_id}/attachments/{name}", openapi_extra=FILE_BODY)
 @refuses(
     "attachment.case_full", "attachment.name_invalid", "attachment.not_what_it_says", "attachment.too_large",
     "attachment.too_many", "attachment.type_not_allowed", "case.changed_meanwhile", "case.not_found",
@@ -220,9 +196,7 @@ _FILE_BODY = {
 )  # fmt: skip
 async def attach(request: Request, centre: TheCentre, identity: AtCounter, case_id: str, name: str) -> AttachmentShown:
     """Attaches a scan: PDF, JPEG or PNG by its first bytes, 10 MB at most, 50 MB in one application."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    upload = (media_type, await request.body())
-    _, facts = await cases.attach(centre, identity.operator, case_id, name, upload)
+    _, facts = await cases.attach(centre, identity.operator, case_id, name, await upload_of(request))
     return attachment_shown(facts)
 
 
@@ -240,8 +214,7 @@ async def history(
 ) -> History:
     """Everything that happened to the application, oldest first; `applied` is false for what came too late."""
     found, more = await reading.history(centre, identity.operator, case_id, after=number_of(cursor), limit=limit)
-    items = [record_shown(one) for one in found]
-    return History(items=items, next=cursor_of(found[-1].id) if more else None)
+    return history_shown(found, more=more)
 
 
 @router.get("/{case_id}/result")
@@ -249,17 +222,4 @@ async def history(
 async def result(centre: TheCentre, identity: AtCounter, case_id: str) -> ResultShown:
     """The result, or the reasoned refusal, as the provider's system made it: to be shown and printed."""
     _, found = await reading.result(centre, identity.operator, case_id)
-    return ResultShown(
-        kind=found.kind,
-        outcome=found.outcome,
-        variant=found.variant,
-        valid_until=found.valid_until,
-        document=encoded(found.document),
-        sha256=hashlib.sha256(found.document).hexdigest(),
-        content=read_document(found.document),
-        signature=encoded(found.signature) if found.signature else None,
-        reasons=found.reasons,
-        issued_at=found.issued_at,
-        received_at=found.received_at,
-        judged=verdict_of(found.judged),
-    )
+    return ResultShown(**result_fields(found))

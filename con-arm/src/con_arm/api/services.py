@@ -7,21 +7,17 @@ from typing import Any
 from con_arm.api.base import SignedIn, TheCentre
 from con_arm.domain.papers import MAX_PAPERS
 from con_arm.domain.steps import centre_channel, centre_flow, may_refuse_acceptance
-from con_arm.domain.texts import FREE_FIELDS
 from con_arm.service.parts import Centre
+from egovkit.files import MAGIC
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
-from egovlaw.forms import ApplicationShown, application_fields, applications_shown
-from egovorigin.api import Shown
-from egovorigin.domain import files, forms
+from egovlaw.forms import ApplicationShown, applications_shown
+from egovorigin.api import Shown, Title
+from egovorigin.domain import forms
 from egovorigin.domain.steps import limit_of
+from egovorigin.shown import FilesShown, free_fields
 
 router = Routes(prefix="/v1/services", tags=["services"])
-
-
-class Title(Shown):
-    kk: str
-    ru: str
 
 
 class StepShown(Shown):
@@ -43,13 +39,6 @@ class FormShown(Shown):
     max_length: int = forms.MAX_VALUE
     max_papers: int = MAX_PAPERS
     max_bytes: int = forms.MAX_FORM
-
-
-class FilesShown(Shown):
-    types: list[str]
-    max_file: int = files.MAX_FILE
-    max_case: int = files.MAX_CASE
-    max_files: int = files.MAX_FILES
 
 
 class ServiceShown(Shown):
@@ -109,11 +98,6 @@ def _shown(centre: Centre, regulation: Regulation) -> ServiceShown | None:
             for item in channel.flow
             for limit in (limit_of(channel, item),)
         ],
-        form=_form(regulation),
-        attachments=FilesShown(types=sorted(files.MAGIC)),
+        form=FormShown(applications=applications_shown(regulation), note=free_fields(regulation)),
+        attachments=FilesShown(types=sorted(MAGIC)),
     )
-
-
-def _form(regulation: Regulation) -> FormShown:
-    free = None if application_fields(regulation) else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
-    return FormShown(applications=applications_shown(regulation), note=free)

@@ -11,13 +11,22 @@ from con_arm.domain import texts
 from con_arm.domain.states import EDITABLE, REPEATABLE, CaseEvent, CaseState, after, has_ended
 from con_arm.domain.steps import refusal_is_handed_over
 from con_arm.service.couriers import CourierSeen
-from con_arm.service.reading import CasePage, QuerySeen, StepSeen
+from con_arm.service.reading import CasePage, QuerySeen
 from con_arm.store.cases import Case
 from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
 from egovorigin.api import Shown, Text
-from egovorigin.shown import AttachmentShown, ServiceName, TermChange, attachment_shown, service_name
+from egovorigin.shown import (
+    AttachmentShown,
+    ProgressShown,
+    ServiceName,
+    TermChange,
+    attachment_shown,
+    progress_shown,
+    service_name,
+    text_shown,
+)
 
 
 class StatusShown(Shown):
@@ -86,18 +95,6 @@ class CourierShown(Shown):
     arrived_at: datetime | None
     used: float
     overdue: bool
-
-
-class ProgressShown(Shown):
-    step: str
-    type: str
-    clause: str
-    text_ru: str
-    at: datetime | None
-    outcome: str | None
-    limit_s: float | None
-    used_s: float | None
-    share: float | None
 
 
 class CaseLine(Shown):
@@ -179,7 +176,7 @@ def case_shown(page: CasePage) -> CaseShown:
         judged=verdict_of(case.judged),
         hand_over_judged=verdict_of(None if page.hand_over is None else page.hand_over.judged),
         problem=case.problem,
-        progress=[_progress(step) for step in page.steps],
+        progress=[progress_shown(step) for step in page.steps],
         limits=list(page.limits),
     )
 
@@ -202,7 +199,7 @@ def _line(case: Case, regulation: Regulation | None) -> dict[str, Any]:
         "state": case.state.value,
         "status": StatusShown(
             code=case.state.value,
-            text=Text(kk=text.kk, ru=text.ru, en=text.en),
+            text=text_shown(text),
             ended=_ended(case, regulation),
             outcome=case.outcome,
             owner=case.status,
@@ -268,18 +265,3 @@ def _why(seen: QuerySeen) -> Why:
         kk.append(seen.query.problem["title_kk"])
         ru.append(seen.query.problem["title_ru"])
     return Why(kk=": ".join(kk), ru=": ".join(ru))
-
-
-def _progress(step: StepSeen) -> ProgressShown:
-    share = round(step.used_s / step.limit_s, 4) if step.used_s is not None and step.limit_s else None
-    return ProgressShown(
-        step=step.item.label,
-        type=step.item.type,
-        clause=step.item.clause,
-        text_ru=step.item.text_ru,
-        at=step.at,
-        outcome=step.outcome,
-        limit_s=step.limit_s,
-        used_s=step.used_s,
-        share=share,
-    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from egovkit.files import Attachment
 from egovorigin.domain.document import document_bytes, stamp
-from egovorigin.domain.files import Attachment
 
 
 @dataclass(frozen=True, slots=True)

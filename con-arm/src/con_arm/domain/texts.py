@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from con_arm.domain.answers import Fact
-from con_arm.domain.states import CaseState, QueryState
+from con_arm.domain.states import COURSE, CaseState, QueryState
 from egovorigin.domain.states import POSITIVE
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    kk: str
-    ru: str
-    en: str
-
+from egovorigin.domain.texts import Text, course_texts
 
 S, Q = CaseState, QueryState
 
@@ -36,17 +28,7 @@ STATE_TEXTS: Final[Mapping[CaseState, Text]] = MappingProxyType(
             "The data are here; the form can be filled in",
         ),
         S.PREPARED: Text("Сұрату қол қоюға дайын", "Запрос готов к подписанию", "Ready to be signed"),
-        S.SUBMITTED: Text("Сұрату жіберілді", "Запрос отправлен", "Sent"),
-        S.ACCEPTED: Text("Шлюз сұратуды қабылдады", "Запрос принят шлюзом", "Accepted by the gateway"),
-        S.REJECTED: Text(
-            "Сұрату жеткізілмеді, қайта жіберуге болады",
-            "Запрос не доставлен, его можно отправить снова",
-            "Not delivered; may be sent again",
-        ),
-        S.GATEWAY_CLOSED: Text("Шлюз сұратудан бас тартты", "Запрос отклонён шлюзом", "Turned down by the gateway"),
-        S.REGISTERED: Text("Сұрату тіркелді, өңделуде", "Запрос зарегистрирован, обрабатывается", "Registered"),
-        S.PAUSED: Text("Қызмет көрсету мерзімі тоқтатыла тұрды", "Срок оказания услуги приостановлен", "Paused"),
-        S.REFUSED: Text("Қызмет көрсетуден бас тартылды", "В оказании услуги отказано", "Refused"),
+        **course_texts(COURSE),
         S.COMPLETED: Text(
             "Нәтиже дайын, тұтынушыға табысталуы керек",
             "Результат готов и ожидает выдачи потребителю",
@@ -205,12 +187,6 @@ ACCEPTANCE_REFUSED: Final = Text(
     "Құжаттар топтамасы толық болмағандықтан қабылдаудан бас тартылды. Жетіспейді: {missing}",
     "В приёме документов отказано: пакет неполон. Не хватает: {missing}",
     "Not accepted, the package is incomplete. Missing: {missing}",
-)
-
-FREE_FIELDS: Final = Text(
-    "Регламентте өтініштің өрістері келтірілмеген, олар еркін аталады",
-    "Регламент не приводит полей заявления, они называются свободно",
-    "The regulation prints no fields of the application: they are named freely",
 )
 
 

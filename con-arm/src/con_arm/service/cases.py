@@ -25,9 +25,9 @@ from con_arm.store.counter import Ticket
 from con_arm.store.files import files
 from con_arm.store.records import records
 from egovkit.errors import EgovError, FieldError
+from egovkit.files import Attachment
 from egovlaw.forms import application_fields
 from egovorigin.attaching import put, seal
-from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import MAX_FORM, ValueProblem, canonical, form_problems
 from egovorigin.domain.steps import Moment
 from egovorigin.origin import Keep

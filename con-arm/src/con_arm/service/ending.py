@@ -24,8 +24,7 @@ from egovkit.errors import EgovError
 from egovorigin.domain.document import document_bytes, stamp
 from egovorigin.domain.steps import Moment, used
 from egovorigin.origin import KAZAKHSTAN, Keep
-from egovorigin.sending import report
-from egovorigin.store.records import Record
+from egovorigin.sending import report, sending
 from egovorigin.trail import Taken, envelope_facts, note, step_facts, take
 
 
@@ -42,25 +41,13 @@ async def end_without_data(
     spent = used(flow.channel, item, moments)
     measured = {"limit_s": spent.limit_s, "used_s": spent.used_s}
     body = {**step_facts(centre, case, flow, item), **measured, "outcome": "refusal", "code": codes[0]}
-    await note(conn, centre, "envelope", case, {**body, **envelope_facts(envelope)})
+    body |= envelope_facts(envelope)
+    await note(conn, centre, "envelope", case, body)
     text = no_data_text(codes)
     problem = {"code": codes[0], "codes": codes, "clause": item.clause, "text_ru": text.ru, "text_kk": text.kk}
     state, sent = require_after(case, CaseEvent.DATA_MISSING), envelope.id
     ended = await store.change_case(conn, case, now, state=state, step=item.label, envelope_id=sent, problem=problem)
-    line = Record(
-        case_id=case.id,
-        at=now,
-        event="no_data",
-        state_before=case.state.value,
-        state_after=ended.state.value,
-        step=item.label,
-        clause=item.clause,
-        envelope_id=envelope.id,
-        limit_s=spent.limit_s,
-        used_s=spent.used_s,
-        detail={"codes": codes},
-    )
-    await records.add_record(conn, line)
+    await records.add_record(conn, sending(case, ended, "no_data", body, {"codes": codes}))
 
 
 async def refuse_acceptance(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,25 +21,12 @@ from con_arm.store.files import HandOver, files
 from con_arm.store.queries import Query, Read
 from con_arm.store.records import records
 from egovkit.errors import EgovError
-from egovlaw.catalogue import FlowItem, Regulation
+from egovkit.files import Attachment
+from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
-from egovorigin.domain.files import Attachment
-from egovorigin.domain.steps import limit_of
+from egovorigin.progress import ALL_RECORDS, StepSeen, steps_seen
 from egovorigin.store.files import Result
 from egovorigin.store.records import Record, StoredRecord
-
-ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
-
-
-@dataclass(frozen=True, slots=True)
-class StepSeen:
-    """One item of the act's flow, and what the workstation knows of it in this case."""
-
-    item: FlowItem
-    limit_s: float | None
-    at: datetime | None
-    outcome: str | None
-    used_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +69,7 @@ async def page_in(conn: AsyncConnection, centre: Centre, operator: Operator, cas
     seen = [_query_seen(centre, one) for one in asked]
     courier = await seen_of(conn, centre, case)
     limits = limits_used(flow.channel, [*(_spent(one.record) for one in happened), *_asked(flow, seen)])
-    steps, has_result = _steps(flow, happened), result is not None
+    steps, has_result = steps_seen(flow, happened), result is not None
     return CasePage(case, regulation, attached, seen, steps, limits, has_result, courier, handed)
 
 
@@ -108,16 +94,6 @@ def _query_seen(centre: Centre, query: Query) -> QuerySeen:
     return QuerySeen(query, seen_state(query, now), running if query.used_s is None else query.used_s)
 
 
-def _steps(flow: CentreFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]:
-    last: dict[str, Record] = {}
-    for one in happened:
-        record = one.record
-        # A side message stands for the step the case is on; only the message of the step itself reaches it.
-        if record.step is not None and record.applied and record.event not in _SIDE_EVENTS:
-            last[record.step] = record
-    return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
-
-
 def _spent(record: Record) -> Spent:
     told = record.version is not None or record.event in (CaseEvent.SUBMITTED, CaseEvent.HANDED_OVER)
     return Spent(record.step or "", record.limit_s, record.used_s, f"case.{record.event}" if told else "")
@@ -127,17 +103,6 @@ def _asked(flow: CentreFlow, asked: Sequence[QuerySeen]) -> list[Spent]:
     """The question to each register has a limit of its own."""
     label = flow.query.label
     return [Spent(label, one.query.limit_s, one.used_s, f"answer.{one.query.register}") for one in asked]
-
-
-_SIDE_EVENTS = frozenset({"status", "extended", "paused", "resumed"})
-
-
-def _seen(flow: CentreFlow, item: FlowItem, record: Record | None) -> StepSeen:
-    limit = limit_of(flow.channel, item)
-    limit_s = None if limit is None else float(limit.max_s)
-    if record is None:
-        return StepSeen(item, limit_s, None, None, None)
-    return StepSeen(item, record.limit_s or limit_s, record.at, record.event.removeprefix("step."), record.used_s)
 
 
 async def case_list(centre: Centre, wanted: Wanted, *, before: str | None, limit: int) -> tuple[list[Case], bool]:

@@ -16,6 +16,7 @@ from egovgateway.checking import REFUSALS
 from egovgateway.domain import HTTP_DOOR, Arrival, EnvelopeState
 from egovgateway.pipeline import Gateway
 from egovgateway.webhooks.service import Acting, Webhooks
+from egovkit.access import ACCESS_SECONDS, ACCESS_TYP
 from egovkit.declared import Scheme, bearer, guards, limited, refuses
 from egovkit.envelope import CONTENT_TYPE, MAX_ENVELOPE, WireEnvelope
 from egovkit.errors import EgovError
@@ -24,9 +25,8 @@ from egovkit.routes import Routes
 from egovkit.signatures.certificates import Certificate, TrustStore
 from egovkit.signatures.jws import verify_compact
 
-ACCESS_TYP = "egov-access+jwt"
 BODY_LIMITS = (("/v1/envelopes", MAX_ENVELOPE),)
-ACCESS_LIFETIME = timedelta(seconds=60)  # an access token is made per call; longer ones are refused
+ACCESS_LIFETIME = timedelta(seconds=ACCESS_SECONDS)  # an access token is made per call; longer ones are refused
 MEMBER = bearer(
     "member",
     f"compact JWS, typ {ACCESS_TYP}",

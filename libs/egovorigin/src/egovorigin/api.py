@@ -6,13 +6,14 @@ import base64
 import binascii
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
+from egovkit.files import MAGIC
 from egovkit.idempotency import Answer, Attempt
 from egovorigin.origin import Keep
 
@@ -28,6 +29,12 @@ Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the 
 Key = Annotated[
     str | None, Header(alias="Idempotency-Key", description="required: the same key and body give the first answer")
 ]
+FILE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {media: {"schema": {"type": "string", "format": "binary"}} for media in MAGIC},
+    }
+}
 _PEM = "-----BEGIN"
 _ETAG = re.compile(r'"([0-9]{1,9})"')
 
@@ -42,6 +49,11 @@ class Shown(BaseModel):
     """A part of an answer."""
 
     model_config = ConfigDict(frozen=True)
+
+
+class Title(Shown):
+    kk: str
+    ru: str
 
 
 class Text(Shown):
@@ -92,6 +104,11 @@ def decoded(field: str, text: str) -> bytes:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
         raise EgovError("request.invalid", errors=[FieldError(field, "wrong_form", "base64 is expected")]) from None
+
+
+async def upload_of(request: Request) -> tuple[str, bytes]:
+    """Media type and content of the file that is the body."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower(), await request.body()
 
 
 def encoded(data: bytes) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from egovkit.attachments import AttachmentStore, GatewayAttachments
 from egovkit.contracts import read_once
 from egovkit.ids import Ids
 from egovkit.node import Node
@@ -16,7 +17,6 @@ from egovkit.signatures.pdf import revocation_lists
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue
 from egovlaw.outputs import load_outputs
-from egovorigin.clients import AttachmentStore, GatewayAttachments
 from egovorigin.domain.keyring import Keyring
 from egovorigin.passwords import Passwords
 from egovorigin.settings import OriginSettings

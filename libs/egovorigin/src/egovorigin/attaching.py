@@ -6,44 +6,20 @@ import asyncio
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from egovkit.errors import EgovError
-from egovorigin.domain.files import (
-    MAGIC,
-    MAX_CASE,
-    MAX_FILE,
-    MAX_FILES,
-    Attachment,
-    case_problem,
-    content_problem,
-    describe,
-    name_problem,
-)
+from egovkit.files import Attachment, describe, require_room
 from egovorigin.origin import AnyOrigin
 
 
 async def seal(origin: AnyOrigin, case_id: str, name: str, upload: tuple[str, bytes]) -> tuple[Attachment, bytes]:
     """The facts of an uploaded file and its sealed bytes, or EgovError attachment.*. `upload`: media type, content."""
     media_type, content = upload
-    if name_problem(name):
-        raise EgovError("attachment.name_invalid")
-    if (code := content_problem(media_type, content)) is not None:
-        raise EgovError(
-            code,
-            name=name,
-            type=media_type[:100] or "-",
-            allowed=sorted(MAGIC),
-            size=len(content),
-            limit=MAX_FILE,
-        )
     facts = await asyncio.to_thread(describe, name, media_type, content)
     return facts, await asyncio.to_thread(origin.sealer.seal, content, aad(case_id, facts.sha256))
 
 
 async def put(conn: AsyncConnection, origin: AnyOrigin, case_id: str, facts: Attachment, sealed: bytes) -> None:
     """Keeps it with the application, in the place of one of the same name; EgovError where there is no room."""
-    if (code := case_problem(await origin.files.attachments_of(conn, case_id), facts)) is not None:
-        limit = MAX_FILES if code == "attachment.too_many" else MAX_CASE
-        raise EgovError(code, name=facts.name, limit=limit)
+    require_room(await origin.files.attachments_of(conn, case_id), facts)
     await origin.files.put_attachment(conn, case_id, facts, sealed, origin.clock.now())
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.attachments import AttachmentStore
 from egovkit.clock import Clock
 from egovkit.db import Database
 from egovkit.errors import EgovError
@@ -27,7 +28,6 @@ from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.sealing import Sealer
 from egovlaw.catalogue import Catalogue, Regulation
 from egovlaw.outputs import Outputs
-from egovorigin.clients import AttachmentStore
 from egovorigin.domain.keyring import Keyring
 from egovorigin.domain.steps import LocalFlow
 from egovorigin.passwords import Passwords

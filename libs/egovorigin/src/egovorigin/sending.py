@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
+from egovkit.files import Attachment
 from egovkit.outbox import Draft
 from egovlaw.catalogue import FlowItem
 from egovlaw.kinds import message_type
 from egovorigin.attaching import aad
-from egovorigin.domain.files import Attachment
 from egovorigin.domain.members import provider_code, receiving_system
 from egovorigin.domain.steps import Moment, deadline, limit_of, started, used
 from egovorigin.origin import INGRESS, AnyOrigin, C
@@ -65,7 +65,7 @@ async def pack(
     recipient = receiving_system(origin.membership.members.members, case.regulation, case.region)
     if recipient is None:
         raise EgovError("provider.not_found", regulation=case.regulation, region=case.region)
-    await _store_files(origin, case.id, recipient, attached)
+    await _store_files(origin, case.id, attached)
     return recipient, {
         "provider": provider_code(regulation),
         "applicant": {"iin": applicant},
@@ -75,7 +75,7 @@ async def pack(
     }
 
 
-async def _store_files(origin: AnyOrigin, case_id: str, recipient: str, attached: Sequence[Attachment]) -> None:
+async def _store_files(origin: AnyOrigin, case_id: str, attached: Sequence[Attachment]) -> None:
     """Before the envelope that names them. A failure sends nothing; files stored in vain end with their lifetime."""
     for facts in attached:
         async with origin.db.read() as conn:
@@ -83,7 +83,7 @@ async def _store_files(origin: AnyOrigin, case_id: str, recipient: str, attached
         if sealed is None:  # the gateway has kept it since an earlier sending
             continue
         content = await asyncio.to_thread(origin.sealer.open, sealed, aad(case_id, facts.sha256))
-        await origin.attachments.put(case_id, recipient, facts, content)
+        await origin.attachments.put(case_id, facts, content)
 
 
 async def send(conn: AsyncConnection, origin: AnyOrigin, case: C, parcel: Parcel, leaving: Leaving) -> Sent[C]:
@@ -172,7 +172,9 @@ async def report(
     return await origin.outbox.send(conn, draft)
 
 
-def sending(case: OriginCase, changed: OriginCase, event: str, body: Mapping[str, Any]) -> Record:
+def sending(
+    case: OriginCase, changed: OriginCase, event: str, body: Mapping[str, Any], detail: dict[str, Any] | None = None
+) -> Record:
     """The line of the history about an envelope that leaves, from its journal body."""
     return Record(
         case_id=case.id,
@@ -185,4 +187,5 @@ def sending(case: OriginCase, changed: OriginCase, event: str, body: Mapping[str
         envelope_id=body["id"],
         limit_s=body["limit_s"],
         used_s=body["used_s"],
+        detail=detail,
     )

@@ -22,6 +22,7 @@ from egovkit.bus.memory import MemoryBus
 from egovkit.clock import Clock, HandClock
 from egovkit.envelope import Envelope, WireEnvelope
 from egovkit.errors import EgovError
+from egovkit.files import Attachment
 from egovkit.ids import Ids
 from egovkit.journal import read_rows
 from egovkit.membership import Member, MemberCertificate, Members, sign_members
@@ -33,7 +34,6 @@ from egovkit.testing.journal import BODIES, give_journal_key
 from egovkit.testing.pki import TestPki, lay_key
 from egovlaw.identifiers import synthetic_iin
 from egovorigin.domain.document import document_bytes, stamp
-from egovorigin.domain.files import Attachment
 from egovorigin.origin import INGRESS
 
 REGULATION = "atyrau-housing-queue"
@@ -112,21 +112,21 @@ class FakeStore:
     """ШЭП's attachment store, as the origin sees it."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, tuple[str, str, bytes]] = {}
+        self.kept: dict[str, tuple[str, bytes]] = {}
         self.failure: EgovError | None = None
         self.fetched = 0
 
-    async def put(self, case: str, recipient: str, facts: Attachment, content: bytes) -> None:
+    async def put(self, case: str, facts: Attachment, content: bytes) -> None:
         if self.failure is not None:
             raise self.failure
         assert hashlib.sha256(content).hexdigest() == facts.sha256
-        self.kept[facts.sha256] = (case, recipient, content)
+        self.kept[facts.sha256] = (case, content)
 
     async def fetch(self, claim: Claim) -> bytes:
         self.fetched += 1
         if self.failure is not None:
             raise self.failure
-        case, _, content = self.kept.get(claim.sha256, ("", "", b""))
+        case, content = self.kept.get(claim.sha256, ("", b""))
         if case != claim.case:
             raise EgovError("attachment.gone", sha256=claim.sha256)
         return content
@@ -362,7 +362,7 @@ class World:
     def store_page(self, case: str, pdf: bytes) -> dict[str, Any]:
         """The provider puts it into ШЭП's store; what his message says of it."""
         digest = hashlib.sha256(pdf).hexdigest()
-        self.store.kept[digest] = (case, self.shep.place.code, pdf)
+        self.store.kept[digest] = (case, pdf)
         return {"sha256": digest, "size": len(pdf)}
 
     async def revoke(self, key: SigningKey, since: datetime | None = None) -> None:

@@ -21,6 +21,7 @@ from egovkit.contracts import read_once
 from egovkit.db import Database, deadlines_table, kit_tables
 from egovkit.envelope import Envelope
 from egovkit.errors import EgovError
+from egovkit.files import describe
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.testing.pki import TestPki
@@ -28,7 +29,6 @@ from egovlaw.catalogue import Regulation
 from egovlaw.kinds import message_type
 from egovlaw.loader import load_catalogue
 from egovorigin.assembly import shared_parts
-from egovorigin.domain.files import describe
 from egovorigin.domain.states import Course
 from egovorigin.domain.steps import LocalFlow
 from egovorigin.handlers import CASE_HANDLERS, bound, prepares

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,11 +13,10 @@ from hypothesis import strategies as st
 from egovkit.contracts import contracts_dir, read_once
 from egovlaw.catalogue import Setting
 from egovlaw.loader import load_catalogue
-from egovorigin.domain import files, forms
+from egovorigin.domain import forms
 from egovorigin.domain.document import read_document, stamp
-from egovorigin.domain.files import Attachment
 from egovorigin.domain.keyring import Keyring
-from egovorigin.domain.logins import login_wait, password_problem
+from egovorigin.domain.logins import password_problem
 from egovorigin.domain.members import provider_code, receiving_system
 from egovorigin.domain.states import is_newer, may_send_again
 from egovorigin.domain.steps import LocalFlow, deadline, item_of, limit_of, started, used
@@ -106,52 +104,6 @@ def test_a_value_that_cannot_be_taken_is_named(values: dict[str, Any], field: st
 def test_every_wrong_value_is_named_at_once() -> None:
     values = {"name": "x" * 2000, "surname": "\x07", "city": "Атырау"}
     assert [one.field for one in forms.form_problems(values)] == ["name", "surname"]
-
-
-# --- files ---
-
-
-@pytest.mark.parametrize("name", ["", " a", "a ", ".a", "a/b", "a\\b", "a\nb", "a\u202eb", 'a"b', "a" * 256, ".."])
-def test_a_name_that_could_lead_somewhere_is_refused(name: str) -> None:
-    assert files.name_problem(name)
-
-
-@pytest.mark.parametrize("name", ["паспорт.pdf", "Жеку куәлігі (1).jpg", "a" * 255, "договор №5.png"])
-def test_an_ordinary_name_is_taken(name: str) -> None:
-    assert not files.name_problem(name)
-
-
-@pytest.mark.parametrize(
-    ("type_", "content", "code"),
-    [
-        ("application/pdf", b"%PDF-1.7", None),
-        ("image/png", b"\x89PNG\r\n\x1a\n123", None),
-        ("image/jpeg", b"\xff\xd8\xff\xe0abc", None),
-        ("text/html", b"<html>", "attachment.type_not_allowed"),
-        ("", b"%PDF-1.7", "attachment.type_not_allowed"),
-        ("application/x-msdownload", b"MZ", "attachment.type_not_allowed"),
-        ("application/pdf", b"MZ\x90 not a pdf", "attachment.not_what_it_says"),
-        ("image/png", b"%PDF-1.7", "attachment.not_what_it_says"),
-        ("application/pdf", b"", "attachment.too_large"),
-        ("application/pdf", b"%PDF-" + b"x" * files.MAX_FILE, "attachment.too_large"),
-    ],
-)
-def test_a_file_is_what_its_first_bytes_say(type_: str, content: bytes, code: str | None) -> None:
-    assert files.content_problem(type_, content) == code
-
-
-def test_fifty_files_and_not_one_more() -> None:
-    others = [Attachment(f"{n}.pdf", "application/pdf", 1, "0" * 64) for n in range(50)]
-    assert files.case_problem(others, Attachment("new.pdf", "application/pdf", 1, "0" * 64)) == "attachment.too_many"
-    assert files.case_problem(others, Attachment("0.pdf", "application/pdf", 1, "0" * 64)) is None
-
-
-def test_the_limits_are_those_of_the_contract() -> None:
-    schema = json.loads((contracts_dir() / "messages" / "case.submitted.schema.json").read_text())
-    attachment = schema["$defs"]["attachment"]["properties"]
-    assert attachment["size"]["maximum"] == files.MAX_FILE and attachment["name"]["maxLength"] == files.MAX_NAME
-    assert set(attachment["type"]["enum"]) == set(files.MAGIC)
-    assert schema["properties"]["attachments"]["maxItems"] == files.MAX_FILES
 
 
 # --- steps ---
@@ -259,11 +211,6 @@ def test_the_providers_code_is_a_setting_or_the_regions(regulation: Any) -> None
     assert provider_code(regulation) == "atyrau"
     named = replace(regulation, settings={"provider": Setting("atyrau-housing", "E7")})
     assert provider_code(named) == "atyrau-housing"
-
-
-@pytest.mark.parametrize(("failures", "seconds"), [(0, 0), (4, 0), (5, 30), (6, 60), (7, 120), (10, 900), (10**6, 900)])
-def test_the_wait_grows_and_stays_bearable(failures: int, seconds: int) -> None:
-    assert login_wait(failures) == seconds
 
 
 def test_a_long_ordinary_password_is_good_in_any_alphabet() -> None:

@@ -143,8 +143,8 @@ async def test_a_message_not_newer_than_the_known_one_is_remembered_and_not_appl
         await provider.say(name, version)
     after = await world.case(provider.case)
     # A moment nobody has told yet is still learnt.
-    learnt = {"changed_at": None, "registered_at": None}
-    assert replace(after, **learnt) == replace(before, **learnt)  # type: ignore[arg-type]
+    learnt: dict[str, Any] = {"changed_at": None, "registered_at": None}
+    assert replace(after, **learnt) == replace(before, **learnt)
     last = (await world.history(provider.case))[-2:]
     assert [(one.applied, one.version) for one in last] == [(False, 5), (False, 4)]
     assert [applied for _, applied in world.origin.told] == [True, False, False]

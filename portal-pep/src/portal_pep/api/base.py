@@ -12,7 +12,7 @@ from egovkit.edge import rendered
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
 from egovkit.problems import MEDIA_TYPE
-from egovorigin.api import Authorization, Shown, bearer_of, once_for
+from egovorigin.api import Authorization, bearer_of, once_for
 from portal_pep.service.accounts import Identity, identify
 from portal_pep.service.parts import Portal
 
@@ -23,11 +23,6 @@ SESSION = bearer(
     ru="Сеанс человека: токен из POST /v1/sessions. Подписание — ключом ЭЦП, отдельными вызовами.",
     kk="Адамның сеансы: POST /v1/sessions берген токен. Қол қою — ЭЦҚ кілтімен, бөлек шақырулармен.",
 )
-
-
-class Title(Shown):
-    kk: str
-    ru: str
 
 
 def portal_of(request: Request) -> Portal:

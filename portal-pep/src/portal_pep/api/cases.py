@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -16,8 +15,8 @@ from egovkit.edge import language_of
 from egovkit.errors import EgovError
 from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
-from egovkit.verdict import SignatureVerdict, verdict_of
 from egovorigin.api import (
+    FILE_BODY,
     PAGE,
     Cursor,
     Key,
@@ -25,15 +24,22 @@ from egovorigin.api import (
     Shown,
     Strict,
     cursor_of,
-    encoded,
     etag,
     key_of,
     model_answer,
     number_of,
+    upload_of,
     version_of,
 )
-from egovorigin.domain.document import read_document
-from egovorigin.shown import AttachmentShown, RecordShown, Values, attachment_shown, record_shown
+from egovorigin.shown import (
+    AttachmentShown,
+    History,
+    ResultFields,
+    Values,
+    attachment_shown,
+    history_shown,
+    result_fields,
+)
 from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.api.shown import CaseLine, CaseShown, StatusChecked, case_line, case_shown, status_checked
 from portal_pep.service import cases, printing, reading
@@ -61,27 +67,9 @@ class CaseList(Shown):
     next: str | None
 
 
-class History(Shown):
-    items: list[RecordShown]
-    next: str | None
-
-
-class ResultShown(Shown):
+class ResultShown(ResultFields):
     """`kind` is what it is to the applicant: a negative result is a refusal, signed; a refusal letter carries neither
     signature nor outcome. `judged` is what the portal found about the signature when the result came."""
-
-    kind: str
-    outcome: str | None
-    variant: str | None
-    valid_until: date | None
-    document: Annotated[str, Field(description="base64 of the exact bytes")]
-    sha256: str
-    content: dict[str, Any] | None
-    signature: Annotated[str | None, Field(description="base64 of the detached CMS")]
-    reasons: list[dict[str, Any]] | None
-    issued_at: datetime
-    received_at: datetime
-    judged: SignatureVerdict | None
 
 
 class ReadShown(Shown):
@@ -105,15 +93,16 @@ async def open_case(
     """Chooses a service: the case is born."""
 
     async def work(attempt: Attempt) -> Answer:
-        opened: list[Case] = []
+        answers: list[Answer] = []
 
         async def keep(conn: AsyncConnection, case: Case) -> None:
-            opened.append(case)
+            page = await reading.page_in(conn, portal, identity.account, case.id)
+            location = f"/v1/cases/{case.id}"
+            shown = model_answer(201, case_shown(page), etag=etag(case.form_version), location=location)
+            answers.append(await attempt.keep(conn, shown))
 
         await cases.open_case(portal, identity, body.regulation, body.copy_of, keep)
-        page = await reading.page(portal, identity.account, opened[0].id)
-        location = f"/v1/cases/{opened[0].id}"
-        return model_answer(201, case_shown(page), etag=etag(page.case.form_version), location=location)
+        return answers[0]
 
     return await once(request, identity, work)
 
@@ -195,18 +184,7 @@ async def forget_co_signer(*, portal: ThePortal, identity: Confirmed, case_id: s
     return case_shown(await reading.page(portal, identity.account, case_id))
 
 
-_FILE_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            media: {"schema": {"type": "string", "format": "binary"}}
-            for media in ("application/pdf", "image/jpeg", "image/png")
-        },
-    }
-}
-
-
-@router.put("/{case_id}/attachments/{name}", openapi_extra=_FILE_BODY)
+@router.put("/{case_id}/attachments/{name}", openapi_extra=FILE_BODY)
 @refuses(
     "attachment.case_full", "attachment.name_invalid", "attachment.not_what_it_says", "attachment.too_large",
     "attachment.too_many", "attachment.type_not_allowed", "case.changed_meanwhile", "case.not_found",
@@ -214,9 +192,7 @@ _FILE_BODY = {
 )  # fmt: skip
 async def attach(request: Request, portal: ThePortal, identity: Confirmed, case_id: str, name: str) -> AttachmentShown:
     """Attaches a copy of a document: PDF, JPEG or PNG, 10 MB at most, 50 MB in one application."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    upload = (media_type, await request.body())
-    _, facts = await cases.attach(portal, identity.account, case_id, name, upload)
+    _, facts = await cases.attach(portal, identity.account, case_id, name, await upload_of(request))
     return attachment_shown(facts)
 
 
@@ -234,8 +210,7 @@ async def history(
 ) -> History:
     """Everything that happened to the application, oldest first; `applied` is false for what came too late."""
     found, more = await reading.history(portal, identity.account, case_id, after=number_of(cursor), limit=limit)
-    items = [record_shown(one) for one in found]
-    return History(items=items, next=cursor_of(found[-1].id) if more else None)
+    return history_shown(found, more=more)
 
 
 @router.get("/{case_id}/result")
@@ -243,20 +218,7 @@ async def history(
 async def result(portal: ThePortal, identity: Confirmed, case_id: str) -> ResultShown:
     """The result, or the reasoned refusal, as the provider's system made it."""
     _, found = await reading.result(portal, identity.account, case_id)
-    return ResultShown(
-        kind=found.kind,
-        outcome=found.outcome,
-        variant=found.variant,
-        valid_until=found.valid_until,
-        document=encoded(found.document),
-        sha256=hashlib.sha256(found.document).hexdigest(),
-        content=read_document(found.document),
-        signature=encoded(found.signature) if found.signature else None,
-        reasons=found.reasons,
-        issued_at=found.issued_at,
-        received_at=found.received_at,
-        judged=verdict_of(found.judged),
-    )
+    return ResultShown(**result_fields(found))
 
 
 @router.post("/{case_id}/status-check")

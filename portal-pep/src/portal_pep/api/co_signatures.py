@@ -8,17 +8,30 @@ from typing import Annotated, Any
 
 from fastapi import Request, Response
 from pydantic import Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
-from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.verdict import SignatureVerdict, verdict_of
-from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Strict, cursor_of, decoded, encoded, key_of, model_answer
+from egovorigin.api import (
+    PAGE,
+    Cursor,
+    Key,
+    Limit,
+    Shown,
+    Strict,
+    Title,
+    cursor_of,
+    decoded,
+    encoded,
+    kept,
+    key_of,
+    model_answer,
+)
 from egovorigin.domain.document import read_document
+from egovorigin.origin import Keep
 from egovorigin.shown import ServiceName, service_name
-from portal_pep.api.base import Confirmed, ThePortal, Title, once
+from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.api.shown import co_signer_words
 from portal_pep.service import co_signing
 from portal_pep.service.co_signing import Asked
@@ -97,16 +110,10 @@ async def co_sign(
     signature leaves everything as it was."""
     signature = decoded("signature", body.signature)
 
-    async def work(attempt: Attempt) -> Answer:
-        answers: list[Answer] = []
+    async def work(keep: Keep[Asked]) -> object:
+        return await co_signing.sign(portal, identity.account, case_id, signature, keep)
 
-        async def keep(conn: AsyncConnection, done: Asked) -> None:
-            answers.append(await attempt.keep(conn, model_answer(200, _shown(portal, done))))
-
-        await co_signing.sign(portal, identity.account, case_id, signature, keep)
-        return answers[0]
-
-    return await once(request, identity, work)
+    return await once(request, identity, kept(lambda done: model_answer(200, _shown(portal, done)), work))
 
 
 @router.post("/{case_id}/decline")

@@ -7,18 +7,17 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from pydantic import AwareDatetime
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.envelope import NOT_APPLICABLE
-from egovkit.idempotency import Answer, Attempt
+from egovkit.idempotency import Answer
 from egovkit.membership import Member
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
-from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Text, cursor_of, key_of, model_answer
-from egovorigin.shown import ServiceName
+from egovorigin.api import PAGE, Cursor, Key, Limit, Shown, Text, cursor_of, kept, key_of, model_answer
+from egovorigin.origin import Keep
+from egovorigin.shown import ServiceName, text_shown
 from portal_pep.api.base import Confirmed, ThePortal, once
-from portal_pep.domain import texts
 from portal_pep.domain.data_reads import OUTCOME_TEXTS, STATE_TEXTS, DataRead
 from portal_pep.service import data_reads
 from portal_pep.service.data_reads import RegisterState
@@ -128,17 +127,14 @@ async def ask_data_reads(*, request: Request, portal: ThePortal, identity: Confi
     """Asks every register over the bus; GET shows what it told when that has come. A register that still has a question
     of yours is not asked again."""
 
-    async def work(attempt: Attempt) -> Answer:
-        answers: list[Answer] = []
+    async def work(keep: Keep[list[RegisterState]]) -> object:
+        return await data_reads.ask(portal, identity.account, keep)
 
-        async def keep(conn: AsyncConnection, states: list[RegisterState]) -> None:
-            shown = RegistersShown(registers=[_register(one) for one in states])
-            answers.append(await attempt.keep(conn, model_answer(202, shown)))
+    return await once(request, identity, kept(_asked, work))
 
-        await data_reads.ask(portal, identity.account, keep)
-        return answers[0]
 
-    return await once(request, identity, work)
+def _asked(states: list[RegisterState]) -> Answer:
+    return model_answer(202, RegistersShown(registers=[_register(one) for one in states]))
 
 
 def _register(state: RegisterState) -> RegisterShown:
@@ -146,7 +142,7 @@ def _register(state: RegisterState) -> RegisterShown:
     return RegisterShown(
         holder=_system(state.code, state.member),
         state=state.state.value,
-        text=_text(STATE_TEXTS[state.state]),
+        text=text_shown(STATE_TEXTS[state.state]),
         asked_at=None if asked is None else asked.asked_at,
         told_at=None if asked is None else asked.told_at,
         problem=None if asked is None or asked.problem is None else dict(asked.problem),
@@ -169,7 +165,7 @@ def _read(portal: Portal, read: DataRead) -> DataReadShown:
         ground=_ground(told, regulation),
         criterion=told["criterion"],
         outcome=told["outcome"],
-        text=_text(OUTCOME_TEXTS[told["outcome"]]),
+        text=text_shown(OUTCOME_TEXTS[told["outcome"]]),
         found=told.get("found"),
     )
 
@@ -204,7 +200,3 @@ def _system(code: str, member: Member | None) -> SystemName:
 
 def _given(text: str) -> str | None:
     return None if text == NOT_APPLICABLE else text
-
-
-def _text(text: texts.Text) -> Text:
-    return Text(kk=text.kk, ru=text.ru, en=text.en)

@@ -6,12 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 from fastapi import Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
-from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
-from egovorigin.api import Key, Shown, model_answer
+from egovorigin.api import Key, Shown, kept, model_answer
+from egovorigin.origin import Keep
 from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.service import queue_positions
 from portal_pep.service.queue_positions import Followed
@@ -75,16 +74,10 @@ async def ask_queue_position(
     """Asks the register over the bus; GET shows its answer when it has come. While a question waits, nothing new is
     asked."""
 
-    async def work(attempt: Attempt) -> Answer:
-        answers: list[Answer] = []
+    async def work(keep: Keep[Followed]) -> object:
+        return await queue_positions.ask(portal, identity.account, case_id, keep)
 
-        async def keep(conn: AsyncConnection, found: Followed) -> None:
-            answers.append(await attempt.keep(conn, model_answer(202, _shown(found))))
-
-        await queue_positions.ask(portal, identity.account, case_id, keep)
-        return answers[0]
-
-    return await once(request, identity, work)
+    return await once(request, identity, kept(lambda found: model_answer(202, _shown(found)), work))
 
 
 def _shown(found: Followed) -> QueuePositionShown:

@@ -6,18 +6,18 @@ from typing import Any
 
 from egovkit.declared import refuses
 from egovkit.errors import EgovError
+from egovkit.files import MAGIC
 from egovkit.routes import Routes
 from egovlaw.catalogue import Regulation
-from egovlaw.forms import ApplicationShown, application_fields, applications_shown
-from egovorigin.api import Shown
-from egovorigin.domain import files, forms
+from egovlaw.forms import ApplicationShown, applications_shown
+from egovorigin.api import Shown, Title
+from egovorigin.domain import forms
 from egovorigin.domain.members import provider_code
 from egovorigin.domain.steps import limit_of
 from egovorigin.origin import KAZAKHSTAN
-from portal_pep.api.base import ThePortal, Title
-from portal_pep.domain.provider import is_named
+from egovorigin.shown import FilesShown, free_fields
+from portal_pep.api.base import ThePortal
 from portal_pep.domain.steps import PortalFlow, portal_flow
-from portal_pep.domain.texts import FREE_FIELDS
 from portal_pep.service.parts import Portal
 
 router = Routes(prefix="/v1/services", tags=["services"])
@@ -61,13 +61,6 @@ class FormShown(Shown):
     max_bytes: int = forms.MAX_FORM
 
 
-class FilesShown(Shown):
-    types: list[str]
-    max_file: int = files.MAX_FILE
-    max_case: int = files.MAX_CASE
-    max_files: int = files.MAX_FILES
-
-
 class ProviderShown(Shown):
     """`named`: the catalogue tells this provider from others of the region; else the region's code stands for all its
     bodies, since the acts' address annexes are lost (E7)."""
@@ -108,15 +101,15 @@ async def service(portal: ThePortal, regulation: str) -> ServiceCard:
         **_summary(portal, found),
         provider=ProviderShown(
             code=provider_code(found),
-            named=is_named(found),
+            named="provider" in found.settings,
             ru=found.provider_ru,
             kk=found.provider_kk.text if found.provider_kk else None,
         ),
         standard_ru=found.standard_ru,
         term=found.service_term,
         steps=_steps(flow),
-        form=_form(found),
-        attachments=FilesShown(types=sorted(files.MAGIC)),
+        form=FormShown(applications=applications_shown(found), note=free_fields(found)),
+        attachments=FilesShown(types=sorted(MAGIC)),
     )
 
 
@@ -137,11 +130,6 @@ def _summary(portal: Portal, regulation: Regulation) -> dict[str, Any]:
         ),
         "available": in_force or portal.settings.policy == "historic",
     }
-
-
-def _form(regulation: Regulation) -> FormShown:
-    free = None if application_fields(regulation) else Title(kk=FREE_FIELDS.kk, ru=FREE_FIELDS.ru)
-    return FormShown(applications=applications_shown(regulation), note=free)
 
 
 def _steps(flow: PortalFlow) -> list[StepShown]:

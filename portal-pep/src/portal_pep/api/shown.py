@@ -8,16 +8,23 @@ from typing import Any
 from egovkit.verdict import SignatureVerdict, verdict_of
 from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed
-from egovorigin.api import Shown, Text
+from egovorigin.api import Shown, Text, Title
 from egovorigin.domain.states import POSITIVE
-from egovorigin.shown import AttachmentShown, ServiceName, TermChange, attachment_shown, service_name
-from portal_pep.api.base import Title
-from portal_pep.domain import texts
+from egovorigin.shown import (
+    AttachmentShown,
+    ProgressShown,
+    ServiceName,
+    TermChange,
+    attachment_shown,
+    progress_shown,
+    service_name,
+    text_shown,
+)
 from portal_pep.domain.co_signing import CoSignature, declared
 from portal_pep.domain.states import EDITABLE, ENDED, CaseEvent, CaseState, after
 from portal_pep.domain.texts import STATE_TEXTS, TURN_TEXTS
 from portal_pep.domain.waiting import Awaited
-from portal_pep.service.reading import CasePage, StatusCheck, StepSeen
+from portal_pep.service.reading import CasePage, StatusCheck
 from portal_pep.store.cases import Case
 
 
@@ -41,18 +48,6 @@ class TermShown(Shown):
     paused: bool
     change: TermChange | None
     way_s: float | None
-
-
-class ProgressShown(Shown):
-    step: str
-    type: str
-    clause: str
-    text_ru: str
-    at: datetime | None
-    outcome: str | None
-    limit_s: float | None
-    used_s: float | None
-    share: float | None
 
 
 class CaseLine(Shown):
@@ -125,7 +120,7 @@ class StatusChecked(CaseLine):
 
 def state_text(case: Case) -> Text:
     negative = case.state is CaseState.COMPLETED and case.outcome not in (None, POSITIVE)
-    return _text(STATE_TEXTS[CaseState.REFUSED if negative else case.state])
+    return text_shown(STATE_TEXTS[CaseState.REFUSED if negative else case.state])
 
 
 def _term(case: Case, regulation: Regulation, way_s: float | None) -> TermShown:
@@ -155,16 +150,12 @@ def _awaited(awaited: Awaited) -> AwaitedShown:
     item = awaited.item
     return AwaitedShown(
         by=awaited.turn.value,
-        text=_text(TURN_TEXTS[awaited.turn]),
+        text=text_shown(TURN_TEXTS[awaited.turn]),
         step=item.label if item else None,
         type=item.type if item else None,
         clause=item.clause if item else None,
         text_ru=item.text_ru if item else None,
     )
-
-
-def _text(text: texts.Text) -> Text:
-    return Text(kk=text.kk, ru=text.ru, en=text.en)
 
 
 def case_line(case: Case, regulation: Regulation | None) -> CaseLine:
@@ -192,7 +183,7 @@ def case_shown(page: CasePage) -> CaseShown:
         form=case.form,
         form_version=case.form_version,
         attachments=[attachment_shown(one) for one in page.attachments],
-        progress=[_progress(step) for step in page.steps],
+        progress=[progress_shown(step) for step in page.steps],
         limits=list(page.limits),
     )
 
@@ -234,19 +225,4 @@ def _co_signer(regulation: Regulation, one: CoSignature) -> CoSignerShown:
         answered_at=one.answered_at,
         reason=one.reason,
         judged=verdict_of(one.judged),
-    )
-
-
-def _progress(step: StepSeen) -> ProgressShown:
-    share = round(step.used_s / step.limit_s, 4) if step.used_s is not None and step.limit_s else None
-    return ProgressShown(
-        step=step.item.label,
-        type=step.item.type,
-        clause=step.item.clause,
-        text_ru=step.item.text_ru,
-        at=step.at,
-        outcome=step.outcome,
-        limit_s=step.limit_s,
-        used_s=step.used_s,
-        share=share,
     )

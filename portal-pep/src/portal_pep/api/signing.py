@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import Request, Response
 from pydantic import Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
 from egovkit.errors import EgovError
-from egovkit.idempotency import Answer, Attempt
+from egovkit.idempotency import Answer
 from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON
 from egovkit.signatures.documents import OF_A_SIGNATURE
-from egovorigin.api import Key, Shown, Strict, decoded, encoded, model_answer
+from egovorigin.api import Key, Shown, Strict, decoded, encoded, kept, model_answer
+from egovorigin.origin import Keep
 from portal_pep.api.base import Confirmed, ThePortal, once, problem_answer
 from portal_pep.service.signing import Prepared, SignatureRefused, prepare
 from portal_pep.service.submitting import Awaiting, Outcome, submit
@@ -70,16 +71,10 @@ async def prepare_case(
     application with the act's refusal, its code and clause."""
     certificate = decoded("certificate", body.certificate)
 
-    async def work(attempt: Attempt) -> Answer:
-        answers: list[Answer] = []
+    async def work(keep: Keep[Prepared | SignatureRefused]) -> object:
+        return await prepare(portal, identity.account, case_id, certificate, keep)
 
-        async def keep(conn: AsyncConnection, outcome: Prepared | SignatureRefused) -> None:
-            answers.append(await attempt.keep(conn, _prepared(request, outcome)))
-
-        await prepare(portal, identity.account, case_id, certificate, keep)
-        return answers[0]
-
-    return await once(request, identity, work)
+    return await once(request, identity, kept(partial(_prepared, request), work))
 
 
 @router.post("/{case_id}/submit", status_code=202, response_model=SubmittedShown)
@@ -96,16 +91,10 @@ async def submit_case(
     request page and the notifications tell it."""
     signature = decoded("signature", body.signature)
 
-    async def work(attempt: Attempt) -> Answer:
-        answers: list[Answer] = []
+    async def work(keep: Keep[Outcome]) -> object:
+        return await submit(portal, identity.account, case_id, signature, keep)
 
-        async def keep(conn: AsyncConnection, outcome: Outcome) -> None:
-            answers.append(await attempt.keep(conn, _submitted(request, outcome)))
-
-        await submit(portal, identity.account, case_id, signature, keep)
-        return answers[0]
-
-    return await once(request, identity, work)
+    return await once(request, identity, kept(partial(_submitted, request), work))
 
 
 def _prepared(request: Request, outcome: Prepared | SignatureRefused) -> Answer:

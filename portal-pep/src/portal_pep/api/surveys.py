@@ -7,14 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import Request, Response
 from pydantic import Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.declared import keyed, refuses
-from egovkit.idempotency import Answer, Attempt
 from egovkit.routes import Routes
 from egovlaw.catalogue import FormField, Kazakh
-from egovorigin.api import Key, Shown, Strict, model_answer
-from portal_pep.api.base import Confirmed, ThePortal, Title, once
+from egovorigin.api import Key, Shown, Strict, Title, kept, model_answer
+from egovorigin.origin import Keep
+from portal_pep.api.base import Confirmed, ThePortal, once
 from portal_pep.domain import surveys as rules
 from portal_pep.service import surveys
 from portal_pep.service.surveys import Counts, Questionnaire
@@ -103,16 +102,10 @@ async def answer_survey(
 ) -> Response:
     """Answers when the case has ended: once, and for a day anew."""
 
-    async def work(attempt: Attempt) -> Answer:
-        answers: list[Answer] = []
-
-        async def keep(conn: AsyncConnection, found: Questionnaire) -> None:
-            answers.append(await attempt.keep(conn, model_answer(200, _shown(found))))
-
+    async def work(keep: Keep[Questionnaire]) -> None:
         await surveys.answer(portal, identity.account, case_id, body.answers, keep)
-        return answers[0]
 
-    return await once(request, identity, work)
+    return await once(request, identity, kept(lambda found: model_answer(200, _shown(found)), work))
 
 
 @router.get("/surveys/{regulation}")

@@ -16,8 +16,8 @@ from egovkit.routes import Routes
 from egovkit.signatures.certificates import OF_A_PERSON, CertificateFacts
 from egovkit.signatures.documents import OF_A_SIGNATURE
 from egovkit.signatures.pdf import MAX_PDF
-from egovorigin.api import Shown, Strict, Text, address_of
-from portal_pep.api.base import ThePortal, Title
+from egovorigin.api import Shown, Strict, Text, Title, address_of
+from portal_pep.api.base import ThePortal
 from portal_pep.api.verify_page import FILES, SECURITY, page_html
 from portal_pep.domain.verifying import TOLD, TOLD_OF_THE_NUMBER, Standing
 from portal_pep.service import verifying

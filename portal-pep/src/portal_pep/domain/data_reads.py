@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from portal_pep.domain.texts import Text
+from egovorigin.domain.texts import Text
 
 QUERY, ANSWER = "query.reads", "answer.reads"
 REGISTER_KINDS: Final = ("person_register", "attorney_register", "akimat_register")

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from portal_pep.domain.states import CaseState
+from egovorigin.domain.texts import Text, course_texts
+from portal_pep.domain.states import COURSE, CaseState
 from portal_pep.domain.waiting import Turn
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    kk: str
-    ru: str
-    en: str
 
 
 class NoticeKind(StrEnum):
@@ -52,17 +45,7 @@ STATE_TEXTS: Final[Mapping[CaseState, Text]] = MappingProxyType(
             "Отказано: подлинность ЭЦП не подтверждена",
             "Refused: the signature certificate could not be confirmed",
         ),
-        S.SUBMITTED: Text("Сұрату жіберілді", "Запрос отправлен", "Sent"),
-        S.ACCEPTED: Text("Шлюз сұратуды қабылдады", "Запрос принят шлюзом", "Accepted by the gateway"),
-        S.GATEWAY_REFUSED: Text(
-            "Сұрату жеткізілмеді, қайта жіберуге болады",
-            "Запрос не доставлен, его можно отправить снова",
-            "Not delivered; may be sent again",
-        ),
-        S.GATEWAY_CLOSED: Text("Шлюз сұратудан бас тартты", "Запрос отклонён шлюзом", "Turned down by the gateway"),
-        S.REGISTERED: Text("Сұрату тіркелді, өңделуде", "Запрос зарегистрирован, обрабатывается", "Registered"),
-        S.PAUSED: Text("Қызмет көрсету мерзімі тоқтатыла тұрды", "Срок оказания услуги приостановлен", "Paused"),
-        S.REFUSED: Text("Қызмет көрсетуден бас тартылды", "В оказании услуги отказано", "Refused"),
+        **course_texts(COURSE),
         S.COMPLETED: Text("Қызмет көрсетілді", "Услуга оказана", "Completed"),
     }
 )
@@ -82,12 +65,6 @@ TURN_TEXTS: Final[Mapping[Turn, Text]] = MappingProxyType(
             "The provider's answer is awaited",
         ),
     }
-)
-
-FREE_FIELDS: Final = Text(
-    "Регламентте өтініштің өрістері келтірілмеген, олар еркін аталады",
-    "Регламент не приводит полей заявления, они называются свободно",
-    "The regulation prints no fields of the application: they are named freely",
 )
 
 NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
@@ -114,7 +91,7 @@ NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
         ),
         N.STATUS: Text("{text}", "{text}", "{text}"),
         N.EXTENDED: Text(
-            "Қызмет көрсету мерзімі {until} дейін ұзартылды: {text}",
+            "Қызмет көрсету мерзімі {until} күніне дейін ұзартылды: {text}",
             "Срок оказания услуги продлён до {until}: {text}",
             "The term is extended until {until}: {text}",
         ),
@@ -124,7 +101,7 @@ NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
             "Paused: {text}",
         ),
         N.RESUMED: Text(
-            "Қызмет көрсету мерзімі қайта басталды және {until} аяқталады: {text}",
+            "Қызмет көрсету мерзімі қайта басталды және {until} күні аяқталады: {text}",
             "Срок оказания услуги возобновлён и истекает {until}: {text}",
             "The term runs again and ends on {until}: {text}",
         ),

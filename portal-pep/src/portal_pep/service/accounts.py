@@ -15,7 +15,7 @@ from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.catalogue import FlowItem, Limit
 from egovlaw.identifiers import iin_problem
 from egovorigin.domain.steps import limit_of
-from egovorigin.logins import count_login, password_errors, seconds
+from egovorigin.logins import count_hourly, count_login, password_errors
 from egovorigin.origin import Keep
 from portal_pep.domain.document import confirmation_bytes
 from portal_pep.domain.steps import PORTAL
@@ -46,7 +46,7 @@ async def register(portal: Portal, iin: str, password: str, address: str, regula
     over: nobody has proved anything, so the first ЭЦП decides and not the first visitor. `regulation`: as in log_in.
     """
     _check_registration(iin, password)
-    await _count_registration(portal, address)
+    await count_hourly(portal, "register", address, portal.settings.registrations_per_hour)
     hashed = await portal.passwords.hash(password)
     id_, now = portal.ids.new(), portal.clock.now()
     try:
@@ -72,17 +72,6 @@ def _check_registration(iin: str, password: str) -> None:
     errors += password_errors(password, iin)
     if errors:
         raise EgovError("request.invalid", errors=errors)
-
-
-async def _count_registration(portal: Portal, address: str) -> None:
-    key, now = portal.keyring.throttle_key("register", address), portal.clock.now()
-    async with portal.db.begin() as conn:
-        count, until = await portal.attempts.attempts_of(conn, key, now)
-        if until <= now:
-            count, until = 0, now + timedelta(hours=1)
-        if count >= portal.settings.registrations_per_hour:
-            raise EgovError("request.throttled", retry_after=seconds(until - now))
-        await portal.attempts.set_attempts(conn, key, count + 1, until)
 
 
 async def log_in(portal: Portal, iin: str, password: str, address: str, regulation: str | None = None) -> LoggedIn:

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
+from egovkit.files import Attachment
 from egovlaw.forms import application_fields
 from egovlaw.identifiers import iin_problem
 from egovorigin.attaching import aad, put, seal
-from egovorigin.domain.files import Attachment
 from egovorigin.domain.forms import form_problems
 from egovorigin.domain.steps import Moment
 from egovorigin.origin import Keep

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovorigin.domain.steps import Moment, used
-from egovorigin.sending import report
-from egovorigin.store.records import Record
+from egovorigin.sending import report, sending
 from egovorigin.trail import Taken, envelope_facts, note, step_facts, take
 from portal_pep.domain.states import CaseState
 from portal_pep.domain.texts import NoticeKind
@@ -49,25 +48,9 @@ async def end_by_certificate(
     }
     await note(conn, portal, "envelope", case, body)
     ended = await _end(conn, portal, case, body)
-    await records.add_record(conn, _record(case, ended, body))
+    await records.add_record(conn, sending(case, ended, "certificate_refused", body, {"code": code}))
     await notify(conn, portal, ended, NoticeKind.SIGNATURE_REFUSED)
     return ended
-
-
-def _record(case: Case, ended: Case, body: Mapping[str, Any]) -> Record:
-    return Record(
-        case_id=case.id,
-        at=ended.changed_at,
-        event="certificate_refused",
-        state_before=case.state.value,
-        state_after=ended.state.value,
-        step=body["step"],
-        clause=body["clause"],
-        envelope_id=body["id"],
-        limit_s=body["limit_s"],
-        used_s=body["used_s"],
-        detail={"code": body["code"]},
-    )
 
 
 async def _end(conn: AsyncConnection, portal: Portal, case: Case, body: Mapping[str, Any]) -> Case:

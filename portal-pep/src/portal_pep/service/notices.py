@@ -92,7 +92,7 @@ def _telling(event: BusEvent, data: Mapping[str, Any]) -> Telling:
         case BusEvent.EXTENDED | BusEvent.PAUSED | BusEvent.RESUMED:
             # A term that runs is told with its end; one that is paused has none yet.
             until = datetime.fromisoformat(data["until"]).astimezone(KAZAKHSTAN).date() if "until" in data else None
-            shown = {} if until is None else {"until": until.isoformat()}
+            shown = {} if until is None else {"until": f"{until:%d.%m.%Y}"}
             return Telling(_TERMS[event], {"text": data["reason_kk"], **shown}, {"text": data["reason_ru"], **shown})
         case BusEvent.REFUSED:
             return Telling(NoticeKind.REFUSED)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from egovkit.errors import EgovError
-from egovlaw.catalogue import FlowItem, Regulation
+from egovkit.files import Attachment
+from egovlaw.catalogue import Regulation
 from egovlaw.limits import LimitUsed, Spent, limits_used
-from egovorigin.domain.files import Attachment
-from egovorigin.domain.states import BusEvent
-from egovorigin.domain.steps import limit_of
+from egovorigin.progress import ALL_RECORDS, StepSeen, steps_seen
 from egovorigin.store.files import Result
 from egovorigin.store.records import Record, StoredRecord
 from portal_pep.domain.co_signing import CoSignature
 from portal_pep.domain.states import CaseEvent
-from portal_pep.domain.steps import PortalFlow
 from portal_pep.domain.waiting import Awaited, awaited
 from portal_pep.service.cases import owned
 from portal_pep.service.parts import Portal
@@ -27,19 +27,6 @@ from portal_pep.store.cases import Case, cases
 from portal_pep.store.files import files
 from portal_pep.store.notifications import Notice, Read
 from portal_pep.store.records import records
-
-ALL_RECORDS = 1000  # of one case; the flow has a dozen steps and the provider's messages are told to a person
-
-
-@dataclass(frozen=True, slots=True)
-class StepSeen:
-    """One item of the act's flow, and what the portal knows of it in this case."""
-
-    item: FlowItem
-    limit_s: float | None
-    at: datetime | None
-    outcome: str | None
-    used_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +55,17 @@ Looked = Literal["result", "pdf"]
 
 async def page(portal: Portal, account: Account, case_id: str) -> CasePage:
     async with portal.db.read() as conn:
-        case = await owned(conn, account, case_id)
-        attached = await files.attachments_of(conn, case_id)
-        happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
-        result, named = await files.result_of(conn, case_id), await co_signatures.of_case(conn, case_id)
+        return await page_in(conn, portal, account, case_id)
+
+
+async def page_in(conn: AsyncConnection, portal: Portal, account: Account, case_id: str) -> CasePage:
+    case = await owned(conn, account, case_id)
+    attached = await files.attachments_of(conn, case_id)
+    happened = await records.records_of(conn, case_id, after=0, limit=ALL_RECORDS)
+    result, named = await files.result_of(conn, case_id), await co_signatures.of_case(conn, case_id)
     regulation, flow = portal.regulation(case.regulation, case.regulation_version)
     limits = limits_used(flow.channel, [_spent(portal, one.record) for one in happened])
-    return CasePage(case, regulation, attached, _steps(flow, happened), limits, result is not None, named)
-
-
-def _steps(flow: PortalFlow, happened: Sequence[StoredRecord]) -> list[StepSeen]:
-    last: dict[str, Record] = {}
-    for one in happened:
-        record = one.record
-        if record.step is not None and record.applied and not _is_side(flow, record):
-            last[record.step] = record
-    return [_seen(flow, item, last.get(item.label)) for item in flow.channel.flow]
+    return CasePage(case, regulation, attached, steps_seen(flow, happened), limits, result is not None, named)
 
 
 def _spent(portal: Portal, record: Record) -> Spent:
@@ -92,27 +74,6 @@ def _spent(portal: Portal, record: Record) -> Spent:
     message = f"case.{record.event}" if told or record.event == CaseEvent.SUBMITTED else ""
     gateway = portal.membership.members.gateway() if told else None
     return Spent(record.step or "", record.limit_s, record.used_s, message, gateway.code if gateway else "")
-
-
-def _is_side(flow: PortalFlow, record: Record) -> bool:
-    """A side message stands for the step the case is on; only the message of the step itself reaches it. The number is
-    one where the act has no registration (N2)."""
-    if record.event == BusEvent.REGISTERED:
-        item = flow.channel.item(record.step or "")
-        return item is None or "case.registered" not in item.entering
-    return record.event in _SIDE_EVENTS
-
-
-_SIDE_EVENTS = frozenset({"status", "extended", "paused", "resumed"})
-
-
-def _seen(flow: PortalFlow, item: FlowItem, record: Record | None) -> StepSeen:
-    limit = limit_of(flow.channel, item)
-    limit_s = None if limit is None else float(limit.max_s)
-    if record is None:
-        return StepSeen(item, limit_s, None, None, None)
-    outcome = record.event.removeprefix("step.") if record.event.startswith("step.") else record.event
-    return StepSeen(item, record.limit_s or limit_s, record.at, outcome, record.used_s)
 
 
 async def case_list(

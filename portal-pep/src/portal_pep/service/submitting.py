@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
+from egovkit.files import Attachment
 from egovkit.signatures.documents import DocumentFacts
 from egovorigin import sending
-from egovorigin.domain.files import Attachment
 from egovorigin.domain.steps import Moment
 from egovorigin.origin import Keep
 from egovorigin.sending import Leaving, Parcel, Sent, pack

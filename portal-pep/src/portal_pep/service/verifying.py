@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from egovkit import strictjson
@@ -20,14 +20,15 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.cms import read_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
+from egovkit.signatures.profiles import OFFICIAL
 from egovlaw.catalogue import Regulation
+from egovorigin.logins import count_hourly
 from egovorigin.origin import KAZAKHSTAN
 from egovorigin.store.files import Result
-from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
+from portal_pep.domain.verifying import Held, Standing, standing
 from portal_pep.service.parts import Portal
 from portal_pep.store.files import Numbered, files
 
-HOUR = timedelta(hours=1)
 NUMBER = re.compile(r"[0-9]{11}")
 
 
@@ -221,12 +222,5 @@ def _provider(regulation: Regulation | None, code: str) -> Mapping[str, str]:
 
 
 async def _count(portal: Portal, address: str) -> None:
-    """Every question counts, whatever comes of it: numbers follow one another, and a PDF costs a second of a core."""
-    key, now = portal.keyring.throttle_key("verify", address), portal.clock.now()
-    async with portal.db.begin() as conn:
-        count, until = await portal.attempts.attempts_of(conn, key, now)
-        if until <= now:
-            count, until = 0, now + HOUR
-        if count >= portal.settings.verifications_per_hour:
-            raise EgovError("request.throttled", retry_after=max(1, int((until - now).total_seconds())))
-        await portal.attempts.set_attempts(conn, key, count + 1, until)
+    """Numbers follow one another, and a PDF costs a second of a core."""
+    await count_hourly(portal, "verify", address, portal.settings.verifications_per_hour)

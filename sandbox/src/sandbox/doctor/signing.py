@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Literal
 
-from egovgateway.api import ACCESS_LIFETIME, ACCESS_TYP
+from egovgateway.api import ACCESS_LIFETIME
 from egovkit import strictjson
+from egovkit.access import ACCESS_TYP
 from egovkit.envelope import WireEnvelope
 from egovkit.errors import EgovError
 from egovkit.membership import MEMBERS_TYP, Membership, verify_receipts
@@ -18,6 +20,7 @@ from egovkit.signatures.profiles import (
     EKU_CLIENT_AUTH,
     EKU_INFORMATION_SYSTEM,
     Profile,
+    Use,
     judge_usage,
     load_certificate,
     profile_of,
@@ -134,8 +137,12 @@ def _refusal_alone(profile: Profile, known: Known) -> str | None:
         return "certificate.expired"
     if known.at < profile.not_before:
         return "certificate.not_yet_valid"
-    use = "system" if profile.iin is None else "auth" if EKU_CLIENT_AUTH in profile.ekus else "sign"
-    return None if all(judge_usage(profile, use)) else "certificate.wrong_usage"  # type: ignore[arg-type] # literals
+    use: Use | Literal["system"] = "sign"
+    if profile.iin is None:
+        use = "system"
+    elif EKU_CLIENT_AUTH in profile.ekus:
+        use = "auth"
+    return None if all(judge_usage(profile, use)) else "certificate.wrong_usage"
 
 
 def _check_owner(print_: str, source: str | None, known: Known, report: Report) -> None:

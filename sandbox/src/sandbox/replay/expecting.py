@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.composition import ATTORNEYS, CENTRE, PERSONS, PORTAL, PROVIDER, RSHEP, SHEP
 from sandbox.composition import REGISTERS as REGISTERS_OF_AKIMAT
@@ -82,8 +82,8 @@ class Reading:
         state = STATES[item.kind.name]
         self._line(PROVIDER, item, "done", before=before, after=state, table=table, limit_s=limit_s)
 
-    def _line(self, service: str, item: FlowItem, outcome: str, **more: object) -> None:
-        line = Line(service, item.label, item.clause, outcome, rule=brief(item.text_ru), **more)  # type: ignore[arg-type] # fields of Line
+    def _line(self, service: str, item: FlowItem, outcome: str, **more: Any) -> None:
+        line = Line(service, item.label, item.clause, outcome, rule=brief(item.text_ru), **more)
         self.lines.append(line)
 
     # what the bus writes of an envelope

@@ -10,23 +10,23 @@ from pathlib import Path
 import httpx
 from fastapi import FastAPI
 
+from egovkit.attachments import GatewayAttachments
 from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.contracts import read_once, read_yaml
 from egovkit.deadlines import DeadlinePace
+from egovkit.files import MAX_FILE
 from egovkit.ids import Ids
 from egovkit.node import Node
 from egovkit.pdf import DocumentPages
 from egovkit.sandbox.clock import watch_questions
 from egovkit.settings import read_secret
-from egovkit.signatures.jws import sign_compact
 from egovlaw.loader import load_calendar, load_catalogue
 from egovlaw.outputs import load_outputs
 from provider_arm import handlers
 from provider_arm.api import cases, desks, oversight, own, registers, results, sessions, staff, tasks, terms
 from provider_arm.api.access import Desk
-from provider_arm.clients import Attachments, PageSealer
-from provider_arm.domain.files import MAX_FILE
+from provider_arm.clients import PageSealer
 from provider_arm.service import escalation
 from provider_arm.service.context import Workstation
 from provider_arm.service.passwords import Passwords
@@ -38,10 +38,6 @@ from provider_arm.store import registers as register_store
 from provider_arm.tables import deadlines, kit
 
 __all__ = ["create_app"]
-
-ACCESS_TYP = "egov-access+jwt"
-ACCESS_SECONDS = 60  # the longest ШЭП accepts; a token is made for each call
-STORE = "gateway-shep"  # who keeps the attachments
 
 
 def create_app(
@@ -78,17 +74,6 @@ def create_app(
 def _workstation(
     node: Node, settings: Settings, procedures: Procedures, running: Callable[[], Workstation]
 ) -> Workstation:
-    def access() -> str:
-        now = int(node.clock.now().timestamp())
-        claims = {
-            "iss": node.code,
-            "aud": STORE,
-            "iat": now,
-            "exp": now + ACCESS_SECONDS,
-            "jti": node.ids.new(),
-        }
-        return sign_compact(claims, node.key, ACCESS_TYP)
-
     return Workstation(
         code=node.code,
         db=node.db,
@@ -109,7 +94,15 @@ def _workstation(
         outputs=read_once(load_outputs, node.contracts, procedures.catalogue),
         pages=DocumentPages(),
         sealer=PageSealer(node.http, settings.nuc_url, node.trust.root, node.clock),
-        attachments=Attachments(node.http, settings.shep_url, access, settings.attachment_timeout_s),
+        attachments=GatewayAttachments(
+            node.http,
+            node.key,
+            node.clock,
+            node.ids,
+            base_url=settings.shep_url,
+            source=node.code,
+            timeout_s=settings.attachment_timeout_s,
+        ),
     )
 
 

@@ -60,7 +60,8 @@ class Database:
     @property
     def path(self) -> Path | None:
         """The SQLite file, or None for PostgreSQL and for a database in memory."""
-        return Path(self.url.database) if self.dialect == "sqlite" and not in_memory(self.url) else None  # type: ignore[arg-type]
+        file = self.url.database
+        return Path(file) if file and self.dialect == "sqlite" and not in_memory(self.url) else None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:

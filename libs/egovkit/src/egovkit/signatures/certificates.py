@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
 from egovkit.errors import EgovError
+from egovkit.signatures.keys import PublicKey
 from egovkit.signatures.profiles import (
     Certificate,
     Use,
@@ -337,4 +338,4 @@ def _may_sign_crl(authority: Certificate) -> bool:
 def _crl_is_by(crl: x509.CertificateRevocationList, authority: Certificate) -> bool:
     key = authority.public_key()
     good_hash = isinstance(crl.signature_hash_algorithm, _HASHES)
-    return good_hash and crl.is_signature_valid(key)  # type: ignore[arg-type]  # a CA's key can sign
+    return good_hash and isinstance(key, PublicKey) and crl.is_signature_valid(key)

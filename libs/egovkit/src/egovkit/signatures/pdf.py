@@ -186,12 +186,12 @@ async def check_pdf(pdf: bytes, root: Certificate, at: datetime, crls: Sequence[
     """Facts about a PDF from anybody, at the moment `at`, with no network. `crls` (DER): what is known of revocation
     today; the certificate of a stamping authority is judged by them when those in the file have grown old.
 
-    EgovError: pdf.unreadable (what is wrong), pdf.encrypted, pdf.hybrid (two tables of contents, so two readers may
+    EgovError: pdf.unreadable, pdf.encrypted, pdf.hybrid (two tables of contents, so two readers may
     see two documents), pdf.too_complex (more memory or time than a document needs), pdf.not_signed,
     signature.cms_malformed (a signature that is no CAdES-BES, as over any document).
     """
     if not pdf.startswith(b"%PDF-"):
-        raise EgovError("pdf.unreadable", reason="not_a_pdf")
+        raise EgovError("pdf.unreadable", technical="it does not begin with %PDF-")
     if len(pdf) > MAX_PDF:
         raise EgovError("pdf.too_complex")
     said = await _read_apart(pdf, root, at, crls)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 
@@ -18,11 +18,14 @@ from egovkit.errors import EgovError
 from egovkit.ids import Ids
 from egovkit.signatures.custody import KeyCustody
 
+if TYPE_CHECKING:
+    from jwt.types import Options
+
 __all__ = ["TokenClaims", "issue_token", "verify_token"]
 
 MAX_TOKEN = 4096  # ours have some 500 characters; PyJWT walks every one of them in Python
 _REQUIRED = ["iss", "sub", "aud", "iat", "exp", "jti"]
-_OPTIONS: Mapping[str, Any] = {
+_OPTIONS: Options = {
     "require": _REQUIRED,
     "verify_signature": True,
     "verify_exp": False,  # by our clock, below: PyJWT asks the machine's
@@ -87,7 +90,7 @@ def verify_token(token: str, custody: KeyCustody, *, typ: str, issuer: str, audi
             algorithms=[key.alg],
             issuer=issuer,
             audience=audience,
-            options=dict(_OPTIONS),  # type: ignore[arg-type]  # a plain dict is what PyJWT's TypedDict is
+            options=_OPTIONS,
         )
     except jwt.PyJWTError:
         raise EgovError("session.invalid") from None

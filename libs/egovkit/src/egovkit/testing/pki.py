@@ -192,10 +192,12 @@ class StampAuthority:
         from asn1crypto import keys, tsp, x509
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
         from pyhanko.sign.timestamps import DummyTimeStamper
+        from pyhanko_certvalidator.registry import SimpleCertificateStore
 
         private = self.key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         own, *chain = (
             x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in (self.key.certificate, *self.key.chain)
         )
-        stamper = DummyTimeStamper(own, keys.PrivateKeyInfo.load(private), chain, self._clock.now())  # type: ignore[arg-type] # any iterable will do
+        store = SimpleCertificateStore.from_certs(chain)
+        stamper = DummyTimeStamper(own, keys.PrivateKeyInfo.load(private), store, self._clock.now())
         return bytes(stamper.request_tsa_response(tsp.TimeStampReq.load(query)).dump())

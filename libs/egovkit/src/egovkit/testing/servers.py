@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-import asyncpg  # type: ignore[import-untyped] # it ships no types
+import asyncpg
 
 from egovkit.bus.topology import Permission
 from egovkit.clock import SystemClock

@@ -17,12 +17,12 @@ BY_HAND = (TAKEN_IN, ISSUED, GIVEN_OUT)  # in their order
 
 def judge_steps(law: Law, entries: Sequence[Entry], *, ended: bool) -> Iterator[Deviation]:
     regulation, _ = law
-    known = {(step.branch, step.n): step for step in regulation.internal_procedure}
+    known: dict[tuple[str, int], InternalStep] = {(one.branch, one.n): one for one in regulation.internal_procedure}
     last: dict[str, int] = {}
     seen: set[InternalStep] = set()
     for one in entries:
         branch, n = str(one.facts.get("branch")), one.facts.get("n")
-        step = known.get((branch, n))  # type: ignore[arg-type] # a journal may say anything; the lookup then fails
+        step = known.get((branch, n)) if isinstance(n, int) else None  # a journal may say anything
         if step is None:
             yield Deviation("fitness", None, f"{branch} {n}", "no such step of the procedure", (one.ref,))
             continue

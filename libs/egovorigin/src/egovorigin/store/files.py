@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
-from egovorigin.domain.files import Attachment
+from egovkit.files import Attachment
 from egovorigin.tables import OriginTables
 
 

@@ -70,7 +70,7 @@ class Keyring:
     @property
     def authorities(self) -> Authorities:
         if self._authorities is None:
-            raise EgovError("service.unavailable")
+            raise EgovError("service.unavailable", waiting_for="authority")
         return self._authorities
 
     @property
@@ -81,7 +81,7 @@ class Keyring:
     @property
     def newest(self) -> Generation:
         if not self._generations:
-            raise EgovError("service.unavailable")
+            raise EgovError("service.unavailable", waiting_for="authority")
         return self._generations[max(self._generations)]
 
     async def current(self) -> Generation:

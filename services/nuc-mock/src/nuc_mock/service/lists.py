@@ -47,7 +47,7 @@ class Lists:
             async with self._db.read() as conn:
                 found = await store.other_list(conn, f"{kind}-{by.number}")
         if found is None:
-            raise EgovError("service.unavailable")
+            raise EgovError("service.unavailable", waiting_for="revocation_list")
         return self._aged(found, by.issuing)
 
     async def _served(self, name: str) -> PublishedList:

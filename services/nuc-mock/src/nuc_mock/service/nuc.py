@@ -241,7 +241,7 @@ class Nuc:
         # A hold made final keeps its date: what was signed during the hold stays refused.
         listed_at = None if state is State.GOOD else old.listed_at or whole(self._clock.now())
         if not await store.move_certificate(conn, old, state, listed_at, reason, changed_in=number):
-            raise EgovError("service.unavailable")
+            raise EgovError("service.unavailable", waiting_for="database")
         why = reason.value if reason else None
         await self._audit(conn, f"certificate.{event}", serial=old.serial, state=state.value, reason=why)
         await self.lists.publish_change(conn)

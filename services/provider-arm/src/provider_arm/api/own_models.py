@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from egovkit.files import Attachment
 from egovkit.verdict import SignatureVerdict, verdict_of
 from provider_arm.api.models import Code, Iin, Model, Name, PersonRef, Value, ValueName, Wish, plain
 from provider_arm.api.render import person_ref, titles
 from provider_arm.domain.cases import masked_iin
-from provider_arm.domain.files import Scan
 from provider_arm.domain.own import NOT_FOUND, SIGNATURE_NOT_CONFIRMED, OwnCase, OwnState, Query, QueryState
 from provider_arm.service.context import Workstation
 from provider_arm.service.reading import OwnFile
@@ -206,5 +206,5 @@ def query_view(query: Query, now: datetime) -> QueryView:
     )
 
 
-def scan_view(scan: Scan) -> ScanView:
+def scan_view(scan: Attachment) -> ScanView:
     return ScanView(**scan.as_data())

@@ -347,7 +347,7 @@ def _attachments_of(body: Mapping[str, Any]) -> list[tuple[str, str, int, str]] 
         return None
 
 
-# The official's words for each reason, printed in the refusal; signature.* and certificate.* by their area.
+# The official's words for each reason, printed in the refusal; signature.*, stamp.* and certificate.* by their area.
 REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
     {
         "document": StatusText(
@@ -359,6 +359,9 @@ REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
         ),
         "signature.signer_missing": StatusText(
             "Запрос подписали не все, кто в нём назван", "Сұратуда аталғандардың бәрі қол қойған жоқ"
+        ),
+        "stamp": StatusText(
+            "Метка времени ЭЦП под запросом не подтверждена", "Сұратудағы ЭЦҚ уақыт белгісі расталмады"
         ),
         "certificate": StatusText(
             "Регистрационное свидетельство ЭЦП под запросом недействительно", "Сұратудағы ЭЦҚ тіркеу куәлігі жарамсыз"
@@ -374,21 +377,6 @@ REASON_TEXTS: Final[Mapping[str, StatusText]] = MappingProxyType(
 
 def reason_text(code: str) -> StatusText:
     return REASON_TEXTS.get(code) or REASON_TEXTS[code.split(".", 1)[0]]
-
-
-# --- throttling of logins ---------------------------------------------------------------------------------
-
-FREE_ATTEMPTS: Final = 5  # a person mistypes; a machine needs thousands
-FIRST_WAIT_S: Final = 30
-LONGEST_WAIT_S: Final = 900  # fifteen minutes: long enough to stop guessing, short enough not to end a working day
-
-
-def login_wait(failures: int) -> int:
-    """Seconds to wait after so many failures in a row of one ИИН from one address (E5: never by ИИН alone, or
-    anyone could lock an official out)."""
-    if failures < FREE_ATTEMPTS:
-        return 0
-    return int(min(FIRST_WAIT_S * 2 ** min(failures - FREE_ATTEMPTS, 16), LONGEST_WAIT_S))
 
 
 # --- documents we make ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.attachments import AttachmentStore
 from egovkit.clock import Clock
 from egovkit.db import Database
 from egovkit.deadlines import Deadlines
@@ -27,7 +28,7 @@ from egovlaw.catalogue import FlowItem, Regulation
 from egovlaw.kinds import message_type
 from egovlaw.outputs import Outputs
 from egovlaw.routing import ForcePolicy
-from provider_arm.clients import Attachments, PageSealer
+from provider_arm.clients import PageSealer
 from provider_arm.domain.cases import Case
 from provider_arm.service.procedure import NOT_MEASURED, Measured, Procedures
 from provider_arm.store import people
@@ -49,7 +50,7 @@ class Workstation:
     trust: TrustStore
     signatures: DocumentSignatures
     procedures: Procedures
-    attachments: Attachments
+    attachments: AttachmentStore
     calendar: WorkCalendar
     deadlines: Deadlines
     policy: ForcePolicy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,12 +11,11 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError, FieldError
+from egovkit.files import Attachment, describe, require_room
 from egovlaw.catalogue import FlowItem
 from egovlaw.forms import application_fields
 from egovlaw.identifiers import iin_problem
-from provider_arm.domain import files
 from provider_arm.domain.cases import Staff
-from provider_arm.domain.files import Scan
 from provider_arm.domain.own import WORKS_AT_DESK, OwnCase, OwnEvent, OwnState
 from provider_arm.service.context import Keep, Workstation, trail_step
 from provider_arm.service.own_flow import OwnFlow, own_flow_of
@@ -253,21 +252,10 @@ async def save_form(
         return await turn.move(OwnEvent.EDITED, **changes)
 
 
-async def attach(ws: Workstation, person: Staff, case_id: str, name: str, upload: tuple[str, bytes]) -> Scan:
+async def attach(ws: Workstation, person: Staff, case_id: str, name: str, upload: tuple[str, bytes]) -> Attachment:
     """P5: a scan, stored by ШЭП under its hash; one of the same name is replaced."""
     media_type, content = upload
-    if files.name_problem(name):
-        raise EgovError("attachment.name_invalid")
-    if (code := files.content_problem(media_type, content)) is not None:
-        raise EgovError(
-            code,
-            name=name,
-            type=media_type[:100] or "-",
-            allowed=", ".join(sorted(files.MAGIC)),
-            size=len(content),
-            limit=files.MAX_FILE,
-        )
-    scan = Scan(name, media_type, len(content), hashlib.sha256(content).hexdigest())
+    scan = await asyncio.to_thread(describe, name, media_type, content)
     async with ws.db.read() as conn:
         draft = await owned(conn, person, case_id)
         await _require_room(Turn.of(ws, conn, draft, person.id), scan)
@@ -280,12 +268,10 @@ async def attach(ws: Workstation, person: Staff, case_id: str, name: str, upload
     return scan
 
 
-async def _require_room(turn: Turn, scan: Scan) -> None:
+async def _require_room(turn: Turn, scan: Attachment) -> None:
     if not turn.allows(OwnEvent.EDITED):
         raise EgovError("own_case.wrong_state", state=turn.draft.state.value)
-    problem = files.case_problem(await own.scans_of(turn.conn, turn.draft.id), scan)
-    if problem is not None:
-        raise EgovError(problem[0], name=scan.name, limit=problem[1])
+    require_room(await own.scans_of(turn.conn, turn.draft.id), scan)
 
 
 async def detach(ws: Workstation, person: Staff, case_id: str, name: str) -> None:

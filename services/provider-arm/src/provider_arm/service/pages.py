@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from egovkit.attachments import MAX_FILE
 from egovkit.barcodes import Carried
 from egovkit.errors import EgovError
+from egovkit.files import MAX_FILE, Attachment
 from egovkit.pdf import codes_of, codes_svg, qr_svg
 from egovkit.signatures.documents import DocumentFacts
 from egovkit.signatures.pdf import prepare_page
@@ -21,7 +21,6 @@ from egovlaw.output_pages import day_of, page_of
 from egovlaw.outputs import Kind
 from egovlaw.result_pages import ResultFacts, code_of, facts_of
 from provider_arm.domain.cases import Answer, Case, Staff, read_application
-from provider_arm.domain.files import Scan
 from provider_arm.service.context import Workstation
 from provider_arm.service.registration import KAZAKHSTAN
 from provider_arm.store import cases, pages
@@ -76,7 +75,7 @@ async def signed_page(ws: Workstation, person: Staff, case: Case, draft: cases.D
     pdf = await _sealed(ws, person, case, replace(found, page_signature=given.page), (draft.certificate, found))
     if case.source != ws.code:
         digest = hashlib.sha256(pdf).hexdigest()
-        await ws.attachments.put(case.id, Scan(f"{case.number}.pdf", PDF, len(pdf), digest), pdf)
+        await ws.attachments.put(case.id, Attachment(f"{case.number}.pdf", PDF, len(pdf), digest), pdf)
     return pdf
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from egovkit.files import Attachment
 from provider_arm.domain.answers import Fact, facts_of
 from provider_arm.domain.cases import Staff
-from provider_arm.domain.files import Scan
 from provider_arm.domain.own import OwnCase, OwnState, Query
 from provider_arm.service.context import Workstation
 from provider_arm.service.drafts import require_desk, visible
@@ -25,7 +25,7 @@ class OwnFile:
     """A draft as its official sees it: with the register's answer, where one was applied."""
 
     draft: OwnCase
-    scans: Sequence[Scan]
+    scans: Sequence[Attachment]
     queries: Sequence[Query]
     person: Mapping[str, Any] | None
     facts: Sequence[Fact]

@@ -10,12 +10,9 @@ from datetime import datetime
 from egovkit.errors import TRANSIENT, EgovError, FieldError
 from egovkit.signatures.certificates import CertificateFacts, load_certificate
 from egovkit.signatures.documents import DocumentFacts
-from egovkit.signatures.profiles import EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN
+from egovkit.signatures.profiles import OFFICIAL
 from provider_arm.domain.cases import Staff
 from provider_arm.service.context import Workstation
-
-# Who speaks for an organisation: a certificate of the person as a private citizen does not.
-OFFICIAL: frozenset[str] = frozenset({EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from egovkit.errors import EgovError, FieldError
+from egovkit.guessing import login_wait
 from egovkit.log import get_logger
 from egovkit.signatures.custody import KeyCustody
 from egovkit.signatures.tokens import TokenClaims, issue_token, verify_token
 from egovlaw.identifiers import iin_problem
-from provider_arm.domain.cases import OfficeKind, Role, Staff, login_wait
+from provider_arm.domain.cases import OfficeKind, Role, Staff
 from provider_arm.service.context import Workstation
 from provider_arm.service.logins import REFUSED, record_refusal
 from provider_arm.service.passwords import Passwords

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from egovkit.attachments import Claim
 from egovkit.errors import EgovError
 from egovkit.journal import JournalRow, read_rows
 from egovlaw.catalogue import Channel
@@ -107,7 +108,7 @@ async def attachment(
         # Recorded before the bytes go out: a read that failed half-way was still an attempt to read.
         reason = why or _work_at_hand(person, await tasks.of_case(conn, case_id))
         await record_read(ws, conn, person, case, (f"attachment {sha256[:16]}", reason))
-    return found, await ws.attachments.fetch(case_id, sha256, found["size"])
+    return found, await ws.attachments.fetch(Claim(case_id, sha256, found["size"]))
 
 
 async def page(ws: Workstation, person: Staff, case_id: str, why: str | None) -> tuple[Case, str, bytes]:

@@ -10,8 +10,8 @@ from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.db import upsert
+from egovkit.files import Attachment
 from provider_arm.domain.cases import Staff
-from provider_arm.domain.files import Scan
 from provider_arm.domain.own import GRACE, SEES_ALL_DRAFTS, OwnCase, OwnState, Query, QueryState
 from provider_arm.store.paging import Page, encode, paged
 from provider_arm.tables import own_cases, own_queries, own_scans
@@ -123,12 +123,12 @@ async def settle(
 # --- scans ------------------------------------------------------------------------------------------------
 
 
-async def scans_of(conn: AsyncConnection, case_id: str) -> list[Scan]:
+async def scans_of(conn: AsyncConnection, case_id: str) -> list[Attachment]:
     query = select(*_SCAN).where(own_scans.c.case_id == case_id).order_by(own_scans.c.name)
-    return [Scan(**row) for row in (await conn.execute(query)).mappings()]
+    return [Attachment(**row) for row in (await conn.execute(query)).mappings()]
 
 
-async def put_scan(conn: AsyncConnection, case_id: str, scan: Scan) -> None:
+async def put_scan(conn: AsyncConnection, case_id: str, scan: Attachment) -> None:
     values = {"case_id": case_id, **scan.as_data()}
     statement = upsert(own_scans, conn.dialect.name).values(values)
     keys = [own_scans.c.case_id, own_scans.c.name]
