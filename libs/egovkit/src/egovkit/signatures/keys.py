@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -23,6 +24,7 @@ from egovkit.errors import EgovError
 from egovkit.signatures.der import BadDer, require_der
 
 __all__ = [
+    "UNREADABLE",
     "Certificate",
     "PrivateKey",
     "PublicKey",
@@ -42,6 +44,11 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 MIN_RSA_BITS = 2048  # RFC 7518, 3.3 and 3.5
 
+# What the library raises over a certificate, list or answer that it can't read, some of it only when asked for a field.
+UNREADABLE = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
 
 def b64url(data: bytes) -> str:
     """base64url without padding (RFC 7515, 2)."""
@@ -67,7 +74,7 @@ def public_key_of(certificate: Certificate) -> PublicKey | None:
     """
     try:
         key = certificate.public_key()
-    except (ValueError, TypeError):  # an algorithm the library doesn't know, such as GOST
+    except UNREADABLE:  # an algorithm the library doesn't know, such as GOST
         return None
     return key if isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and _is_ours(key) else None
 
