@@ -24,7 +24,7 @@ from typing import Protocol
 
 from egovkit.errors import EgovError
 from egovkit.private_files import read_private
-from egovkit.signatures.keys import SigningKey, thumbprint
+from egovkit.signatures.keys import SigningKey
 
 __all__ = ["ALARM_DAYS", "KeyCustody", "KeyFacts", "KeyFile", "KeyState", "alarm", "facts_of"]
 
@@ -135,14 +135,14 @@ def facts_of(held: tuple[SigningKey, ...], current: SigningKey, at: datetime) ->
     found: list[KeyFacts] = []
     state = KeyState.WAITING
     for one in held:
-        if one is current:
+        if one.thumbprint == current.thumbprint:
             state = KeyState.SIGNING
         elif state is KeyState.SIGNING:
             state = KeyState.FORMER
         ends = one.certificate.not_valid_after_utc
         found.append(
             KeyFacts(
-                thumbprint=thumbprint(one.certificate),
+                thumbprint=one.thumbprint,
                 serial=f"{one.certificate.serial_number:x}",
                 not_before=one.certificate.not_valid_before_utc,
                 not_after=ends,
