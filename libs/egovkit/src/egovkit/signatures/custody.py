@@ -24,7 +24,7 @@ from typing import Protocol
 
 from egovkit.errors import EgovError
 from egovkit.private_files import read_private
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.keys import SigningKey, lies_open
 
 __all__ = ["ALARM_DAYS", "KeyCustody", "KeyFacts", "KeyFile", "KeyState", "alarm", "facts_of"]
 
@@ -115,10 +115,12 @@ class KeyFile:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _read(self) -> SigningKey:
-        content = read_private(self._path)
-        password = read_private(self._password_path).decode("utf-8").rstrip("\r\n")
+        content, password = read_private(self._path), read_private(self._password_path)
         with _told(self._path):
-            return SigningKey.load(content, password)
+            key = SigningKey.load(content, password.decode("utf-8").rstrip("\r\n"))
+            if lies_open(content):
+                raise ValueError("the key in it is not encrypted")
+        return key
 
 
 @contextmanager
