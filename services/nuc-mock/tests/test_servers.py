@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from egovkit.clock import HandClock, SystemClock
 from egovkit.errors import EgovError
 from egovkit.ids import SystemIds
+from egovkit.signatures.keys import csr, new_private_key
 from nuc_mock import store
 from nuc_mock.servers import MadeServers, certify_servers, new_authority
 from nuc_mock.settings import Settings
@@ -104,6 +105,19 @@ async def test_what_was_entered_can_be_revoked_and_is_entered_once(
     async with start(mine) as twin:
         again = (await twin.admin.get("/v1/certificates", params={"profile": "server"})).json()["items"]
     assert sorted(one["state"] for one in again) == ["good", "revoked"]
+
+
+async def test_a_renewed_server_is_still_called_by_all_its_names(
+    start: Start, settings: Settings, tmp_path: Path
+) -> None:
+    made_in(tmp_path)
+    async with start(given(settings, tmp_path)) as twin:
+        found = (await twin.admin.get("/v1/certificates", params={"profile": "server"})).json()["items"]
+        [old] = [one for one in found if one["common_name"] == "rabbitmq"]
+        request = csr(new_private_key(), "any").decode()
+        answer = await twin.admin.post(f"/v1/certificates/{old['serial']}/renew", json={"csr": request})
+    assert answer.status_code == 201, answer.text
+    assert names_of(x509.load_pem_x509_certificate(answer.json()["certificate"].encode())) == HOSTS["rabbitmq"]
 
 
 async def test_a_twin_that_has_been_another_authority_does_not_start(

@@ -189,6 +189,15 @@ def subject_words(der: bytes) -> dict[str, str | None]:
     }
 
 
+def hosts_of(der: bytes) -> tuple[str, ...]:
+    """Names and addresses of a server's certificate; any other has none."""
+    extensions = x509.load_der_x509_certificate(der).extensions
+    try:
+        return tuple(str(one.value) for one in extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        return ()
+
+
 def key_of(der: bytes) -> object:
     """The public key of a certificate."""
     return x509.load_der_x509_certificate(der).public_key()

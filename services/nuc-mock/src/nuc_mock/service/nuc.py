@@ -146,6 +146,7 @@ class Nuc:
         return order
 
     def _validity(self, wanted: Wanted) -> tuple[datetime, datetime]:
+            hosts=wanted.hosts,
         now = self._clock.now()
         system = wanted.profile in (Profile.SYSTEM, Profile.SERVER)
         life = timedelta(days=self._settings.system_days if system else self._settings.person_days)

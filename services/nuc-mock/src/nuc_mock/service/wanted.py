@@ -34,6 +34,7 @@ class Wanted:
     surname: str | None = None
     patronymic: str | None = None
     organisation: str | None = None
+    hosts: tuple[str, ...] = ()  # of a server that is renewed; without them its common name
     not_before: datetime | None = None
     not_after: datetime | None = None
     oddity: Oddity = field(default=domain.ORDINARY)
@@ -78,9 +79,10 @@ class Bends:
 
 
 def holder(old: IssuedCertificate) -> dict[str, Any]:
-    """What a renewed certificate says anew of its holder; НУЦ's form keeps it in the subject."""
-    named = ("profile", "common_name", "iin", "bin")
-    return {**{name: getattr(old, name) for name in named}, **domain.subject_words(old.der)}
+    """What a renewed certificate says anew of its holder; НУЦ's form keeps it in the subject, and a server's names
+    beside it."""
+    kept = {name: getattr(old, name) for name in ("profile", "common_name", "iin", "bin")}
+    return {**kept, **domain.subject_words(old.der), "hosts": domain.hosts_of(old.der)}
 
 
 def renew_at(published: PublishedList) -> datetime:
