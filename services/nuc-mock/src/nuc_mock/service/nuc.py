@@ -265,7 +265,9 @@ class Nuc:
 
     async def certificate(self, serial: str) -> IssuedCertificate:
         async with self.db.read() as conn:
-            return await self._known(conn, serial)
+            found = await self._known(conn, serial)
+            await self.keys.catch_up(conn)  # its chain may be of a key that another process has made
+            return found
 
     async def certificates(self, wanted: Search, *, after: int, limit: int) -> list[IssuedCertificate]:
         async with self.db.read() as conn:
