@@ -84,6 +84,13 @@ async def test_a_request_not_signed_by_its_own_key_is_refused(twin: Twin) -> Non
     assert answer.json()["reason"] == "signature"
 
 
+async def test_a_request_of_a_version_there_is_not_is_unreadable(twin: Twin) -> None:
+    lines = csr(new_private_key(), "x").decode().splitlines()
+    body = b64decode("".join(lines[1:-1])).replace(b"\x02\x01\x00", b"\x02\x01\x05", 1)
+    answer = await twin.order(csr="\n".join([lines[0], b64encode(body).decode(), lines[-1]]))
+    assert (answer.json()["code"], answer.json()["reason"]) == ("nuc.request_unusable", "unreadable")
+
+
 # --- persons
 
 
