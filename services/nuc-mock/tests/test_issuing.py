@@ -132,6 +132,20 @@ async def test_a_persons_key_is_kept_nowhere(twin: Twin) -> None:
     assert b64decode(person["pkcs12"])[200:300] not in stored
 
 
+async def test_a_container_in_a_stored_answer_is_forgotten_with_it(twin: Twin, clock: HandClock) -> None:
+    headers = {"idempotency-key": "order-1"}
+    first = await twin.admin.post("/v1/persons", json=PERSON, headers=headers)
+    await clock.advance(timedelta(hours=twin.settings.answers_kept_h))
+    repeated = await twin.admin.post("/v1/persons", json=PERSON, headers=headers)
+    assert repeated.content == first.content
+    for _ in range(100):  # forgetting is a task of its own, and goes to the database
+        await clock.advance(timedelta(hours=1))
+        again = await twin.admin.post("/v1/persons", json=PERSON, headers=headers)
+        if "idempotency-replayed" not in again.headers:
+            break
+    assert again.status_code == 201 and again.json()["serial"] != first.json()["serial"]
+
+
 @pytest.mark.parametrize(
     ("dates", "refusal"),
     [

@@ -296,7 +296,8 @@ class Node:
                 watch_outbox(self.control, parts.db, tables.outbox)
             stack.push_async_callback(parts.relay.close)
             await parts.relay.start()
-            self.background(forget_for_ever(parts.db, self._tables, self.clock, self.settings), "egov-forget")
+            forgetting = forget_for_ever(parts.db, self._tables.idempotency, tables.outbox, self.clock, self.settings)
+            self.background(forgetting, "egov-forget")
 
     def _start_journal(self, parts: Parts, tables: JournalTables) -> None:
         bodies = load_bodies(self.settings)
