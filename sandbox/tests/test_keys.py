@@ -66,6 +66,7 @@ def running(home: Home, clock: HandClock) -> Running:
 @pytest.mark.asyncio
 async def test_a_line_for_each_certificate_says_who_has_it_and_whether_it_is_registered(running: Running) -> None:
     running.shown = [running.certificate("new"), running.certificate("old", "former")]
+    running.shown.append(running.certificate("of TLS", "serving"))
     running.listed = [running.certificate(one) for one in ("new", "left-over")]
     async with httpx.AsyncClient(transport=httpx.MockTransport(running.answer)) as http:
         lines = [line for line in await running.keys(http).lines() if line.system == PORTAL]
