@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -65,6 +66,7 @@ def running(home: Home, clock: HandClock) -> Running:
 @pytest.mark.asyncio
 async def test_a_line_for_each_certificate_says_who_has_it_and_whether_it_is_registered(running: Running) -> None:
     running.shown = [running.certificate("new"), running.certificate("old", "former")]
+    running.shown.append(running.certificate("of TLS", "serving"))
     running.listed = [running.certificate(one) for one in ("new", "left-over")]
     async with httpx.AsyncClient(transport=httpx.MockTransport(running.answer)) as http:
         lines = [line for line in await running.keys(http).lines() if line.system == PORTAL]
@@ -99,6 +101,22 @@ async def test_ending_waits_until_the_key_of_the_file_signs_when_a_rotation_was_
     async with httpx.AsyncClient(transport=httpx.MockTransport(running.answer)) as http:
         assert await running.keys(http).end(PORTAL, 60) == ("old",)
     assert running.ended == ["old"]
+
+
+def test_a_new_key_is_on_disk_before_it_takes_the_place_of_the_old_one(
+    home: Home, pki: TestPki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could leave a file of the right name and no key at all."""
+    old, synced, sync = load_key(home, PORTAL).thumbprint, [], os.fsync
+
+    def syncing(handle: int) -> None:
+        sync(handle)
+        synced.append(load_key(home, PORTAL).thumbprint)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    new = pki.system(PORTAL)
+    keep_key(home, PORTAL, new, "pem")
+    assert synced[-1] == old and load_key(home, PORTAL).thumbprint == new.thumbprint
 
 
 @pytest.mark.parametrize("place", ["portal-pep", "somebody=http://a", "portal-pep=file:///etc/passwd"])

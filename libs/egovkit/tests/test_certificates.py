@@ -1,6 +1,9 @@
 """Certificates of НУЦ's form: what they say, whom they are believed, and what unknown means."""
 
+import contextlib
 import dataclasses
+import itertools
+import warnings
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,6 +72,67 @@ def test_a_certificate_is_read_from_pem_and_der(authority: TestPki) -> None:
             load_certificate(odd)
     with pytest.raises(ValueError):
         load_certificates(b"")
+
+
+def in_gost(content: bytes) -> bytes:
+    """The same certificate or list, with the algorithms of НУЦ (GOST 34.10-2015), which nobody here knows."""
+    from asn1crypto.core import ObjectIdentifier
+
+    names = {
+        "1.2.840.10045.4.3.2": "1.2.398.3.10.1.1.2.3.2",
+        "1.2.840.10045.2.1": "1.2.398.3.10.1.1.2.2",
+        "1.2.840.10045.3.1.7": "1.2.398.3.10.1.1.2.2.1",
+    }
+    for ours, theirs in names.items():
+        content = replaced(content, *(bytes(ObjectIdentifier(one).dump()) for one in (ours, theirs)))  # type: ignore[no-untyped-call]  # of asn1crypto
+    return content
+
+
+def replaced(content: bytes, old: bytes, new: bytes) -> bytes:
+    """DER with one value for another of any length, the lengths around it made right."""
+    at, made = 0, b""
+    while at < len(content):
+        length, begin = content[at + 1], at + 2
+        if length & 0x80:
+            begin += length & 0x7F
+            length = int.from_bytes(content[at + 2 : begin], "big")
+        whole = content[at : begin + length]
+        if whole[0] & 0x20:
+            inner = replaced(content[begin : begin + length], old, new)
+            size = len(inner).to_bytes(2, "big").lstrip(b"\0") or b"\0"
+            whole = whole[:1] + (size if len(inner) < 128 else bytes([0x80 | len(size)]) + size) + inner
+        made += new if whole == old else whole
+        at = begin + length
+    return made
+
+
+def test_a_certificate_of_the_real_nuc_is_one_that_is_not_trusted_whoever_it_says_has_signed_it(
+    authority: TestPki,
+) -> None:
+    found = load_certificate(in_gost(der(authority.person(IIN).certificate)))
+    assert found.issuer == authority.issuing.subject
+    trust = authority.trust()
+    assert trust.chain_of(found) == ()
+    facts = trust.check_person(found, NOW, IIN)
+    assert (facts.refusal, facts.iin) == ("certificate.untrusted", IIN)
+
+
+def test_a_list_of_the_real_nuc_is_damaged_for_us(authority: TestPki) -> None:
+    with pytest.raises(EgovError, match=r"certificate\.crl_invalid"):
+        authority.trust().load_crl(in_gost(authority.crl()), NOW)
+
+
+def test_whatever_byte_of_a_certificate_is_spoiled_it_is_refused_as_none_or_judged(authority: TestPki) -> None:
+    """The library raises what it likes, and some of it only when a field is asked for."""
+    trust, good, judged = authority.trust(), der(authority.person(IIN).certificate), 0
+    for at, spoil in itertools.product(range(len(good)), (0x01, 0x20, 0xFF)):
+        spoiled = good[:at] + bytes([good[at] ^ spoil]) + good[at + 1 :]
+        with warnings.catch_warnings(), contextlib.suppress(ValueError):
+            warnings.simplefilter("ignore")  # a serial number below zero, a country of three letters
+            found = load_certificate(spoiled)
+            assert trust.check_person(found, NOW, IIN).refusal is not None
+            judged += 1
+    assert judged > 500
 
 
 def test_good_certificates_have_nothing_against_them(authority: TestPki) -> None:

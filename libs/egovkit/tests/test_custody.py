@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client import CollectorRegistry
 
 from egovkit.clock import HandClock
@@ -14,7 +16,7 @@ from egovkit.key_watch import KeyMetrics, KeyWatch
 from egovkit.problems import Problems
 from egovkit.signatures.custody import KeyFile, KeyState, alarm
 from egovkit.signatures.jws import read_header, sign_detached, verify_detached
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.keys import SigningKey, private_pem
 from egovkit.signatures.tokens import issue_token, verify_token
 from egovkit.testing.pki import TestPki
 
@@ -110,7 +112,7 @@ def test_the_file_touched_without_a_new_key_is_no_news(place: Place, clock: Hand
     custody = place.open()
     place.put(place.first)
     assert not custody.reload()
-    assert len(custody.facts(clock.now())) == 1
+    assert [key.state for key in custody.facts(clock.now())] == [KeyState.SIGNING]
 
 
 def test_a_session_begun_with_the_old_key_lasts_beyond_the_rotation(place: Place, clock: HandClock, ids: Ids) -> None:
@@ -209,6 +211,21 @@ async def test_a_bad_new_file_is_an_error_told_once_with_its_remedy_and_the_old_
 
 
 @pytest.mark.asyncio
+async def test_a_password_that_is_no_text_is_a_refusal_as_any_other_and_the_watch_goes_on(
+    place: Place, clock: HandClock
+) -> None:
+    watched = Watched(place, clock)
+    second = place.put()
+    place.password.write_bytes(b"\xff\xfe")
+    await watched.watch.look()
+    assert await watched.refused() == 1
+    place.password.write_text(PASSWORD)
+    await watched.watch.look()
+    assert await watched.refused() == 0
+    assert watched.custody.key_of(second.thumbprint) is not None
+
+
+@pytest.mark.asyncio
 async def test_what_is_shown_of_a_key_is_nothing_secret(place: Place, clock: HandClock) -> None:
     (shown,) = Watched(place, clock).watch.shown()
     assert shown.keys() == {"thumbprint", "serial", "not_before", "not_after", "state", "alarm"}
@@ -218,4 +235,14 @@ async def test_what_is_shown_of_a_key_is_nothing_secret(place: Place, clock: Han
 def test_a_key_store_that_is_not_encrypted_is_refused(place: Place) -> None:
     place.path.write_bytes(place.first.to_pkcs12(None, CODE))
     with pytest.raises(EgovError, match=r"custody\.unreadable"):
+        place.open()
+
+
+@pytest.mark.parametrize("mac", [[], ["-nomac"]])
+def test_a_key_in_the_clear_is_refused_though_its_password_opens_the_file(place: Place, mac: list[str]) -> None:
+    pem = private_pem(place.first.private_key) + place.first.certificate.public_bytes(Encoding.PEM)
+    command = ["openssl", "pkcs12", "-export", "-keypbe", "NONE", "-certpbe", "NONE", *mac]
+    made = subprocess.run([*command, "-passout", f"pass:{PASSWORD}"], input=pem, capture_output=True, check=True)
+    place.path.write_bytes(made.stdout)
+    with pytest.raises(EgovError, match=r"custody\.unreadable.*not encrypted"):
         place.open()

@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -393,6 +395,21 @@ async def test_a_node_signs_by_a_new_key_once_the_member_list_knows_it_and_shows
         f'egov_certificate_expires_seconds{{service="provider-arm",state="signing",thumbprint="{new.thumbprint}"}}'
         in (text.decode())
     )
+
+
+async def test_a_node_counts_the_days_of_the_certificate_it_shows_to_tls_clients(
+    world: World, service_package: str, kit: KitTables, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = world.pki.system("provider-arm", span=world.pki.span(timedelta(days=20)))
+    (world.home / "tls.crt").write_bytes(shown.certificate.public_bytes(Encoding.PEM))
+    files = {"tls_certificate": world.home / "tls.crt", "tls_key_file": world.home / "tls.key"}
+    world.settings = world.settings.model_copy(update=files)
+    async with world.node(service_package, tables=kit) as node:
+        await joined(node)
+        text = (await node._metrics_text()).decode()
+    days = 'egov_certificate_alarm_days{service="provider-arm",state="serving",thumbprint="%s"} 30.0'
+    assert days % shown.thumbprint in text
+    assert caplog.text.count("custody.certificate_ends") == 1 and shown.thumbprint in caplog.text
 
 
 async def test_a_node_does_not_start_on_a_key_that_others_can_read(

@@ -113,11 +113,11 @@ async def test_answers_live_two_days_and_sent_envelopes_a_week(
     await answer(db, kit, clock, "old")
     await clock.advance(timedelta(hours=47))
     await answer(db, kit, clock, "young")
-    assert await forget_old(db, kit, clock, settings) == (0, 0)
+    assert await forget_old(db, kit.idempotency, kit.outbox.outbox, clock, settings) == (0, 0)
     await clock.advance(timedelta(hours=2))
-    assert await forget_old(db, kit, clock, settings) == (1, 0)
+    assert await forget_old(db, kit.idempotency, kit.outbox.outbox, clock, settings) == (1, 0)
     await clock.advance(timedelta(days=6))
-    assert await forget_old(db, kit, clock, settings) == (1, 1)
+    assert await forget_old(db, kit.idempotency, kit.outbox.outbox, clock, settings) == (1, 1)
     assert await left(db, kit) == (set(), {"odd", "waiting"}), "what is dead or waiting is never forgotten"
 
 
@@ -135,7 +135,7 @@ async def test_forgetting_comes_back_every_hour_and_survives_an_absent_database(
         raise OSError
 
     monkeypatch.setattr(db, "begin", failing)
-    task = asyncio.create_task(forget_for_ever(db, kit, clock, settings))
+    task = asyncio.create_task(forget_for_ever(db, kit.idempotency, kit.outbox.outbox, clock, settings))
     await clock.advance(0)
     await clock.advance(FORGET_FIRST)
 

@@ -84,12 +84,14 @@ def held(home: Home) -> Iterator[None]:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """A file only its owner can read, complete or not there."""
+    """A file only its owner can read, complete or not there, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     scratch = path.with_name(f".{path.name}.new")
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
     scratch.replace(path)
 
 

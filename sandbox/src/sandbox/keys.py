@@ -165,7 +165,7 @@ class Keys:
         except (httpx.HTTPError, ValueError) as error:
             raise NoTarget(f"{process.name} does not answer at {process.url} ({type(error).__name__})") from None
         keys: list[dict[str, Any]] = shown.get("keys", [])
-        return keys
+        return [key for key in keys if key["state"] != "serving"]  # that of TLS is no key of the bus
 
     async def _signing(self, code: str) -> tuple[str, ...]:
         """By which certificates the processes of a system sign, each named once."""

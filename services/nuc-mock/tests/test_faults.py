@@ -1,5 +1,6 @@
 """Faults of the authority itself by name, set as a tester sets them, and what openssl says to each."""
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -164,6 +165,19 @@ async def test_the_stamping_service_is_down_or_its_clock_is_off_by_the_faults_of
     (bench.folder / "reply.tsr").write_bytes((await bench.stamped()).content)
     wrong = clock.now() - timedelta(days=1)
     assert f"Time stamp: {wrong:%b} {wrong.day} " in bench.of("ts", "-reply", "-in", "reply.tsr", "-text")[1]
+
+
+async def test_the_stamping_service_is_slow_alone(bench: Bench, clock: HandClock) -> None:
+    await bench.fault("slow-reply", parameters={"path": "/tsp", "seconds": 20})
+    late = asyncio.create_task(bench.stamped())
+    due = clock.now() + timedelta(seconds=20)
+    while clock.next_due is None or clock.next_due > due:
+        assert "good" in (await bench.asked())[1].splitlines(), "only the stamps are slow"
+    await clock.advance(19)
+    assert not late.done()
+    await clock.advance(1)
+    (bench.folder / "reply.tsr").write_bytes((await late).content)
+    assert "Status: Granted" in bench.of("ts", "-reply", "-in", "reply.tsr", "-text")[1]
 
 
 async def test_a_fault_of_the_authority_is_refused_what_it_does_not_know(bench: Bench) -> None:

@@ -84,6 +84,13 @@ async def test_a_request_not_signed_by_its_own_key_is_refused(twin: Twin) -> Non
     assert answer.json()["reason"] == "signature"
 
 
+async def test_a_request_of_a_version_there_is_not_is_unreadable(twin: Twin) -> None:
+    lines = csr(new_private_key(), "x").decode().splitlines()
+    body = b64decode("".join(lines[1:-1])).replace(b"\x02\x01\x00", b"\x02\x01\x05", 1)
+    answer = await twin.order(csr="\n".join([lines[0], b64encode(body).decode(), lines[-1]]))
+    assert (answer.json()["code"], answer.json()["reason"]) == ("nuc.request_unusable", "unreadable")
+
+
 # --- persons
 
 
@@ -123,6 +130,20 @@ async def test_a_persons_key_is_kept_nowhere(twin: Twin) -> None:
     stored = b"".join(file.read_bytes() for file in twin.settings.home.rglob("*") if file.is_file())
     assert secret not in stored
     assert b64decode(person["pkcs12"])[200:300] not in stored
+
+
+async def test_a_container_in_a_stored_answer_is_forgotten_with_it(twin: Twin, clock: HandClock) -> None:
+    headers = {"idempotency-key": "order-1"}
+    first = await twin.admin.post("/v1/persons", json=PERSON, headers=headers)
+    await clock.advance(timedelta(hours=twin.settings.answers_kept_h))
+    repeated = await twin.admin.post("/v1/persons", json=PERSON, headers=headers)
+    assert repeated.content == first.content
+    for _ in range(100):  # forgetting is a task of its own, and goes to the database
+        await clock.advance(timedelta(hours=1))
+        again = await twin.admin.post("/v1/persons", json=PERSON, headers=headers)
+        if "idempotency-replayed" not in again.headers:
+            break
+    assert again.status_code == 201 and again.json()["serial"] != first.json()["serial"]
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,13 @@ async def test_a_hold_is_revoked_for_as_long_as_it_lasts_and_another_serial_is_u
     assert one.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
 
 
+async def test_who_stamps_is_answered_for_as_good(twin: Any, folder: Path) -> None:
+    """A validator asks about the stamp's certificate too: it names this responder."""
+    stamper, _ = certificates_in((await stamped(twin, folder, "-cert")).read_bytes())
+    pem = stamper.public_bytes(Encoding.PEM).decode()
+    assert "good" in (await asked_by_openssl(twin, folder, pem)).splitlines()
+
+
 async def test_several_certificates_are_answered_in_one(twin: Any, folder: Path) -> None:
     good, bad = await twin.person(), await twin.person()
     await twin.revoke(bad["serial"], "superseded")
@@ -245,6 +252,18 @@ async def test_a_stamp_without_certificates_is_given_when_none_are_wanted(twin: 
     bare = await stamped(twin, folder)
     small = bare.stat().st_size
     assert small < (await stamped(twin, folder, "-cert")).stat().st_size
+
+
+def certificates_in(reply: bytes) -> list[x509.Certificate]:
+    """Of a time stamp, the stamper's first."""
+    found = tsp.TimeStampResp.load(reply)["time_stamp_token"]["content"]["certificates"]  # type: ignore[no-untyped-call]  # of asn1crypto
+    loaded = [x509.load_der_x509_certificate(one.chosen.dump()) for one in found]
+    return sorted(loaded, key=lambda one: "TIME-STAMPING" not in one.subject.rfc4514_string())
+
+
+async def test_a_stamp_carries_each_certificate_once(twin: Any, folder: Path) -> None:
+    stamper, issuing = certificates_in((await stamped(twin, folder, "-cert")).read_bytes())
+    stamper.verify_directly_issued_by(issuing)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A certificate that continues another one, and the issuing authority's own new key."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,24 @@ async def test_a_key_outlives_a_start_and_is_seen_by_a_second_process(settings: 
         assert (await two.person())["chain"] == (await one.person())["chain"]
     async with start(settings) as again:
         assert (await again.http.get("/ca/issuing.cer")).content in keys
+
+
+async def test_a_second_process_shows_what_was_issued_by_a_key_it_has_not_met(settings: Any, start: Any) -> None:
+    async with start(settings) as one, start(settings) as two:
+        await one.admin.post("/v1/authority/rotate")
+        issued = await one.person()
+        shown = await two.admin.get(f"/v1/certificates/{issued['serial']}")
+    assert (shown.status_code, shown.json()["chain"]) == (200, issued["chain"])
+
+
+async def test_many_who_fetch_the_list_of_a_new_key_at_once_from_a_second_process_all_get_it(
+    settings: Any, start: Any
+) -> None:
+    async with start(settings) as one, start(settings) as two:
+        await one.admin.post("/v1/authority/rotate")
+        answers = await asyncio.gather(*(two.http.get("/crl") for _ in range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert len({answer.content for answer in answers}) == 1
 
 
 def lose(path: Path) -> None:

@@ -8,6 +8,7 @@ from egovkit.bus import Bus
 from egovkit.clock import Clock
 from egovkit.journal_bodies import Bodies
 from egovkit.settings import ServiceSettings
+from egovkit.signatures.certificates import Certificate, load_certificates
 from egovkit.signatures.custody import KeyFile
 
 
@@ -25,6 +26,12 @@ def open_custody(settings: ServiceSettings) -> KeyFile:
     """The system's key in its encrypted PKCS#12 file; FileNotFoundError says which file is missing."""
     password = file_of(settings.keystore_password_file, "key store's password")
     return KeyFile(file_of(settings.keystore, "key store"), password)
+
+
+def served_by(settings: ServiceSettings) -> Certificate | None:
+    """What TLS clients are shown, where there is TLS."""
+    file = settings.tls_certificate
+    return None if file is None else load_certificates(file.read_bytes())[0]
 
 
 def load_bodies(settings: ServiceSettings) -> Bodies:

@@ -1,4 +1,4 @@
-"""What a node does about its own key: notices a new one, counts the days of its certificate, and raises the alarm.
+"""What a node does about its own keys: notices a new one, counts the days of their certificates, and raises the alarm.
 
 An alarm is a log line (`custody.certificate_ends`, once for each of 60, 30 and 7 days and when it has ended), the
 gauges `egov_certificate_expires_seconds` and `egov_certificate_alarm_days`, and the `alarm` of the key in
@@ -17,7 +17,8 @@ from egovkit.clock import Clock, SystemClock
 from egovkit.errors import EgovError
 from egovkit.log import get_logger
 from egovkit.problems import Problems
-from egovkit.signatures.custody import KeyFacts, KeyFile
+from egovkit.signatures.custody import KeyFacts, KeyFile, KeyState, facts_about
+from egovkit.signatures.keys import Certificate
 
 KEYS_EVERY = 2.0  # seconds; one look at a file's inode, size and time
 NO_ALARM = -1
@@ -71,14 +72,25 @@ class KeyMetrics:
 
 
 class KeyWatch:
-    """The watch over one node's key, from its start to its stop."""
+    """The watch over one node's key, from its start to its stop, and over the certificate that TLS clients are shown,
+    which stays the one it was at the start."""
 
-    def __init__(self, service: str, custody: KeyFile, clock: Clock, metrics: KeyMetrics, problems: Problems) -> None:
+    def __init__(
+        self,
+        service: str,
+        custody: KeyFile,
+        clock: Clock,
+        metrics: KeyMetrics,
+        problems: Problems,
+        *,
+        serving: Certificate | None = None,
+    ) -> None:
         self._service = service
         self._custody = custody
         self._clock = clock
         self._metrics = metrics
         self._problems = problems
+        self._serving = serving
         self._refusal: str | None = None
         self._signing = custody.signing_key().thumbprint
         self._alarmed: set[tuple[str, int]] = set()
@@ -95,7 +107,7 @@ class KeyWatch:
         log, once, and no reason to stop: the key before it signs on."""
         try:
             if self._custody.is_replaced() and await asyncio.to_thread(self._custody.reload):
-                _log.info("custody.new_key", service=self._service, held=len(self.facts()))
+                _log.info("custody.new_key", service=self._service, held=len(self._custody.facts(self._clock.now())))
         except (EgovError, OSError) as error:
             told = str(error)
             if told != self._refusal:
@@ -110,7 +122,9 @@ class KeyWatch:
         self._raise_alarms()
 
     def facts(self) -> tuple[KeyFacts, ...]:
-        return self._custody.facts(self._clock.now())
+        now = self._clock.now()
+        keys = self._custody.facts(now)
+        return keys if self._serving is None else (*keys, facts_about(self._serving, KeyState.SERVING, now))
 
     def shown(self) -> list[dict[str, Any]]:
         """The keys as /health/ready shows them."""

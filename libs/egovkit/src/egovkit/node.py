@@ -52,7 +52,7 @@ from egovkit.deadlines import (
     DeadlineRunner,
     Deadlines,
 )
-from egovkit.equipment import file_of, load_bodies, make_bus, open_custody
+from egovkit.equipment import file_of, load_bodies, make_bus, open_custody, served_by
 from egovkit.errors import EgovError
 from egovkit.idempotency import Idempotent
 from egovkit.ids import Ids, SystemIds
@@ -262,7 +262,7 @@ class Node:
             stack.push_async_callback(bus.close)
         membership = Membership(trust, self.clock)
         key.use_when(lambda print_: membership.lets_sign(self.code, print_))
-        watch = KeyWatch(self.code, key, self.clock, self._key_metrics, self.problems)
+        watch = KeyWatch(self.code, key, self.clock, self._key_metrics, self.problems, serving=served_by(settings))
         self._parts = Parts(db, bus, key, watch, trust, source, signatures, membership, http)
         stack.callback(self._forget_parts)
         await self._start_sending(stack, self._parts)
@@ -296,7 +296,8 @@ class Node:
                 watch_outbox(self.control, parts.db, tables.outbox)
             stack.push_async_callback(parts.relay.close)
             await parts.relay.start()
-            self.background(forget_for_ever(parts.db, self._tables, self.clock, self.settings), "egov-forget")
+            forgetting = forget_for_ever(parts.db, self._tables.idempotency, tables.outbox, self.clock, self.settings)
+            self.background(forgetting, "egov-forget")
 
     def _start_journal(self, parts: Parts, tables: JournalTables) -> None:
         bodies = load_bodies(self.settings)

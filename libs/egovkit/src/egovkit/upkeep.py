@@ -17,12 +17,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from sqlalchemy import Table
 
 from egovkit.bus import Outcome
 from egovkit.bus.batches import dead_reason
 from egovkit.clock import Clock
 from egovkit.db.engine import Database
-from egovkit.db.tables import KitTables
 from egovkit.idempotency import forget_answers
 from egovkit.log import get_logger
 from egovkit.relay import Relay, forget_sent
@@ -86,23 +86,28 @@ class BusMetrics:
         return generate_latest(self.registry)
 
 
-async def forget_for_ever(db: Database, tables: KitTables, clock: Clock, settings: ServiceSettings) -> None:
+async def forget_for_ever(
+    db: Database, idempotency: Table, outbox: Table | None, clock: Clock, settings: ServiceSettings
+) -> None:
     """Every hour, until cancelled."""
     await clock.sleep(FORGET_FIRST)
     while True:
         try:
-            await forget_old(db, tables, clock, settings)
+            await forget_old(db, idempotency, outbox, clock, settings)
         except Exception as error:  # a database that is away now is there in an hour
             _log.warning("upkeep.failed", error=type(error).__name__)
         await clock.sleep(FORGET_EVERY)
 
 
-async def forget_old(db: Database, tables: KitTables, clock: Clock, settings: ServiceSettings) -> tuple[int, int]:
-    """Deletes answers and sent envelopes past their lives; how many of each."""
-    now = clock.now()
+async def forget_old(
+    db: Database, idempotency: Table, outbox: Table | None, clock: Clock, settings: ServiceSettings
+) -> tuple[int, int]:
+    """Deletes answers and, of a service that sends, envelopes past their lives; how many of each."""
+    now, sent = clock.now(), 0
     async with db.begin() as conn:
-        answers = await forget_answers(conn, tables.idempotency, now - timedelta(hours=settings.answers_kept_h))
-        sent = await forget_sent(conn, tables.outbox.outbox, now - timedelta(hours=settings.sent_kept_h))
+        answers = await forget_answers(conn, idempotency, now - timedelta(hours=settings.answers_kept_h))
+        if outbox is not None:
+            sent = await forget_sent(conn, outbox, now - timedelta(hours=settings.sent_kept_h))
     if answers or sent:
         _log.info("upkeep.forgot", answers=answers, sent=sent)
     return answers, sent

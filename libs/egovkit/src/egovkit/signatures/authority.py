@@ -1,4 +1,5 @@
-"""Making keys' certificates and CRLs in НУЦ's form: a small authority, for tests and for НУЦ's twin."""
+"""Making keys' certificates and CRLs in НУЦ's form: a small authority for tests, and for a server that is nobody else's
+(`egovkit.signatures.tls`)."""
 
 from __future__ import annotations
 

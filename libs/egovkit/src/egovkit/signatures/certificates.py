@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
 from egovkit.errors import EgovError
-from egovkit.signatures.keys import PublicKey
+from egovkit.signatures.keys import UNREADABLE, PublicKey
 from egovkit.signatures.profiles import (
     Certificate,
     Use,
@@ -169,7 +169,7 @@ class TrustStore:
             critical = {one.oid for one in crl.extensions if one.critical}
             issuers = self._authorities.get(crl.issuer, ())
             signed = any(_may_sign_crl(one) and _crl_is_by(crl, one) for one in issuers)
-        except (ValueError, x509.DuplicateExtension) as error:
+        except UNREADABLE as error:
             raise EgovError("certificate.crl_invalid", reason="damaged", technical=type(error).__name__) from None
         if critical or any(one.oid in _NO_DELTAS for one in crl.extensions):
             raise EgovError("certificate.crl_invalid", reason="partial")
@@ -263,8 +263,8 @@ class TrustStore:
         return False
 
     def _revoked(self, certificate: Certificate, chain: _Chain, at: datetime) -> bool | None:
-        """The issuer's CRL must speak; one of an authority above is asked only where it is loaded, since the
-        twin publishes no list for its root (DIVERGENCES)."""
+        """The issuer's CRL must speak; one of an authority above is asked only where it is loaded, since that of the
+        twin's root is always empty (DIVERGENCES)."""
         answer = self._listed(certificate, at)
         for one in chain.above[:-1]:
             if one.issuer in self._crls and answer is not True:
@@ -315,18 +315,18 @@ def _is_authority(certificate: Certificate, below: int) -> bool:
         profile = profile_of(certificate)
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (*UNREADABLE, x509.ExtensionNotFound):
         return False
     short_enough = constraints.path_length is None or below <= constraints.path_length
     return profile.is_ca and profile.understood and usage.key_cert_sign and short_enough
 
 
 def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    if not isinstance(certificate.signature_hash_algorithm, _HASHES):
-        return False  # SHA-1 and MD5 can be forged
     try:
+        if not isinstance(certificate.signature_hash_algorithm, _HASHES):
+            return False  # SHA-1 and MD5 can be forged
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 

@@ -24,9 +24,9 @@ from typing import Protocol
 
 from egovkit.errors import EgovError
 from egovkit.private_files import read_private
-from egovkit.signatures.keys import SigningKey, thumbprint
+from egovkit.signatures.keys import Certificate, SigningKey, lies_open, thumbprint
 
-__all__ = ["ALARM_DAYS", "KeyCustody", "KeyFacts", "KeyFile", "KeyState", "alarm", "facts_of"]
+__all__ = ["ALARM_DAYS", "KeyCustody", "KeyFacts", "KeyFile", "KeyState", "alarm", "facts_about", "facts_of"]
 
 UNREADABLE = "custody.unreadable"
 ALARM_DAYS = (60, 30, 7)  # before a certificate ends; the next one takes an operator and a day of the week
@@ -46,12 +46,13 @@ class KeyState(StrEnum):
     SIGNING = "signing"  # every new signature is its
     WAITING = "waiting"  # in the file, and not yet in ШЭП's list
     FORMER = "former"  # signs no more; what it signed is still verified
+    SERVING = "serving"  # signs no messages: TLS clients are shown its certificate
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
     """What may be told about a key: nothing secret. `alarm`: within so many days its certificate ends (0: it has
-    ended), None when there is time; only for the key that signs and the one that waits."""
+    ended), None when there is time, and for a former key."""
 
     thumbprint: str
     serial: str
@@ -115,10 +116,12 @@ class KeyFile:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _read(self) -> SigningKey:
-        content = read_private(self._path)
-        password = read_private(self._password_path).decode("utf-8").rstrip("\r\n")
+        content, password = read_private(self._path), read_private(self._password_path)
         with _told(self._path):
-            return SigningKey.load(content, password)
+            key = SigningKey.load(content, password.decode("utf-8").rstrip("\r\n"))
+            if lies_open(content):
+                raise ValueError("the key in it is not encrypted")
+        return key
 
 
 @contextmanager
@@ -135,22 +138,24 @@ def facts_of(held: tuple[SigningKey, ...], current: SigningKey, at: datetime) ->
     found: list[KeyFacts] = []
     state = KeyState.WAITING
     for one in held:
-        if one is current:
+        if one.thumbprint == current.thumbprint:
             state = KeyState.SIGNING
         elif state is KeyState.SIGNING:
             state = KeyState.FORMER
-        ends = one.certificate.not_valid_after_utc
-        found.append(
-            KeyFacts(
-                thumbprint=thumbprint(one.certificate),
-                serial=f"{one.certificate.serial_number:x}",
-                not_before=one.certificate.not_valid_before_utc,
-                not_after=ends,
-                state=state,
-                alarm=None if state is KeyState.FORMER else alarm(ends, at),
-            )
-        )
+        found.append(facts_about(one.certificate, state, at))
     return tuple(found)
+
+
+def facts_about(certificate: Certificate, state: KeyState, at: datetime) -> KeyFacts:
+    ends = certificate.not_valid_after_utc
+    return KeyFacts(
+        thumbprint=thumbprint(certificate),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=ends,
+        state=state,
+        alarm=None if state is KeyState.FORMER else alarm(ends, at),
+    )
 
 
 def alarm(ends: datetime, at: datetime) -> int | None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -23,6 +24,7 @@ from egovkit.errors import EgovError
 from egovkit.signatures.der import BadDer, require_der
 
 __all__ = [
+    "UNREADABLE",
     "Certificate",
     "PrivateKey",
     "PublicKey",
@@ -30,6 +32,7 @@ __all__ = [
     "b64url",
     "csr",
     "der",
+    "lies_open",
     "load_private_key",
     "new_private_key",
     "private_pem",
@@ -41,6 +44,11 @@ __all__ = [
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 MIN_RSA_BITS = 2048  # RFC 7518, 3.3 and 3.5
+# What the library raises over a certificate, list or answer that it can't read, some of it only when asked for a field.
+UNREADABLE = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
 
 
 def b64url(data: bytes) -> str:
@@ -67,7 +75,7 @@ def public_key_of(certificate: Certificate) -> PublicKey | None:
     """
     try:
         key = certificate.public_key()
-    except (ValueError, TypeError):  # an algorithm the library doesn't know, such as GOST
+    except UNREADABLE:  # an algorithm the library doesn't know, such as GOST
         return None
     return key if isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and _is_ours(key) else None
 
@@ -174,6 +182,20 @@ def _rounds(p12: bytes) -> int:
         return max(asked)
     except Exception:  # asn1crypto reads lazily: hostile DER raises almost anything
         raise ValueError("no PKCS#12") from None
+
+
+def lies_open(p12: bytes) -> bool:
+    """Whether a PKCS#12 file keeps its key in the clear, as openssl writes it with `-keypbe NONE`: its password then
+    guards nothing but its MAC. ValueError for what is no PKCS#12."""
+    from asn1crypto import pkcs12 as asn1_pkcs12
+
+    try:
+        parts = asn1_pkcs12.Pfx.load(p12, strict=True).authenticated_safe
+        plain = [part["content"].native for part in parts if part["content_type"].native == "data"]
+        bags = {bag["bag_id"].native for part in plain for bag in asn1_pkcs12.SafeContents.load(part)}
+    except Exception:
+        raise ValueError("no PKCS#12") from None
+    return not bags.isdisjoint({"key_bag", "safe_contents"})  # the latter could hide one
 
 
 def _iterations(algorithm: Any) -> int:

@@ -7,7 +7,6 @@ judges by it has it as evidence (`RevocationStatus.answer`), which `read_answer`
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Callable
@@ -25,7 +24,8 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from egovkit.clock import Clock
 from egovkit.signatures.der import BadDer, require_der
-from egovkit.signatures.keys import Certificate, public_key_of, thumbprint
+from egovkit.signatures.fetching import TooLong, fetch
+from egovkit.signatures.keys import UNREADABLE, Certificate, public_key_of, thumbprint
 from egovkit.signatures.revocation import SKEW, RevocationStatus
 
 __all__ = ["MAX_REPLY", "OcspClient", "OcspSaid", "OcspUnusable", "names_responder", "read_answer"]
@@ -96,28 +96,21 @@ class OcspClient:
 
     async def _ask(self, query: bytes) -> bytes:
         """No redirect is followed, no more is read than an answer can be long, and no longer than SECONDS."""
+        headers = {"Content-Type": QUERY_TYPE}
         try:
-            async with asyncio.timeout(SECONDS):
-                return await self._post(query)
-        except (httpx.HTTPError, TimeoutError) as error:
+            response, reply = await fetch(
+                self._http, self._url, longest=MAX_REPLY, seconds=SECONDS, content=query, headers=headers
+            )
+        except TooLong:
+            raise OcspUnusable("longer than any answer") from None
+        except httpx.HTTPError as error:
             self._rests_until = self._clock.monotonic() + REST_S
             raise OcspUnusable(f"no answer: {type(error).__name__}") from None
-
-    async def _post(self, query: bytes) -> bytes:
-        headers, got = {"Content-Type": QUERY_TYPE}, bytearray()
-        async with self._http.stream(
-            "POST", self._url, content=query, headers=headers, timeout=SECONDS, follow_redirects=False
-        ) as response:
-            kind = response.headers.get("content-type", "").partition(";")[0]
-            if response.is_redirect:
-                raise OcspUnusable("a redirect, which is not followed")
-            if response.status_code != 200 or kind != REPLY_TYPE:
-                raise OcspUnusable(f"answered {response.status_code}")
-            async for part in response.aiter_bytes():
-                got += part
-                if len(got) > MAX_REPLY:
-                    raise OcspUnusable("longer than any answer")
-        return bytes(got)
+        if response.is_redirect:
+            raise OcspUnusable("a redirect, which is not followed")
+        if response.status_code != 200 or response.headers.get("content-type", "").partition(";")[0] != REPLY_TYPE:
+            raise OcspUnusable(f"answered {response.status_code}")
+        return reply
 
 
 def read_answer(answer: bytes) -> OcspSaid:
@@ -132,7 +125,7 @@ def read_answer(answer: bytes) -> OcspSaid:
             this_update=one.this_update_utc,
             issuer_key_sha256=one.issuer_key_hash,
         )
-    except ValueError as error:
+    except UNREADABLE as error:
         raise OcspUnusable(f"not an answer: {error}") from None
 
 
@@ -160,7 +153,7 @@ def _read(reply: bytes, certificate: Certificate, issuer: Certificate, nonce: by
             raise OcspUnusable("not to this question (nonce)")
         responder = _responder(answer, issuer)
         return replace(_status(answer, said[0], responder), answer=reply)
-    except (ValueError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         reason = str(error) if isinstance(error, BadDer) else type(error).__name__
         raise OcspUnusable(f"not an answer: {reason}") from None
 

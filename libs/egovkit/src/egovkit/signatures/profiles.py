@@ -18,7 +18,7 @@ from cryptography.x509 import Certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from egovkit.errors import EgovError
-from egovkit.signatures.keys import public_key_of, thumbprint
+from egovkit.signatures.keys import UNREADABLE, public_key_of, thumbprint
 
 __all__ = [
     "EKU_CLIENT_AUTH",
@@ -66,10 +66,14 @@ _PEM = b"-----BEGIN"
 
 
 def load_certificate(pem_or_der: bytes) -> Certificate:
-    """One certificate; ValueError when the bytes aren't one."""
-    if pem_or_der.lstrip().startswith(_PEM):
-        return x509.load_pem_x509_certificate(pem_or_der)
-    return x509.load_der_x509_certificate(pem_or_der)
+    """One certificate, whatever its algorithms; ValueError when the bytes aren't one."""
+    pem = pem_or_der.lstrip().startswith(_PEM)
+    try:
+        found = x509.load_pem_x509_certificate(pem_or_der) if pem else x509.load_der_x509_certificate(pem_or_der)
+        _ = found.issuer, profile_of(found)  # the library reads lazily: everything is read here, or refused here
+    except UNREADABLE as error:
+        raise ValueError(f"not a certificate: {error}") from None
+    return found
 
 
 def sent_certificate(pem_or_der: bytes) -> Certificate:
@@ -110,7 +114,7 @@ class Profile:
 def profile_of(certificate: Certificate) -> Profile:
     """Read a certificate once; cached, since every envelope of a system comes with the same one.
 
-    ValueError when its extensions can't be read (a duplicate one, broken DER inside).
+    One of UNREADABLE when it can't be read (an extension twice, broken DER inside).
     """
     usage = _extension(certificate, x509.KeyUsage)
     extended = _extension(certificate, x509.ExtendedKeyUsage)

@@ -81,7 +81,7 @@ class NewCertificate(Dates):
         return Wanted(**self.model_dump(include=set(WANTED_FIELDS)))
 
 
-WANTED_FIELDS = frozenset(Wanted.__slots__) - {"oddity"}
+WANTED_FIELDS = frozenset(Wanted.__slots__) - {"hosts", "oddity"}
 
 
 class NewPerson(Dates):

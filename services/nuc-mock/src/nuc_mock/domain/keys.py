@@ -76,7 +76,7 @@ def requested_key(pem: str) -> PublicKey:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
         signed = request.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise UnusableRequest("unreadable") from None
     if not signed:
         raise UnusableRequest("signature")

@@ -78,7 +78,7 @@ def read_query(der: bytes) -> Query:
 async def build_stamp(
     signer: Authority, chain: list[x509.Certificate], query: Query, serial: int, now: datetime
 ) -> bytes:
-    """A reply with a token, DER: the genTime is `now`, to the second."""
+    """A reply with a token, DER: the genTime is `now`, to the second; `chain` is who stands above the signer."""
     # pyHanko takes 0.3 s to import: the first stamp pays, not every start.
     from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, SimpleSigner
     from pyhanko_certvalidator.registry import SimpleCertificateStore

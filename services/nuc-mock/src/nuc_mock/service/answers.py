@@ -30,6 +30,7 @@ class Answers:
                 return domain.build_refusal(refused.failure)
             known = await store.standings(conn, asked.serials, asked.generation)
         now, by = whole(self._clock.now()), self._keys.all[asked.generation]
+        known |= {one.certificate.serial_number: domain.Standing() for one in (by.responder, by.stamper)}
         if self._bends.take("ocsp-try-later", "ocsp") is not None:
             return domain.build_refusal("try_later")
         signer = by.responder
@@ -61,6 +62,4 @@ class Answers:
             await self._keys.catch_up(conn)
             serial = await store.add_stamp(conn, now, asked.digest, asked.hashed)
         by = self._keys.newest
-        return await domain.build_stamp(
-            by.stamper, [by.stamper.certificate, by.issuing.certificate], asked, serial, now
-        )
+        return await domain.build_stamp(by.stamper, [by.issuing.certificate], asked, serial, now)

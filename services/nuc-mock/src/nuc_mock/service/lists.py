@@ -41,9 +41,10 @@ class Lists:
     async def of_issuing(self, kind: str, number: int | None = None) -> bytes:
         """DER of the complete list ("crl") or of the changes ("delta") signed by one of the issuing authority's keys,
         without a number by today's. EgovError nuc.generation_unknown."""
-        by = await self._keys.current() if number is None else await self._keys.generation(number)
+        # The list first: whoever has made it by a newer key is known by the time it is asked whose it is.
         found: bytes | None = (await self._served(ISSUING)).der
-        if kind == "delta" or by is not self._keys.newest:
+        by = await self._keys.current() if number is None else await self._keys.generation(number)
+        if kind == "delta" or by.number != self._keys.newest.number:
             async with self._db.read() as conn:
                 found = await store.other_list(conn, f"{kind}-{by.number}")
         if found is None:

@@ -13,7 +13,8 @@ from egovkit.db import Database
 from egovkit.errors import EgovError, FieldError
 from egovkit.ids import Ids
 from egovkit.sandbox.faults import Faults
-from nuc_mock import domain, servers, store
+from egovkit.upkeep import forget_for_ever
+from nuc_mock import domain, servers, store, tables
 from nuc_mock.domain import CertificateOrder, Event, KeyKind, OddKeyKind, Profile, PublicKey, Reason, State
 from nuc_mock.service.answers import Answers
 from nuc_mock.service.keys import Keyring
@@ -36,6 +37,7 @@ class Nuc:
         self.lists = Lists(db, self.keys, clock, self._audit, bends, validity=settings.crl_validity)
         self.answers = Answers(db, self.keys, clock, bends, validity=settings.ocsp_validity)
         self._admin_token = ""
+        self._forgetting: asyncio.Task[None] | None = None
 
     # --- life
 
@@ -52,8 +54,14 @@ class Nuc:
             await self.keys.bind(conn)
             await self._enter_servers(conn)
         await self.lists.open()
+        # A stored answer may hold a person's container, which is to be kept nowhere.
+        forgetting = forget_for_ever(self.db, tables.idempotency, None, self._clock, self._settings)
+        self._forgetting = asyncio.create_task(forgetting)
 
     async def close(self) -> None:
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            await asyncio.gather(self._forgetting, return_exceptions=True)
         await self.lists.close()
         await self.db.close()
 
@@ -265,7 +273,9 @@ class Nuc:
 
     async def certificate(self, serial: str) -> IssuedCertificate:
         async with self.db.read() as conn:
-            return await self._known(conn, serial)
+            found = await self._known(conn, serial)
+            await self.keys.catch_up(conn)  # its chain may be of a key that another process has made
+            return found
 
     async def certificates(self, wanted: Search, *, after: int, limit: int) -> list[IssuedCertificate]:
         async with self.db.read() as conn:
