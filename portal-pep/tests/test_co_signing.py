@@ -288,3 +288,13 @@ async def test_who_signed_earlier_and_is_not_believed_any_more_is_asked_again(
     assert (await co_sign(spouse, case, spouse.sign(document, fresh))).json()["status"] == "submitted"
     roles = [one["role"] for one in (await world.shep.next()).data["co_signatures"]]
     assert roles == ["spouse", "witness"]
+
+
+async def test_a_signature_that_cannot_be_read_says_what_is_wrong_with_it(
+    world: Any, citizen: Any, spouse: Any
+) -> None:
+    case, document = await signed_by_one(citizen, spouse)
+    answer = (await co_sign(spouse, case, "AAAA")).json()
+    assert (answer["code"], answer["reason"]) == ("signature.cms_malformed", "bytes_after")
+    assert "…" not in answer["detail"]
+    assert (await co_sign(spouse, case, spouse.sign(document))).status_code == 200
