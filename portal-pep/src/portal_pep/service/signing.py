@@ -70,6 +70,7 @@ async def prepare(
         refusal = facts.refusal if flow.checks_before_signing else None
         if refusal == UNKNOWN:
             raise EgovError(refusal, clause=flow.check_certificate.clause, thumbprint=facts.thumbprint)
+        await void(conn, portal, case)
         if refusal is not None:
             ended = await end_by_certificate(conn, portal, case, refusal, await _filled(conn, portal, case, now))
             outcome: Prepared | SignatureRefused = SignatureRefused(ended, refusal, flow.refuse_signature.clause)
@@ -97,7 +98,6 @@ async def _fix_document(
     moments = await _filled(conn, portal, case, now)
     if flow.checks_before_signing:
         await take(conn, portal, case, [_checked(flow, now, facts.thumbprint)], moments)
-    await void(conn, portal, case)
     named = {one.role: one.iin for one in await co_signatures.of_case(conn, case.id)}
     signed_about = _about(case, regulation, facts.thumbprint, (now, named))
     changed = await store.change_case(
