@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
 from egovkit.errors import EgovError
+from egovkit.signatures.keys import UNREADABLE
 from egovkit.signatures.profiles import (
     Certificate,
     Use,
@@ -168,7 +169,7 @@ class TrustStore:
             critical = {one.oid for one in crl.extensions if one.critical}
             issuers = self._authorities.get(crl.issuer, ())
             signed = any(_may_sign_crl(one) and _crl_is_by(crl, one) for one in issuers)
-        except (ValueError, x509.DuplicateExtension) as error:
+        except UNREADABLE as error:
             raise EgovError("certificate.crl_invalid", reason="damaged", technical=type(error).__name__) from None
         if critical or any(one.oid in _NO_DELTAS for one in crl.extensions):
             raise EgovError("certificate.crl_invalid", reason="partial")
@@ -321,11 +322,11 @@ def _is_authority(certificate: Certificate, below: int) -> bool:
 
 
 def _signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    if not isinstance(certificate.signature_hash_algorithm, _HASHES):
-        return False  # SHA-1 and MD5 can be forged
     try:
+        if not isinstance(certificate.signature_hash_algorithm, _HASHES):
+            return False  # SHA-1 and MD5 can be forged
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True
 

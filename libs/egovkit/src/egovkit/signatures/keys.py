@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -23,6 +24,7 @@ from egovkit.errors import EgovError
 from egovkit.signatures.der import BadDer, require_der
 
 __all__ = [
+    "UNREADABLE",
     "Certificate",
     "PrivateKey",
     "PublicKey",
@@ -40,6 +42,11 @@ __all__ = [
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+# What the library raises of foreign certificates, lists and answers, at whichever field it reads first.
+UNREADABLE = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType),
+)
 MIN_RSA_BITS = 2048  # RFC 7518, 3.3 and 3.5
 
 
@@ -67,7 +74,7 @@ def public_key_of(certificate: Certificate) -> PublicKey | None:
     """
     try:
         key = certificate.public_key()
-    except (ValueError, TypeError):  # an algorithm the library doesn't know, such as GOST
+    except UNREADABLE:  # an algorithm the library doesn't know, such as GOST
         return None
     return key if isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and _is_ours(key) else None
 

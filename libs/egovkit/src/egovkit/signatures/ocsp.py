@@ -25,7 +25,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from egovkit.clock import Clock
 from egovkit.signatures.der import BadDer, require_der
-from egovkit.signatures.keys import Certificate, public_key_of, thumbprint
+from egovkit.signatures.keys import UNREADABLE, Certificate, public_key_of, thumbprint
 from egovkit.signatures.revocation import SKEW, RevocationStatus
 
 __all__ = ["MAX_REPLY", "OcspClient", "OcspSaid", "OcspUnusable", "names_responder", "read_answer"]
@@ -160,7 +160,7 @@ def _read(reply: bytes, certificate: Certificate, issuer: Certificate, nonce: by
             raise OcspUnusable("not to this question (nonce)")
         responder = _responder(answer, issuer)
         return replace(_status(answer, said[0], responder), answer=reply)
-    except (ValueError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         reason = str(error) if isinstance(error, BadDer) else type(error).__name__
         raise OcspUnusable(f"not an answer: {reason}") from None
 

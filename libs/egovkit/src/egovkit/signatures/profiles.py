@@ -18,7 +18,7 @@ from cryptography.x509 import Certificate
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from egovkit.errors import EgovError
-from egovkit.signatures.keys import public_key_of, thumbprint
+from egovkit.signatures.keys import UNREADABLE, public_key_of, thumbprint
 
 __all__ = [
     "EKU_CLIENT_AUTH",
@@ -64,10 +64,16 @@ _PEM = b"-----BEGIN"
 
 
 def load_certificate(pem_or_der: bytes) -> Certificate:
-    """One certificate; ValueError when the bytes aren't one."""
-    if pem_or_der.lstrip().startswith(_PEM):
-        return x509.load_pem_x509_certificate(pem_or_der)
-    return x509.load_der_x509_certificate(pem_or_der)
+    """One certificate, read to its last field; ValueError when the bytes aren't one."""
+    try:
+        if pem_or_der.lstrip().startswith(_PEM):
+            found = x509.load_pem_x509_certificate(pem_or_der)
+        else:
+            found = x509.load_der_x509_certificate(pem_or_der)
+        _ = found.issuer, profile_of(found)
+    except UNREADABLE as error:
+        raise ValueError(str(error)) from None
+    return found
 
 
 def sent_certificate(pem_or_der: bytes) -> Certificate:
@@ -106,10 +112,7 @@ class Profile:
 
 @lru_cache(maxsize=4096)
 def profile_of(certificate: Certificate) -> Profile:
-    """Read a certificate once; cached, since every envelope of a system comes with the same one.
-
-    ValueError when its extensions can't be read (a duplicate one, broken DER inside).
-    """
+    """Read a certificate once; cached, since every envelope of a system comes with the same one."""
     usage = _extension(certificate, x509.KeyUsage)
     extended = _extension(certificate, x509.ExtendedKeyUsage)
     constraints = _extension(certificate, x509.BasicConstraints)

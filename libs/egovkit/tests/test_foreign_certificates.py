@@ -1,0 +1,123 @@
+"""Certificates, lists and answers that nobody of ours has made: each is refused by a code, and none costs much."""
+
+# mypy: disable-error-code="no-untyped-call"
+# asn1crypto carries no types
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from asn1crypto import cms, core, tsp, x509
+
+from egovkit.clock import HandClock
+from egovkit.errors import EgovError
+from egovkit.signatures.certificates import sent_certificate
+from egovkit.signatures.cms import sign_cms
+from egovkit.signatures.documents import DocumentSignatures
+from egovkit.signatures.keys import der
+from egovkit.signatures.ocsp import OcspClient, OcspUnusable
+from egovkit.testing.pki import TestPki
+from egovkit.testing.signing import OcspAnswer, bent, resigned
+
+NOW = datetime(2026, 1, 15, 4, tzinfo=UTC)
+IIN, DATA = "991231600012", b"{}"
+PKI = TestPki(HandClock(NOW))
+TRUST = PKI.trust()
+PERSON = PKI.person(IIN)
+ECDSA_SHA256, UNKNOWN = bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d04037f")
+
+
+def odd(change: Callable[[Any], None]) -> bytes:
+    """The person's certificate, changed: nobody's signature is over it."""
+    certificate = x509.Certificate.load(der(PERSON.certificate))
+    change(certificate["tbs_certificate"])
+    return bytes(certificate.dump(force=True))
+
+
+def signed_by(certificate: bytes) -> bytes:
+    """A CMS that holds and names it."""
+    read = x509.Certificate.load(certificate)
+
+    def swap(content: Any, signer: Any) -> None:
+        content["certificates"] = [read]
+        named = {"issuer": read.issuer, "serial_number": read.serial_number}
+        signer["sid"] = cms.SignerIdentifier("issuer_and_serial_number", named)
+
+    def attributes(told: list[Any]) -> list[Any]:
+        value = tsp.SigningCertificateV2({"certs": [{"cert_hash": hashlib.sha256(certificate).digest()}]})
+        others = [one for one in told if one["type"].native != "signing_certificate_v2"]
+        return [*others, cms.CMSAttribute({"type": "signing_certificate_v2", "values": [value]})]
+
+    return resigned(bent(sign_cms(DATA, PERSON, NOW), swap), PERSON, attributes)
+
+
+def twice(told: Any) -> None:
+    told["extensions"] = [*(one.copy() for one in told["extensions"]), told["extensions"][0].copy()]
+
+
+def more(oid: str, value: bytes) -> Callable[[Any], None]:
+    def change(told: Any) -> None:
+        fresh = x509.Extension({"extn_id": oid, "extn_value": core.ParsableOctetString(value)})
+        told["extensions"] = [*(one.copy() for one in told["extensions"]), fresh]
+
+    return change
+
+
+def nameless(told: Any) -> None:
+    told["issuer"] = x509.Name.load(b"\x30\x02\x31\x00")
+
+
+def before_all_years(told: Any) -> None:
+    told["validity"] = x509.Validity.load(b"\x30\x22\x18\x0f00000101000000Z\x18\x0f20990101000000Z")
+
+
+async def code_of(signature: bytes) -> str | None:
+    try:
+        return (await DocumentSignatures(TRUST).verify(DATA, signature, NOW, IIN)).refusal
+    except EgovError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("change", [twice, more("2.5.29.30", b"\x30\x00"), nameless, before_all_years])
+async def test_a_certificate_that_cannot_be_read_is_a_mistake_of_who_sent_it(change: Callable[[Any], None]) -> None:
+    certificate = odd(change)
+    assert await code_of(signed_by(certificate)) == "signature.cms_malformed"
+    with pytest.raises(EgovError, match=r"certificate\.malformed"):
+        sent_certificate(certificate)
+
+
+def test_a_certificate_of_a_version_that_does_not_exist_is_none() -> None:
+    with pytest.raises(EgovError, match=r"certificate\.malformed"):
+        sent_certificate(der(PERSON.certificate).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1))
+
+
+async def test_a_certificate_signed_in_a_way_we_do_not_know_is_not_trusted() -> None:
+    """By НУЦ's own name: GOST is one of those ways."""
+    certificate = der(PERSON.certificate).replace(ECDSA_SHA256, UNKNOWN)
+    assert await code_of(signed_by(certificate)) == "certificate.untrusted"
+    facts = TRUST.check_person(sent_certificate(certificate), NOW, IIN)
+    assert facts.refusal == "certificate.untrusted"
+
+
+def test_a_list_signed_in_a_way_we_do_not_know_is_no_list() -> None:
+    with pytest.raises(EgovError, match=r"certificate\.crl_invalid"):
+        PKI.trust().load_crl(PKI.crl().replace(ECDSA_SHA256, UNKNOWN), NOW)
+
+
+async def test_an_answer_signed_in_a_way_we_do_not_know_is_no_answer() -> None:
+    from egovkit.signatures.authority import PROFILES, Usage
+
+    offers = Usage(PROFILES["person_sign"].ekus, non_repudiation=True, ocsp="http://nuc.test/ocsp")
+    asked = PKI.person(IIN, usage=offers).certificate
+    reply = OcspAnswer(asked, PKI.issuing, NOW).signed(PKI.responder(), bytes(32)).replace(ECDSA_SHA256, UNKNOWN)
+    headers = {"content-type": "application/ocsp-response"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=reply, headers=headers))
+    async with httpx.AsyncClient(transport=transport) as http:
+        client = OcspClient(http, HandClock(NOW), "http://nuc.test", nonce=lambda: bytes(32))
+        with pytest.raises(OcspUnusable):
+            await client.status(asked, PKI.issuing)
