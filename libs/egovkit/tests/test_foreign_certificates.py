@@ -121,3 +121,39 @@ async def test_an_answer_signed_in_a_way_we_do_not_know_is_no_answer() -> None:
         client = OcspClient(http, HandClock(NOW), "http://nuc.test", nonce=lambda: bytes(32))
         with pytest.raises(OcspUnusable):
             await client.status(asked, PKI.issuing)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [b"\x18\x0f00000101000000Z", b"\x18\x0f99991231235959Z", b"\x18\x0e20260101000000", b"\x18\x0f18991231235959Z"],
+)
+async def test_a_signing_time_that_nobody_could_show_is_refused(moment: bytes) -> None:
+    """It would be kept with the case, and every look at the case fail."""
+    whole = b"\x30" + bytes([len(moment) + 13]) + bytes.fromhex("06092a864886f70d010905") + b"\x31"
+    attribute = whole + bytes([len(moment)]) + moment
+    signature = sign_cms(DATA, PERSON, NOW)
+    at = signature.rindex(b"\x17\x0d")
+    own = signature[at - 15 : at + 15]  # the attribute
+    assert own[2:13] == attribute[2:13]
+    longer = len(attribute) - len(own)
+    changed = bytearray(signature.replace(own, attribute))
+    for start, head in _enclosing(signature, at - 15):
+        size = int.from_bytes(signature[start : start + head], "big") + longer
+        changed[start : start + head] = size.to_bytes(head, "big")
+    assert await code_of(bytes(changed)) == "signature.cms_malformed"
+
+
+def _enclosing(data: bytes, place: int) -> list[tuple[int, int]]:
+    """Where the lengths stand of all values around a place, and their octets."""
+    found, begin, end = [], 0, len(data)
+    while begin < place:
+        octets = data[begin + 1] & 0x7F if data[begin + 1] & 0x80 else 0
+        start, head = (begin + 2, octets) if octets else (begin + 1, 1)
+        size, inside = int.from_bytes(data[start : start + head], "big"), start + head
+        if inside + size <= place:
+            begin = inside + size
+            continue
+        found.append((start, head))
+        begin, end = inside, inside + size
+    assert place < end
+    return found
