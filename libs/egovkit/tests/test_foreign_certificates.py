@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -17,10 +18,12 @@ from asn1crypto import cms, core, tsp, x509
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import sent_certificate
-from egovkit.signatures.cms import sign_cms
+from egovkit.signatures.cms import MAX_CERTIFICATE, sign_cms
+from egovkit.signatures.der import MAX_TEXT
 from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import der
 from egovkit.signatures.ocsp import OcspClient, OcspUnusable
+from egovkit.signatures.stamps import check_token
 from egovkit.testing.pki import TestPki
 from egovkit.testing.signing import OcspAnswer, bent, resigned
 
@@ -157,3 +160,59 @@ def _enclosing(data: bytes, place: int) -> list[tuple[int, int]]:
         begin, end = inside, inside + size
     assert place < end
     return found
+
+
+def _names(text: str) -> Any:
+    return x509.Name.build({"common_name": text})
+
+
+async def test_names_and_identifiers_that_are_long_in_the_square_of_their_length_are_refused_unread() -> None:
+    """Comparing one such name, or reading one such number, took more than a second."""
+    restless = "a" + "\u0301" * 10_000 + "\u0316" * 10_000
+
+    def elsewhere(_: Any, signer: Any) -> None:
+        named = {"issuer": _names(restless), "serial_number": PERSON.certificate.serial_number}
+        signer["sid"] = cms.SignerIdentifier("issuer_and_serial_number", named)
+
+    number = b"\xff" * 60_000 + b"\x01"
+    bombs = (bent(sign_cms(DATA, PERSON, NOW), elsewhere), b"\x30\x82\xea\x65\x06\x82\xea\x61" + number)
+    began = time.process_time()
+    for bomb in bombs:
+        with pytest.raises(EgovError) as caught:
+            await DocumentSignatures(TRUST).verify(DATA, bomb, NOW, IIN)
+        assert caught.value.params["reason"] == "too_long"
+    assert time.process_time() - began < 0.5
+
+
+async def test_a_certificate_longer_than_any_is_refused_unread() -> None:
+    """Read, it is a hundred times as large, and what was read is kept."""
+    certificate = odd(more("1.2.3.4", bytes(MAX_CERTIFICATE)))
+    with pytest.raises(EgovError) as caught:
+        await DocumentSignatures(TRUST).verify(DATA, signed_by(certificate), NOW, IIN)
+    assert caught.value.params["reason"] == "too_long"
+
+
+async def test_a_name_as_long_as_they_come_is_read() -> None:
+    name = "Қ" * (MAX_TEXT // 2)
+    assert await code_of(sign_cms(DATA, PKI.person(IIN, surname="А", name="Б", patronymic=name), NOW)) is None
+
+
+def test_a_stamp_whose_policy_is_endless_is_refused_unread() -> None:
+    policy = b"\x06\x82\xea\x61" + b"\xff" * 60_000 + b"\x01"
+    info = b"\x30\x82\xea\x68\x02\x01\x01" + policy
+    token = cms.ContentInfo(
+        {
+            "content_type": "signed_data",
+            "content": cms.SignedData(
+                {
+                    "version": "v3",
+                    "digest_algorithms": [],
+                    "encap_content_info": {"content_type": "tst_info", "content": core.ParsableOctetString(info)},
+                    "signer_infos": [cms.ContentInfo.load(sign_cms(DATA, PERSON, NOW))["content"]["signer_infos"][0]],
+                }
+            ),
+        }
+    ).dump()
+    with pytest.raises(EgovError) as caught:
+        check_token(token, bytes(32), TRUST, NOW + timedelta(days=1))
+    assert caught.value.params["reason"] == "too_long"

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CMS", "Reading", "Stamps", "read_cms", "sign_cms", "stamp_cms"]
 
 MAX_CMS = 64 * 1024  # signer and chain take 4 KB, a time stamp with its chain 8 KB more
+MAX_CERTIFICATE = 8 * 1024  # НУЦ's take 2 KB
+KNOWN = 512  # certificates kept, read: 30 KB each, and half a megabyte of a hostile one
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 
 
@@ -171,7 +173,7 @@ def _reading(data: bytes, signed_data: asn1_cms.SignedData) -> Reading:
     )
 
 
-_loaded = lru_cache(maxsize=4096)(load_certificate)  # a signer who comes again costs no second reading
+_loaded = lru_cache(maxsize=KNOWN)(load_certificate)  # a signer who comes again costs no second reading
 
 
 def _claimed(signer: Any) -> datetime | None:
@@ -277,10 +279,13 @@ def _signature_holds(signer: Any, certificate: Any, digest: str) -> bool:
 def _inside(signed_data: asn1_cms.SignedData) -> Iterator[Any]:
     for one in signed_data["certificates"]:
         if one.name == "certificate":
-            yield _parsed(one.dump())  # untagged in its choice: the certificate's own DER
+            certificate = one.dump()  # untagged in its choice: its own DER
+            if len(certificate) > MAX_CERTIFICATE:
+                raise _malformed("too_long")
+            yield _parsed(certificate)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def _parsed(certificate: bytes) -> Any:
     """For pyHanko, and kept: its comparison of names costs more than the rest of the reading. Read to its last field,
     since asn1crypto reads lazily and threads share what is kept."""

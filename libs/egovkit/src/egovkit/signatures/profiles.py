@@ -110,7 +110,7 @@ class Profile:
     understood: bool  # no critical extension we don't know, and a key we can use
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def profile_of(certificate: Certificate) -> Profile:
     """Read a certificate once; cached, since every envelope of a system comes with the same one."""
     usage = _extension(certificate, x509.KeyUsage)

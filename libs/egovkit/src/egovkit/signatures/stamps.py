@@ -23,6 +23,7 @@ __all__ = ["MAX_STAMP", "OF_A_STAMP", "StampFacts", "StampService", "check_token
 
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"  # RFC 3161, 3.4
 MAX_STAMP = 64 * 1024  # a token with its chain takes 6 KB
+MAX_INFO = 4096  # bytes of what is stamped in it; it takes 150
 MAX_SAID = 200  # characters of a refusal's text
 SECONDS = 10.0
 
@@ -171,6 +172,8 @@ def _facts(token: bytes, digest: bytes, trust: TrustStore, at: datetime) -> Stam
     content = signed["encap_content_info"]
     if content["content_type"].native != "tst_info" or len(signed["signer_infos"]) != 1:
         raise EgovError("stamp.malformed", reason="not_one_authority")
+    if len(content["content"].contents) > MAX_INFO:  # identifiers are read in the square of their length
+        raise EgovError("stamp.malformed", reason="too_long")
     signer, tst = signed["signer_infos"][0], content["content"].parsed
     named = {one["type"].native for one in signer["signed_attrs"]}
     if not named & {"signing_certificate", "signing_certificate_v2"}:
