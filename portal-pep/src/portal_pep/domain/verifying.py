@@ -8,11 +8,6 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from egovkit.signatures.profiles import EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN
-
-# Who speaks for an organisation: a certificate of the person as a private citizen does not.
-OFFICIAL: Final[frozenset[str]] = frozenset({EKU_EMPLOYEE, EKU_HEAD, EKU_RIGHT_TO_SIGN})
-
 
 class Standing(StrEnum):
     STANDS = "stands"  # the portal has this very document as the case's result, and it is in its term

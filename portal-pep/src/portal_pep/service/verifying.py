@@ -20,10 +20,11 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.cms import read_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
+from egovkit.signatures.profiles import OFFICIALS
 from egovlaw.catalogue import Regulation
 from egovorigin.origin import KAZAKHSTAN
 from egovorigin.store.files import Result
-from portal_pep.domain.verifying import OFFICIAL, Held, Standing, standing
+from portal_pep.domain.verifying import Held, Standing, standing
 from portal_pep.service.parts import Portal
 from portal_pep.store.files import Numbered, files
 
@@ -180,7 +181,7 @@ def _signer_in(portal: Portal, signature: PdfSignature, now: datetime) -> Signer
 
 
 def _require_official(facts: CertificateFacts) -> None:
-    if not facts.ekus & OFFICIAL:
+    if not facts.ekus & OFFICIALS:
         raise EgovError("verify.not_official")
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "EKU_PERSON",
     "EKU_RIGHT_TO_SIGN",
     "EKU_TIME_STAMPING",
+    "OFFICIALS",
     "Certificate",
     "Profile",
     "Use",
@@ -49,9 +50,10 @@ EKU_HEAD = "1.2.398.3.3.4.1.2.1"
 EKU_RIGHT_TO_SIGN = "1.2.398.3.3.4.1.2.2"
 EKU_EMPLOYEE = "1.2.398.3.3.4.1.2.5"
 EKU_INFORMATION_SYSTEM = "1.2.398.5.19.1.2.2.1"
-# Who may sign as a person: oneself, or for an organisation as its head, by right to sign or as employee.
-# Rights over finance and personnel documents (.1.2.3, .1.2.4) don't reach public services.
-SIGNATORIES = frozenset({EKU_PERSON, EKU_HEAD, EKU_RIGHT_TO_SIGN, EKU_EMPLOYEE})
+# Who speaks for an organisation: as its head, by right to sign or as employee. A certificate of the person as a private
+# citizen does not; rights over finance and personnel documents (.1.2.3, .1.2.4) don't reach public services.
+OFFICIALS = frozenset({EKU_HEAD, EKU_RIGHT_TO_SIGN, EKU_EMPLOYEE})
+SIGNATORIES = OFFICIALS | {EKU_PERSON}  # who may sign as a person: for oneself too
 
 Use = Literal["sign", "auth"]
 

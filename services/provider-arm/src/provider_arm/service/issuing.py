@@ -14,6 +14,7 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.documents import DocumentFacts
 from egovkit.signatures.pdf import PreparedPage
+from egovkit.signatures.profiles import OFFICIALS
 from provider_arm.domain.cases import (
     ENDED,
     Answer,
@@ -29,7 +30,7 @@ from provider_arm.service import completing, deciding, internal, pages, register
 from provider_arm.service.actors import require_actor
 from provider_arm.service.context import Keep, Workstation, stamp
 from provider_arm.service.pages import Signed
-from provider_arm.service.signers import OFFICIAL, checked_signature, chosen_certificate
+from provider_arm.service.signers import checked_signature, chosen_certificate
 from provider_arm.service.sitting import Sitting, about, own_task, task_of
 from provider_arm.store import cases
 from provider_arm.store import pages as page_store
@@ -102,7 +103,7 @@ def _result(sitting: Sitting, wish: ResultWish, application: bytes, thumbprint: 
 
 def _require_official(facts: CertificateFacts) -> None:
     """Cl. 6 12) of act 427 and its like: "ЭЦП уполномоченного лица услугодателя"."""
-    if not facts.ekus & OFFICIAL:
+    if not facts.ekus & OFFICIALS:
         raise EgovError("result.certificate_not_official")
 
 
