@@ -300,3 +300,26 @@ async def test_who_signed_earlier_and_is_not_believed_any_more_is_asked_again(
     assert (await co_sign(spouse, case, spouse.sign(document, fresh))).json()["status"] == "submitted"
     roles = [one["role"] for one in (await world.shep.next()).data["co_signatures"]]
     assert roles == ["spouse", "witness"]
+
+
+async def test_an_application_that_ends_before_all_have_signed_waits_for_nobody(
+    world: Any, citizen: Any, spouse: Any
+) -> None:
+    """Prepared anew by a certificate that was revoked meanwhile: the act refuses (P4)."""
+    case, document = await signed_by_one(citizen, spouse)
+    await world.clock.advance(60)
+    await world.revoke(citizen.key)
+    assert (await citizen.prepare(case)).json()["code"] == "certificate.revoked"
+    assert (await citizen.page(case))["status"]["code"] == "signature_refused"
+    assert await asked(spouse) == [] and (await spouse.notices())[-1] == "co_signature_void"
+    assert problem(await co_sign(spouse, case, spouse.sign(document))) == (404, "co_signature.not_found")
+
+
+async def test_a_signature_that_cannot_be_read_says_what_is_wrong_with_it(
+    world: Any, citizen: Any, spouse: Any
+) -> None:
+    case, document = await signed_by_one(citizen, spouse)
+    answer = (await co_sign(spouse, case, "AAAA")).json()
+    assert (answer["code"], answer["reason"]) == ("signature.cms_malformed", "bytes_after")
+    assert "…" not in answer["detail"]
+    assert (await co_sign(spouse, case, spouse.sign(document))).status_code == 200

@@ -316,6 +316,7 @@ async def test_a_signature_that_does_not_hold_sends_nothing_and_the_right_one_st
     expected = {"flipped": "signature.invalid", "other_body": "signature.of_other_data"}
     assert 400 <= answer.status_code < 500
     assert problem["code"] == expected.get(how, "signature.cms_malformed") and problem["clause"] == "6 7)"
+    assert "…" not in problem["detail"]
     refusals = [one for one in await journal(world, case) if one["kind"] == "refusal"]
     assert [one["code"] for one in refusals] == [problem["code"]] and world.shep.arrived.empty()
     assert (await citizen.submit(case, good)).status_code == 202

@@ -111,6 +111,9 @@ async def test_the_certificate_is_checked_as_for_the_application(world: Any, ope
     provider = await operator.completed(iin)
     answer = await operator.record(provider.case, "applicant", iin, world.pki.person(operator.iin))
     assert answer.json()["code"] == "operator.certificate_not_of_centre"
+    await world.revoke(operator.key)
+    answer = await operator.record(provider.case, "applicant", iin)
+    assert (answer.status_code, answer.json()["code"]) == (403, "certificate.revoked")
 
 
 async def test_handing_over_twice_under_one_key_tells_the_provider_once(world: Any, operator: Any) -> None:

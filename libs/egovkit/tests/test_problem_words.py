@@ -140,7 +140,7 @@ REAL: dict[str, Callable[[], object]] = {
     "cms": lambda: read_cms(b"data", b"0"),
     "cms-long": lambda: read_cms(b"data", bytes(10_000_000)),
     "stamp": lambda: stamp_certificates(b"0"),
-    "stamp-reply": lambda: read_reply(b"0"),
+    "stamp-reply": lambda: read_reply(b"0", 0),
     "key-file": lambda: read_key_file(b"no file", "secret"),
     "barcodes": _unpacked,
     "barcodes-xml": lambda: barcodes.unpack(b"<a"),

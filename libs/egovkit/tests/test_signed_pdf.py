@@ -151,13 +151,9 @@ async def test_a_signature_too_long_for_its_place_is_refused(office: Office) -> 
 
 
 async def test_a_stamper_that_refuses_is_named(office: Office) -> None:
-    from pyhanko.sign.timestamps.common_utils import TimestampRequestError
-
-    class Refusing(type(office.stamper)):  # type: ignore[misc]
-        async def async_request_tsa_response(self, req: Any) -> Any:
-            raise TimestampRequestError("rejection: no")
-
-    office.stamper.__class__ = Refusing
+    rejection, kind = b"\x30\x05\x30\x03\x02\x01\x02", {"content-type": "application/timestamp-reply"}
+    refusing = httpx.MockTransport(lambda _: httpx.Response(200, content=rejection, headers=kind))
+    office.stamper = StampService(httpx.AsyncClient(transport=refusing), "http://nuc/tsp")
     with pytest.raises(EgovError, match=r"stamp\.refused"):
         await office.signed()
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
+from egovkit.signatures import stamps
 from egovkit.signatures.authority import PROFILES, Span, Usage
 from egovkit.signatures.certificates import TrustStore
 from egovkit.signatures.profiles import EKU_EMAIL_PROTECTION, EKU_TIME_STAMPING
@@ -97,23 +100,6 @@ async def test_any_flipped_byte_is_noticed(pki: TestPki) -> None:
     assert len(unnoticed) * 7 < carried
 
 
-@pytest.mark.parametrize("how", ["of another's question", "without a token"])
-async def test_a_reply_that_brings_no_stamp_of_ours_is_told_as_one(pki: TestPki, how: str) -> None:
-    authority, replies = pki.stamping(), list[bytes]()
-    granted = bytes.fromhex("30053003020100")  # the status alone
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        replies.append(granted if how == "without a token" else authority.reply(request.content))
-        return httpx.Response(200, content=replies[0], headers={"content-type": "application/timestamp-reply"})
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        service = StampService(http, "http://nuc.test/tsp")
-        if how != "without a token":
-            assert await service.token(DIGEST)
-        with pytest.raises(EgovError, match=r"stamp\.unavailable"):
-            await service.token(DIGEST)
-
-
 @pytest.mark.parametrize("junk", [b"", b"no stamp", b"\x30\x80", b"\x00" * 70_000])
 def test_what_is_no_stamp_cannot_be_read(pki: TestPki, junk: bytes) -> None:
     with pytest.raises(EgovError, match=r"stamp\.malformed"):
@@ -121,3 +107,55 @@ def test_what_is_no_stamp_cannot_be_read(pki: TestPki, junk: bytes) -> None:
     if len(junk) < 100:
         with pytest.raises(EgovError, match=r"stamp\.malformed"):
             stamp_certificates(junk)
+
+
+# --- what an authority may answer instead
+
+
+async def answered(reply: bytes) -> EgovError:
+    headers = {"content-type": "application/timestamp-reply"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=reply, headers=headers))
+    async with httpx.AsyncClient(transport=transport) as http:
+        with pytest.raises(EgovError) as caught:
+            await StampService(http, "http://nuc.test/tsp").token(DIGEST)
+    return caught.value
+
+
+async def test_a_refusal_has_no_token_and_says_why() -> None:
+    """RFC 3161, 2.4.2: rejection with a text, and the bit of systemFailure."""
+    text = b"busy " * 20
+    told = b"\x30" + bytes([len(text) + 2]) + b"\x0c" + bytes([len(text)]) + text
+    refusal = b"\x02\x01\x02" + told + b"\x03\x05\x06\x00\x00\x00\x40"
+    inner = b"\x30" + bytes([len(refusal)]) + refusal
+    error = await answered(b"\x30" + bytes([len(inner)]) + inner)
+    assert error.code == "stamp.refused" and error.params["reason"] == "authority_refused"
+    said = str(error.params["technical"])
+    assert said.startswith("busy busy") and said.endswith("system_failure") and len(said) <= stamps.MAX_SAID
+
+
+async def test_a_stamp_of_another_question_is_refused(pki: TestPki) -> None:
+    from asn1crypto import tsp
+
+    asked: Any = {"version": 1, "cert_req": True, "nonce": 1}
+    asked["message_imprint"] = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": DIGEST}
+    reply = pki.stamping().reply(tsp.TimeStampReq(asked).dump())  # type: ignore[no-untyped-call]
+    error = await answered(reply)
+    assert error.code == "stamp.refused" and "nonce" in str(error.params["technical"])
+
+
+@pytest.mark.parametrize("reply", [b"", b"0", b"\x30\x05\x30\x03\x02\x01\x00", b"\x30\x07\x30\x03\x02\x01\x00\x30\x00"])
+async def test_granted_without_a_stamp_is_no_answer(reply: bytes) -> None:
+    error = await answered(reply)
+    assert (error.code, error.params["reason"]) == ("stamp.unavailable", "unexpected_answer")
+
+
+async def test_an_answer_is_read_off_the_loop(pki: TestPki, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, where = stamps.read_reply, []
+
+    def watched(*told: Any) -> Any:
+        where.append(threading.get_ident())
+        return read(*told)
+
+    monkeypatch.setattr(stamps, "read_reply", watched)
+    assert await stamped(pki.stamping())
+    assert where and threading.get_ident() not in where

@@ -108,7 +108,7 @@ async def submit_case(
 @keyed
 @refuses(
     "case.not_found", "case.wrong_state", "certificate.malformed", "hand_over.not_a_party",
-    "operator.certificate_not_of_centre", "result.not_ready",
+    "operator.certificate_not_of_centre", "result.not_ready", *OF_A_PERSON,
 )  # fmt: skip
 async def prepare_record(
     *, request: Request, centre: TheCentre, identity: AtCounter, case_id: str, body: ToHandOver, key: Key = None

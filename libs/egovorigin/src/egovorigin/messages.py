@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from egovkit.errors import EgovError
 from egovkit.inbox import Received
 from egovkit.signatures.documents import DocumentFacts
+from egovkit.signatures.profiles import OFFICIALS
 from egovlaw.catalogue import FlowItem
 from egovorigin.domain.document import day_of, read_document, reasons_in
 from egovorigin.domain.states import POSITIVE, BusEvent, is_newer, may_send_again
@@ -228,6 +229,8 @@ async def checked_result(origin: AnyOrigin, received: Received) -> DocumentFacts
     facts = await origin.signatures.verify(document, signature, received.at, None)
     if facts.refusal is not None:
         raise EgovError(facts.refusal)
+    if not facts.signer.ekus & OFFICIALS:
+        raise EgovError("result.certificate_not_official")
     return facts
 
 

@@ -255,21 +255,26 @@ async def test_a_message_about_a_draft_is_not_believed(world: TinyWorld) -> None
     assert (await world.case(draft.id)).state is State.DRAFT and await world.dead() == ["case.not_of_source"]
 
 
-@pytest.mark.parametrize("how", ["other_document", "citizen", "revoked"])
+@pytest.mark.parametrize("how", ["other_document", "login", "citizen", "revoked"])
 async def test_a_result_whose_signature_does_not_hold_is_shown_to_nobody(world: TinyWorld, sent: Any, how: str) -> None:
     _, provider = sent
     changed: dict[str, Any] = {}
     if how == "other_document":
         changed["document"] = b64(provider.notice + b" ")
-    elif how == "citizen":
-        auth = world.pki.person(synthetic_iin(901), profile="person_auth")
-        changed["signature"] = b64(sign_cms(provider.notice, auth, world.clock.now()))
+    elif how in ("login", "citizen"):
+        key = world.pki.person(synthetic_iin(901), profile="person_auth" if how == "login" else "person_sign")
+        changed["signature"] = b64(sign_cms(provider.notice, key, world.clock.now()))
     else:
         await world.revoke(provider.official)
     await provider.say("case.completed", 2, **changed)
     assert (await world.case(provider.case)).state is State.SUBMITTED and await world.result(provider.case) is None
-    expected = {"other_document": "signature.of_other_data", "citizen": "certificate.wrong_usage"}
-    assert await world.dead() == [expected.get(how, "certificate.revoked")]
+    expected = {
+        "other_document": "signature.of_other_data",
+        "login": "certificate.wrong_usage",
+        "citizen": "result.certificate_not_official",
+        "revoked": "certificate.revoked",
+    }
+    assert await world.dead() == [expected[how]]
 
 
 async def test_messages_are_journalled_with_what_the_gateway_measured(world: TinyWorld, sent: Any) -> None:

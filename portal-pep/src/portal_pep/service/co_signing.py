@@ -138,17 +138,17 @@ async def _judged(portal: Portal, found: Asked, document: bytes, signature: byte
     try:
         facts = await portal.signatures.verify(document, signature, portal.clock.now(), found.mine.iin)
     except EgovError as error:
-        code = error.code
+        refused = error
     else:
         if facts.refusal is None:
             return facts
-        code, kept = facts.refusal, facts.as_data()
-    if code not in TRANSIENT:
-        said = {"role": found.mine.role, "outcome": "refusal", "code": code, "judged": kept}
+        refused, kept = EgovError(facts.refusal), facts.as_data()
+    if not refused.transient:
+        said = {"role": found.mine.role, "outcome": "refusal", "code": refused.code, "judged": kept}
         body = {"action": "application.co_signed", "service": portal.settings.code, **said}
         async with portal.db.begin() as conn:
             await note(conn, portal, "refusal", found.case, body)
-    raise EgovError(code)
+    raise refused
 
 
 async def _others(portal: Portal, case: Case, named: Sequence[CoSignature], mine: CoSignature) -> _Others:

@@ -127,22 +127,23 @@ async def _checked_signature(
     try:
         facts = await portal.signatures.verify(document, signature, portal.clock.now(), case.iin)
     except EgovError as error:
-        code = error.code
+        refused = error
     else:
         if facts.broken is None:
             return facts
-        code, judged = facts.broken, facts.as_data()
+        refused, judged = EgovError(facts.broken), facts.as_data()
     body = {
         **step_facts(portal, case, flow, flow.send),
         "limit_s": None,
         "used_s": None,
         "outcome": "refusal",
-        "code": code,
+        "code": refused.code,
         "judged": judged,
     }
     async with portal.db.begin() as conn:
         await note(conn, portal, "refusal", case, body)
-    raise EgovError(code, clause=flow.refuse_signature.clause)
+    refused.clause = flow.refuse_signature.clause
+    raise refused
 
 
 def _refusal_of(facts: DocumentFacts, flow: PortalFlow, chosen: str) -> str | None:

@@ -20,7 +20,7 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.cms import read_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
-from egovkit.signatures.profiles import OFFICIAL
+from egovkit.signatures.profiles import OFFICIALS
 from egovlaw.catalogue import Regulation
 from egovorigin.logins import count_hourly
 from egovorigin.origin import KAZAKHSTAN
@@ -181,7 +181,7 @@ def _signer_in(portal: Portal, signature: PdfSignature, now: datetime) -> Signer
 
 
 def _require_official(facts: CertificateFacts) -> None:
-    if not facts.ekus & OFFICIAL:
+    if not facts.ekus & OFFICIALS:
         raise EgovError("verify.not_official")
 
 

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 MAX_CHAIN = 4  # certificates above the leaf, root included; НУЦ has two
-MAX_REMEMBERED = 20_000  # chains; a store under attack by ever new certificates forgets rather than grows
+MAX_REMEMBERED = 20_000  # chains; strangers' certificates, which have none, are not remembered
 _HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _NO_DELTAS = {ExtensionOID.DELTA_CRL_INDICATOR, ExtensionOID.ISSUING_DISTRIBUTION_POINT}
 
@@ -284,10 +284,10 @@ class TrustStore:
         if (known := chains.get(certificate)) is not None:
             return known
         above = self._find_chain(certificate, MAX_CHAIN, below=0)
-        chain = _Chain(())
-        if above:
-            latest = max(one.not_valid_before_utc for one in above)
-            chain = _Chain(above, latest, min(one.not_valid_after_utc for one in above))
+        if not above:
+            return _Chain(())
+        latest = max(one.not_valid_before_utc for one in above)
+        chain = _Chain(above, latest, min(one.not_valid_after_utc for one in above))
         if len(chains) >= MAX_REMEMBERED:
             chains.clear()
         chains[certificate] = chain

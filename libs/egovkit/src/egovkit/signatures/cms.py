@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CMS", "Reading", "Stamps", "read_cms", "sign_cms", "stamp_cms"]
 
 MAX_CMS = 64 * 1024  # signer and chain take 4 KB, a time stamp with its chain 8 KB more
+MAX_CERTIFICATE = 8 * 1024  # НУЦ's take 2 KB
+KNOWN = 512  # certificates kept, read: 30 KB each, and half a megabyte of a hostile one
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 
 
@@ -151,8 +153,6 @@ def _signed_data(cms: bytes) -> asn1_cms.SignedData:
 def _reading(data: bytes, signed_data: asn1_cms.SignedData) -> Reading:
     """The steps, each of which may refuse: 1 one signer, 2 a digest we trust, 3 signed attributes, each once, that
     name the signer's certificate, 4 that certificate is inside, with a key we can use; then the two comparisons."""
-    from pyhanko.sign.validation.generic_cms import extract_self_reported_ts
-
     if len(signed_data["signer_infos"]) != 1:
         raise _malformed("not_one_signer")
     signer = signed_data["signer_infos"][0]
@@ -165,7 +165,7 @@ def _reading(data: bytes, signed_data: asn1_cms.SignedData) -> Reading:
     return Reading(
         digest_ok=attributes["message_digest"].native == hashlib.new(digest, data).digest(),
         signature_ok=_signature_holds(signer, signer_certificate, digest),
-        signing_time=extract_self_reported_ts(signer),
+        signing_time=_claimed(signer),
         digest=digest,
         certificate=certificate,
         imprint=hashlib.sha256(signer["signature"].native).digest(),
@@ -173,7 +173,17 @@ def _reading(data: bytes, signed_data: asn1_cms.SignedData) -> Reading:
     )
 
 
-_loaded = lru_cache(maxsize=4096)(load_certificate)  # a signer who comes again costs no second reading
+_loaded = lru_cache(maxsize=KNOWN)(load_certificate)  # a signer who comes again costs no second reading
+
+
+def _claimed(signer: Any) -> datetime | None:
+    """In the years RFC 5652, 11.3 thinks of, and UTC: what nobody can show as a date would be kept and never shown."""
+    from pyhanko.sign.validation.generic_cms import extract_self_reported_ts
+
+    found: datetime | None = extract_self_reported_ts(signer)
+    if found is not None and (found.tzinfo is None or not 1950 <= found.year < 2100):
+        raise _malformed("damaged", technical="signingTime")
+    return found
 
 
 def _digest_of(signer: Any) -> str:
@@ -269,10 +279,13 @@ def _signature_holds(signer: Any, certificate: Any, digest: str) -> bool:
 def _inside(signed_data: asn1_cms.SignedData) -> Iterator[Any]:
     for one in signed_data["certificates"]:
         if one.name == "certificate":
-            yield _parsed(one.dump())  # untagged in its choice: the certificate's own DER
+            certificate = one.dump()  # untagged in its choice: its own DER
+            if len(certificate) > MAX_CERTIFICATE:
+                raise _malformed("too_long")
+            yield _parsed(certificate)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN)
 def _parsed(certificate: bytes) -> Any:
     """For pyHanko, and kept: its comparison of names costs more than the rest of the reading. Read to its last field,
     since asn1crypto reads lazily and threads share what is kept."""

@@ -1,7 +1,8 @@
 """A walk through foreign DER before any library reads it: sizes, depth and number of values are bounded first.
 
 Readers of ASN.1 recurse and copy; a few kilobytes that nest a thousand sequences, or announce four gigabytes, cost
-them stack and memory. This walk is a loop over a list, and looks at headers alone.
+them stack and memory, and one identifier or name of sixty kilobytes a second: they read those in the square of their
+length. This walk is a loop over a list, and looks at headers alone.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ __all__ = ["MAX_DEPTH", "MAX_VALUES", "BadDer", "require_der"]
 
 MAX_DEPTH = 40  # a CMS with a time stamp inside goes 20 deep
 MAX_VALUES = 8192  # a CMS with three certificates and a stamp has 900
+MAX_TEXT = 2048  # bytes of an object identifier or of a text; an organisation's name takes 500
 
 _CONSTRUCTED, _LONG_TAG, _INDEFINITE = 0x20, 0x1F, 0x80
+# OBJECT IDENTIFIER; UTF8String, PrintableString, TeletexString, IA5String, UniversalString, BMPString
+_TEXTS = frozenset({0x06, 0x0C, 0x13, 0x14, 0x16, 0x1C, 0x1E})
 
 
 class BadDer(ValueError):
@@ -39,6 +43,8 @@ def require_der(data: bytes, *, longest: int) -> None:
         values += 1
         if values > MAX_VALUES:
             raise BadDer("too_many_values")
+        if data[at] in _TEXTS and end - begin > MAX_TEXT:
+            raise BadDer("too_long")
         if data[at] & _CONSTRUCTED:
             if len(ends) >= MAX_DEPTH:
                 raise BadDer("nested_too_deep")

@@ -61,13 +61,13 @@ def der(certificate: Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def thumbprint(certificate: Certificate) -> str:
     """`x5t#S256`: base64url without padding of the SHA-256 of the DER (RFC 7515, 4.1.8); 43 characters."""
     return b64url(hashlib.sha256(der(certificate)).digest())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def public_key_of(certificate: Certificate) -> PublicKey | None:
     """The certificate's public key when it is one of ours (P-256, RSA of 2048 bits or more), else None.
 

@@ -250,15 +250,11 @@ async def _finish(page: PreparedPage, cms: bytes, stamper: TimeStamper, evidence
     from pyhanko.sign.general import SigningError
     from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest
     from pyhanko.sign.signers.pdf_signer import PdfTimeStamper, TimestampDSSContentSettings
-    from pyhanko.sign.timestamps.common_utils import TimestampRequestError
     from pyhanko.sign.validation.dss import async_add_validation_info
     from pyhanko.sign.validation.errors import SignatureValidationError
     from pyhanko_certvalidator.errors import PathError, ValidationError
 
-    try:
-        stamped = await _stamped(cms, stamper)
-    except TimestampRequestError as error:
-        raise EgovError("stamp.refused", reason="authority_refused", technical=str(error)) from None
+    stamped = await _stamped(cms, stamper)
     if 2 * len(stamped) > page.end - page.start - 2:
         raise EgovError("pdf.not_sealed", reason="does_not_fit")
     out = io.BytesIO(page.pdf)
@@ -275,8 +271,6 @@ async def _finish(page: PreparedPage, cms: bytes, stamper: TimeStamper, evidence
         )
     except (PdfError, PathError, ValidationError, SigningError, SignatureValidationError, OcspUnusable) as error:
         raise EgovError("pdf.not_sealed", reason="evidence_refused", technical=str(error)) from None
-    except TimestampRequestError as error:  # a refusal's status and text, or another's nonce
-        raise EgovError("stamp.refused", reason="authority_refused", technical=str(error)) from None
     return out.getvalue()
 
 

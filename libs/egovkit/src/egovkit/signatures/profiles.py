@@ -30,7 +30,7 @@ __all__ = [
     "EKU_PERSON",
     "EKU_RIGHT_TO_SIGN",
     "EKU_TIME_STAMPING",
-    "OFFICIAL",
+    "OFFICIALS",
     "Certificate",
     "Profile",
     "Use",
@@ -50,10 +50,10 @@ EKU_HEAD = "1.2.398.3.3.4.1.2.1"
 EKU_RIGHT_TO_SIGN = "1.2.398.3.3.4.1.2.2"
 EKU_EMPLOYEE = "1.2.398.3.3.4.1.2.5"
 EKU_INFORMATION_SYSTEM = "1.2.398.5.19.1.2.2.1"
-# Who speaks for an organisation: its head, by right to sign or as employee; a certificate of the person as a private
-# citizen does not. Rights over finance and personnel documents (.1.2.3, .1.2.4) don't reach public services.
-OFFICIAL = frozenset({EKU_HEAD, EKU_RIGHT_TO_SIGN, EKU_EMPLOYEE})
-SIGNATORIES = OFFICIAL | {EKU_PERSON}  # who may sign as a person
+# Who speaks for an organisation: as its head, by right to sign or as employee. A certificate of the person as a private
+# citizen does not; rights over finance and personnel documents (.1.2.3, .1.2.4) don't reach public services.
+OFFICIALS = frozenset({EKU_HEAD, EKU_RIGHT_TO_SIGN, EKU_EMPLOYEE})
+SIGNATORIES = OFFICIALS | {EKU_PERSON}  # who may sign as a person: for oneself too
 
 Use = Literal["sign", "auth"]
 
@@ -110,7 +110,7 @@ class Profile:
     understood: bool  # no critical extension we don't know, and a key we can use
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def profile_of(certificate: Certificate) -> Profile:
     """Read a certificate once; cached, since every envelope of a system comes with the same one.
 

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
+from asn1crypto import cms, core, tsp
 from pyhanko.sign.timestamps import TimeStamper
 
 from egovkit.errors import EgovError
@@ -17,13 +19,12 @@ from egovkit.signatures.certificates import Certificate, CertificateFacts, Trust
 from egovkit.signatures.fetching import TooLong, fetch
 from egovkit.signatures.keys import public_key_of
 
-if TYPE_CHECKING:
-    from asn1crypto import tsp
-
 __all__ = ["MAX_STAMP", "OF_A_STAMP", "StampFacts", "StampService", "check_token", "stamp_certificates"]
 
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"  # RFC 3161, 3.4
 MAX_STAMP = 64 * 1024  # a token with its chain takes 6 KB
+MAX_INFO = 4096  # bytes of what is stamped in it; it takes 150
+MAX_SAID = 200  # characters of a refusal's text
 SECONDS = 10.0
 
 
@@ -38,23 +39,9 @@ class StampService(TimeStamper):
         super().__init__()
         self._http, self._url = http, url
 
-    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
-        return read_reply(await self._ask(req.dump()))
-
     async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> Any:
-        from asn1crypto import cms
-        from pyhanko.sign.timestamps.common_utils import TimestampRequestError
-
-        try:
-            token = await super().async_timestamp(message_digest, md_algorithm)
-            # Read anew: asn1crypto encodes what was looked into again at each level above it, seconds inside of a CMS.
-            return cms.ContentInfo.load(token.dump())
-        except EgovError:
-            raise
-        except TimestampRequestError as error:  # a refusal's status and text
-            raise EgovError("stamp.refused", reason="authority_refused", technical=str(error)) from None
-        except Exception as error:  # whatever a reply without a token, or with another's nonce, makes pyHanko raise
-            raise EgovError("stamp.unavailable", reason="unexpected_answer", technical=type(error).__name__) from None
+        nonce, query = self.request_cms(message_digest, md_algorithm)
+        return await asyncio.to_thread(read_reply, await self._ask(query.dump()), nonce)
 
     async def token(self, digest: bytes) -> bytes:
         """The DER of a token over a SHA-256."""
@@ -76,17 +63,36 @@ class StampService(TimeStamper):
         return reply
 
 
-def read_reply(reply: bytes) -> tsp.TimeStampResp:
-    """The reply. It was walked through once: asn1crypto reads lazily, and hostile DER raises almost anything. What is
-    given back has not been: to encode what was walked through takes it seconds, and minutes inside of a signature."""
-    from asn1crypto import tsp
+class _Reply(core.Sequence):
+    """TimeStampResp, whose token asn1crypto takes for required: a refusal has none (RFC 3161, 2.4.2)."""
 
+    _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]  # noqa: RUF012
+
+
+def read_reply(reply: bytes, nonce: int) -> Any:
+    """The token (ContentInfo) that a reply to the question of this `nonce` gives. Off the loop: a hostile one takes
+    seconds. EgovError stamp.unavailable, stamp.refused.
+
+    It was walked through once: asn1crypto reads lazily, and hostile DER raises almost anything. What is given back has
+    not been: to encode what was walked through takes it seconds, and minutes inside of a signature.
+    """
     try:
-        found: tsp.TimeStampResp = tsp.TimeStampResp.load(reply, strict=True)
-        _ = tsp.TimeStampResp.load(reply, strict=True).native
+        said = _Reply.load(reply, strict=True).native
+        status, token = said["status"], _Reply.load(reply)["time_stamp_token"]
+        if status["status"] != "granted":
+            raise _refused(*(status["status_string"] or ()), *(status["fail_info"] or ()))
+        info = _Reply.load(reply)["time_stamp_token"]["content"]["encap_content_info"]["content"]
+        if info.parsed["nonce"].native != nonce:
+            raise _refused("a stamp of another question (nonce)")
+        return cms.ContentInfo.load(token.dump(), strict=True)
+    except EgovError:
+        raise
     except Exception as error:
         raise EgovError("stamp.unavailable", reason="unexpected_answer", technical=type(error).__name__) from None
-    return found
+
+
+def _refused(*said: object) -> EgovError:
+    return EgovError("stamp.refused", reason="authority_refused", technical="; ".join(map(str, said))[:MAX_SAID])
 
 
 # Every code `StampFacts.refusal` may name beside those of the signer's certificate.
@@ -148,8 +154,6 @@ def check_token(token: bytes, digest: bytes, trust: TrustStore, at: datetime) ->
 
 def stamp_certificates(token: bytes) -> tuple[Certificate, ...]:
     """The certificates a token carries, its signer's among them; nothing is verified. EgovError("stamp.malformed")."""
-    from asn1crypto import cms
-
     try:
         carried = cms.ContentInfo.load(token, strict=True)["content"]["certificates"]
         return tuple(load_certificate(one.chosen.dump()) for one in carried)
@@ -158,7 +162,6 @@ def stamp_certificates(token: bytes) -> tuple[Certificate, ...]:
 
 
 def _facts(token: bytes, digest: bytes, trust: TrustStore, at: datetime) -> StampFacts:
-    from asn1crypto import cms
     from pyhanko.sign.general import extract_certificate_info
     from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 
@@ -169,6 +172,8 @@ def _facts(token: bytes, digest: bytes, trust: TrustStore, at: datetime) -> Stam
     content = signed["encap_content_info"]
     if content["content_type"].native != "tst_info" or len(signed["signer_infos"]) != 1:
         raise EgovError("stamp.malformed", reason="not_one_authority")
+    if len(content["content"].contents) > MAX_INFO:  # identifiers are read in the square of their length
+        raise EgovError("stamp.malformed", reason="too_long")
     signer, tst = signed["signer_infos"][0], content["content"].parsed
     named = {one["type"].native for one in signer["signed_attrs"]}
     if not named & {"signing_certificate", "signing_certificate_v2"}:

@@ -135,7 +135,7 @@ def bent(cms: bytes, change: Callable[[Any, Any], None]) -> bytes:
 
     info = asn1_cms.ContentInfo.load(cms)
     change(info["content"], info["content"]["signer_infos"][0])
-    return bytes(info.dump(force=True))
+    return bytes(info.dump())  # not by force: that writes a value anew twice at each level around it
 
 
 def resigned(cms: bytes, key: SigningKey, change: Callable[[list[Any]], list[Any]]) -> bytes:

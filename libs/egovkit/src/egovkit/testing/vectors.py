@@ -126,7 +126,7 @@ async def play(case: Path) -> Outcome:
             trust.load_crl((world / told["list"]).read_bytes(), at)
     nonce = bytes.fromhex((told["ocsp"] or {}).get("nonce", "00" * 32))
     transport = httpx.MockTransport(_Authority(case, told["ocsp"]))
-    async with httpx.AsyncClient(transport=transport) as http:
+    async with httpx.AsyncClient(transport=transport, follow_redirects=True) as http:  # whoever wants it: OCSP does not
         client = OcspClient(http, HandClock(at), NUC, nonce=lambda: nonce)
         signatures = DocumentSignatures(trust, client)
         data, cms = (case / "data.bin").read_bytes(), (case / "signature.der").read_bytes()

@@ -3,6 +3,7 @@ form asks for. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +13,9 @@ TWICE: Final = "signature.signer_twice"
 MISSING: Final = "signature.signer_missing"
 
 Named = tuple[str, str]  # role, ИИН
+
+MOST: Final = 7  # both as case.submitted has them
+_NAMED = re.compile(r"[a-z_]{1,20} [0-9]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,12 @@ class CoSignature:
 def named_in(body: Mapping[str, Any]) -> list[Named] | None:
     """In the signed document; None when it does not say it in the agreed form."""
     said = body.get("co_signers", [])
-    if not isinstance(said, list):
+    if not isinstance(said, list) or len(said) > MOST:
         return None
     found = []
     for one in said:
         match one:
-            case {"role": str(role), "iin": str(iin), **rest} if not rest:
+            case {"role": str(role), "iin": str(iin), **rest} if _NAMED.fullmatch(f"{role} {iin}") and not rest:
                 found.append((role, iin))
             case _:
                 return None

@@ -11,7 +11,7 @@ from typing import Any
 from egovkit.errors import TRANSIENT, EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.documents import DocumentFacts
-from egovkit.signatures.profiles import OFFICIAL
+from egovkit.signatures.profiles import OFFICIALS
 from provider_arm.domain.cases import Case, CaseState, Staff, document_bytes
 from provider_arm.domain.own import OwnCase, OwnEvent
 from provider_arm.service.context import Keep, Workstation, stamp
@@ -76,7 +76,7 @@ async def _certificate(ws: Workstation, flow: OwnFlow, person: Staff, text: str)
 
 def _require_employee(ws: Workstation, facts: CertificateFacts) -> None:
     """A7: no act asks for it, so it is a technical error and no item of the flow."""
-    if not facts.ekus & OFFICIAL:
+    if not facts.ekus & OFFICIALS:
         raise EgovError("own_case.certificate_not_employee")
     if facts.bin != ws.bin:
         raise EgovError("own_case.other_organisation", bin=facts.bin or "-", expected=ws.bin)

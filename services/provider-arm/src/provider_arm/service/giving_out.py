@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from egovkit.errors import EgovError
-from egovkit.signatures.profiles import OFFICIAL
+from egovkit.signatures.profiles import OFFICIALS
 from egovlaw.catalogue import FlowItem
 from provider_arm.domain.cases import Case, CaseEvent, CaseState, Staff, document_bytes, read_application
 from provider_arm.domain.desks import GIVES_OUT, GivenOut, Way, ways_of
@@ -38,7 +38,7 @@ class Giving:
 async def prepare(ws: Workstation, person: Staff, case_id: str, giving: Giving, certificate: str) -> tuple[Case, bytes]:
     """The record of the hand-over, to sign."""
     facts = await chosen_certificate(ws, person, certificate)
-    if not facts.ekus & OFFICIAL:
+    if not facts.ekus & OFFICIALS:
         raise EgovError("result.certificate_not_official")
     async with ws.db.begin() as conn:
         case = await _case(ws, conn, person, case_id)

@@ -14,7 +14,7 @@ from egovkit.errors import EgovError
 from egovkit.signatures.certificates import CertificateFacts
 from egovkit.signatures.documents import DocumentFacts
 from egovkit.signatures.pdf import PreparedPage
-from egovkit.signatures.profiles import OFFICIAL
+from egovkit.signatures.profiles import OFFICIALS
 from provider_arm.domain.cases import (
     ENDED,
     Answer,
@@ -103,7 +103,7 @@ def _result(sitting: Sitting, wish: ResultWish, application: bytes, thumbprint: 
 
 def _require_official(facts: CertificateFacts) -> None:
     """Cl. 6 12) of act 427 and its like: "ЭЦП уполномоченного лица услугодателя"."""
-    if not facts.ekus & OFFICIAL:
+    if not facts.ekus & OFFICIALS:
         raise EgovError("result.certificate_not_official")
 
 

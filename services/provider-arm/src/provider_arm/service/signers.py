@@ -10,7 +10,7 @@ from datetime import datetime
 from egovkit.errors import TRANSIENT, EgovError, FieldError
 from egovkit.signatures.certificates import CertificateFacts, load_certificate
 from egovkit.signatures.documents import DocumentFacts
-from egovkit.signatures.profiles import OFFICIAL
+from egovkit.signatures.profiles import OFFICIALS
 from provider_arm.domain.cases import Staff
 from provider_arm.service.context import Workstation
 
@@ -79,7 +79,7 @@ async def doubts(
         raise EgovError(facts.refusal)  # not the signer's fault: wait for a fresh revocation list
     if facts.refusal is not None:
         return [facts.refusal], facts
-    if expected.bin is not None and not facts.signer.ekus & OFFICIAL:
+    if expected.bin is not None and not facts.signer.ekus & OFFICIALS:
         return ["operator.not_employee"], facts
     if expected.bin is not None and facts.signer.bin != expected.bin:
         return ["operator.other_organisation"], facts
