@@ -369,7 +369,11 @@ async def test_a_queue_whose_consumer_is_paused_holds_no_other_queue(
         return broker.came == ["w1", "w2"]
 
     await until(second)
-    assert await relay.backlog_by_queue() == {"paused": 2}
+
+    async def written() -> bool:
+        return await relay.backlog_by_queue() == {"paused": 2}
+
+    await until(written)
     await relay.close()
 
 
