@@ -121,9 +121,9 @@ NOTICE_TEXTS: Final[Mapping[NoticeKind, Text]] = MappingProxyType(
             "You are asked to sign an application: {service}",
         ),
         N.CO_SIGNATURE_VOID: Text(
-            "Өтініш өзгертілді, оның бұрынғы мәтініне қол қою енді қажет емес: {service}",
-            "Заявление изменено, подпись под прежним его текстом больше не нужна: {service}",
-            "The application was changed; its former text needs no signature any more: {service}",
+            "Өтініш өзгертілді немесе аяқталды, оның бұрынғы мәтініне қол қою енді қажет емес: {service}",
+            "Заявление изменено или завершено, подпись под прежним его текстом больше не нужна: {service}",
+            "The application was changed or has ended; its former text needs no signature any more: {service}",
         ),
         N.CO_SIGNED: Text(
             "Екінші қол қоюшы өтінішке қол қойды",
