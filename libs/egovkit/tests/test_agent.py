@@ -105,3 +105,29 @@ def test_a_signature_adds_nothing_to_the_document_but_itself() -> None:
     start, end = signed.index("<ds:Signature"), signed.index("</ds:Signature>") + len("</ds:Signature>")
     left = signed[:start] + signed[end:]
     assert left == '<?xml version="1.0" encoding="UTF-8" standalone="no"?><a>Қ &amp; &lt;</a>'
+
+
+CARRIED = '<a xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Certificate>one\n two</ds:X509Certificate></a>'
+
+
+@pytest.mark.parametrize("document", ["<a>1</a>", CARRIED], ids=["signed before", "carries a certificate"])
+@pytest.mark.parametrize("wrapped", [True, False], ids=["in lines", "in one"])
+def test_the_base64_that_is_signed_stays_as_it_was(document: str, wrapped: bool) -> None:
+    """Two persons sign one document one after the other, each by another interface."""
+    before = sign_enveloped(document, RSA_PERSON, wrapped=not wrapped)
+    assert last_signature_holds(before, RSA_PERSON)
+    assert last_signature_holds(sign_enveloped(before, PERSON, wrapped=wrapped), PERSON)
+
+
+def last_signature_holds(xml: str, key: SigningKey) -> bool:
+    import xmlsec
+    from lxml import etree
+
+    *_, last = etree.fromstring(xml.encode()).iter("{http://www.w3.org/2000/09/xmldsig#}Signature")
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(facts_of(key).pem, xmlsec.constants.KeyDataFormatCertPem)
+    try:
+        context.verify(last)
+    except xmlsec.Error:
+        return False
+    return True

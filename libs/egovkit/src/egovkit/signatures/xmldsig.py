@@ -49,8 +49,8 @@ def sign_enveloped(xml: str, key: SigningKey, *, wrapped: bool = False) -> str:
     """The document with a `ds:Signature` as the last child of its root. `wrapped`: base64 outside of what is signed in
     lines of 76. XmlMalformed."""
     root = _parsed(xml)
-    _sign(root, key, "", (ENVELOPED, C14N_WITH_COMMENTS), C14N)
-    return _text(root, wrapped)
+    made = _sign(root, key, "", (ENVELOPED, C14N_WITH_COMMENTS), C14N)
+    return _text(made, wrapped)
 
 
 def sign_element(xml: str, key: SigningKey, path: str, parent: str, *, wrapped: bool = False) -> str:
@@ -68,8 +68,8 @@ def sign_element(xml: str, key: SigningKey, path: str, parent: str, *, wrapped: 
         raise XmlMalformed("the element to be signed has no Id")
     if len(root.xpath("//*[@Id=$name]", name=name)) != 1:
         raise XmlMalformed("another element has the Id of the one to be signed")
-    _sign(place, key, f"#{name}", (C14N_WITH_COMMENTS,), EXCLUSIVE)
-    return _text(root, wrapped)
+    made = _sign(place, key, f"#{name}", (C14N_WITH_COMMENTS,), EXCLUSIVE)
+    return _text(made, wrapped)
 
 
 def _parsed(xml: str) -> _Element:
@@ -108,7 +108,7 @@ def _found(root: _Element, path: str) -> _Element:
     return element
 
 
-def _sign(place: _Element, key: SigningKey, uri: str, transforms: Sequence[str], c14n: str) -> None:
+def _sign(place: _Element, key: SigningKey, uri: str, transforms: Sequence[str], c14n: str) -> _Element:
     """Puts a `ds:Signature` over `uri` at the end of `place`. Without a line break: egov.kz refuses pretty ones."""
     import xmlsec
     from lxml import etree
@@ -132,14 +132,16 @@ def _sign(place: _Element, key: SigningKey, uri: str, transforms: Sequence[str],
     if uri:
         context.register_id(next(one for one in place.getroottree().iter() if one.get("Id") == uri[1:]), "Id")
     context.sign(signature)
+    return signature
 
 
-def _text(root: _Element, wrapped: bool) -> str:
-    """The document with its declaration; base64 of signatures in lines or in one, but never that of what is signed."""
+def _text(signature: _Element, wrapped: bool) -> str:
+    """The document around it, with its declaration; its base64 in lines or in one. That of other signatures stays: what
+    is signed, they are part of."""
     from lxml import etree
 
-    for one in root.iter(f"{DS}SignatureValue", f"{DS}X509Certificate"):
+    for one in signature.iter(f"{DS}SignatureValue", f"{DS}X509Certificate"):
         text = "".join((one.text or "").split())
         lines = [text[at : at + COLUMNS] for at in range(0, len(text), COLUMNS)]
         one.text = "\n" + "\n".join(lines) + "\n" if wrapped else text
-    return DECLARATION + str(etree.tostring(root.getroottree(), encoding="unicode"))
+    return DECLARATION + str(etree.tostring(signature.getroottree(), encoding="unicode"))
