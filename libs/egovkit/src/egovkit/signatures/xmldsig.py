@@ -31,8 +31,11 @@ RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 COLUMNS = 76  # of base64 in NCALayer's older interface (RFC 2045)
-# Steps by name with a number or an attribute's value: whoever may write any XPath may keep the processor busy for ever.
-PATH = re.compile(r"(?:/{1,2}(?:[\w.-]+:)?(?:[\w.-]+|\*)(?:\[(?:\d{1,6}|@[\w:.-]+=(?:'[^']*'|\"[^\"]*\"))\])?){1,16}")
+# Steps down by name with a number or an attribute's value, `//` before the first alone: of two descents, or a step back
+# up, libxml2 compares every element found with every other, and a document of some megabytes takes it hours.
+_NAME = r"(?:\w[\w.-]*:)?(?:\w[\w.-]*|\*)"
+_STEP = rf"{_NAME}(?:\[(?:\d{{1,6}}|@[\w:.-]+=(?:'[^']*'|\"[^\"]*\"))\])?"
+PATH = re.compile(rf"//?{_STEP}(?:/{_STEP}){{0,15}}")
 MAX_PATH = 512
 _TOLD = {77: "XML document structures must start and end within the same entity."}  # libxml2's code, Xerces' words
 
@@ -94,7 +97,7 @@ def _parsed(xml: str) -> _Element:
 
 def _found(root: _Element, path: str) -> _Element:
     if len(path) > MAX_PATH or not PATH.fullmatch(path):
-        raise XmlMalformed("the path is none of names, numbers and attributes' values")
+        raise XmlMalformed("the path is none of names, numbers and attributes' values, with // at its beginning alone")
     from lxml import etree
 
     prefixes = {prefix: uri for prefix, uri in root.nsmap.items() if prefix}
