@@ -66,6 +66,35 @@ async def test_what_is_no_signature_is_not_stamped(cms: Any) -> None:
     assert stamps.asked == 0
 
 
+async def repeated(member: str, times: int) -> bytes:
+    """A signature whose first certificate or signer is there so often."""
+    from asn1crypto import cms as asn1_cms
+
+    info = asn1_cms.ContentInfo.load(await sign_content(DATA, PERSON, NOW, attached=True))  # type: ignore[no-untyped-call]
+    info["content"][member] = [info["content"][member][0]] * times
+    return bytes(info.dump())
+
+
+async def test_what_would_take_minutes_to_read_is_not_stamped() -> None:
+    stamps = Counting()
+    for bomb, reason in (
+        (bytes(100_000_000), "too_long"),
+        (b"\x30\x84\x00\x98\x96\x80" * 5000, "beyond_end"),
+        (await repeated("certificates", 200), "too_many_values"),
+        (await repeated("signer_infos", 9), "too_many_values"),
+    ):
+        with pytest.raises(EgovError, match="cms_malformed") as refused:
+            await add_stamp(bomb, stamps)  # type: ignore[arg-type]
+        assert refused.value.params["reason"] == reason
+    assert stamps.asked == 0
+
+
+async def test_each_of_several_signers_gets_a_stamp() -> None:
+    alone = await add_stamp(await repeated("signer_infos", 1), PKI.stamper())
+    both = await add_stamp(await repeated("signer_infos", 2), PKI.stamper())
+    assert [one.count(bytes.fromhex("060b2a864886f70d010910020e")) for one in (alone, both)] == [1, 2]
+
+
 async def test_a_refused_stamp_is_told() -> None:
     stamps = Counting()
     with pytest.raises(EgovError, match="authority_refused"):
