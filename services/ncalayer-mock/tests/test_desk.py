@@ -246,7 +246,8 @@ async def test_keys_come_and_go(agent: Agent, http: httpx.AsyncClient, pki: Test
     ("changes", "reason"),
     [
         ({"password": "Wrong111"}, "password_or_damage"),
-        ({"pkcs12": base64.b64encode(b"no file").decode()}, "no_usable_key"),
+        ({"pkcs12": base64.b64encode(b"\x30\x00").decode()}, "no_usable_key"),
+        ({"pkcs12": base64.b64encode(b"no file").decode()}, "beyond_end"),
         ({"pkcs12": "%%"}, "not_base64"),
     ],
 )
@@ -258,6 +259,16 @@ async def test_a_key_that_cannot_be_opened_is_told(
     assert (refused.status_code, refused.json()["code"]) == (422, "agent.key_unusable")
     assert refused.json()["reason"] == reason and reason not in refused.json()["detail"]
     assert PASSWORD not in refused.text
+
+
+async def test_a_key_file_that_asks_for_endless_work_is_not_opened(http: httpx.AsyncClient, pki: TestPki) -> None:
+    from asn1crypto import pkcs12
+
+    file = pkcs12.Pfx.load(pki.person(OTHER_IIN).to_pkcs12(PASSWORD, "x"))  # type: ignore[no-untyped-call]
+    file["mac_data"]["iterations"] = 2**31 - 1
+    bomb = base64.b64encode(file.dump(force=True)).decode()
+    refused = await http.post("/v1/keys", json={"pkcs12": bomb, "password": PASSWORD})
+    assert (refused.status_code, refused.json()["reason"]) == (422, "too_many_rounds")
 
 
 async def test_the_standing_is_changed(asking: Page, http: httpx.AsyncClient) -> None:
@@ -303,6 +314,20 @@ def test_a_key_of_another_kind_is_no_key_of_ours(pki: TestPki, agent: Agent) -> 
     without = pkcs12.serialize_key_and_certificates(b"x", None, pki.root, None, pkcs12_open())
     with pytest.raises(KeyUnusable, match="no usable key"):
         agent.ring.add(without, None, name="x")
+
+
+def test_a_certificate_that_cannot_be_read_makes_no_key_of_ours(pki: TestPki, agent: Agent, clock: HandClock) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.x509.oid import ExtensionOID
+
+    key, day = pki.person(OTHER_IIN).private_key, timedelta(days=1)
+    damaged = x509.UnrecognizedExtension(ExtensionOID.KEY_USAGE, b"damaged")
+    builder = x509.CertificateBuilder(pki.root.subject, pki.root.subject, key.public_key(), 7)
+    builder = builder.not_valid_before(clock.now()).not_valid_after(clock.now() + day).add_extension(damaged, True)
+    file = SigningKey(key, builder.sign(key, SHA256())).to_pkcs12(PASSWORD, "x")
+    with pytest.raises(KeyUnusable, match="no usable key"):
+        agent.ring.add(file, PASSWORD, name="x")
 
 
 def pkcs12_open() -> Any:

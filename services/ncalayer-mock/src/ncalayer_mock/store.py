@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from egovkit.errors import EgovError
 from egovkit.signatures.agent import facts_of, is_issued_by
 from egovkit.signatures.authority import Span
 from egovkit.signatures.certificates import load_certificate
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.keys import SigningKey, read_key_file
 from egovkit.signatures.tls import server_certificates
 from ncalayer_mock.domain.choosing import Card, Wanted
 
@@ -49,18 +50,20 @@ class KeyRing:
     def add(self, p12: bytes, password: str | None, *, name: str, storage: str = "PKCS12") -> Card:
         """Open a PKCS#12 file and hold its key. Slow (the password's derivation): call it in a thread.
 
-        KeyUnusable: a wrong password, no PKCS#12, not P-256 or RSA from 2048, or too many keys.
+        KeyUnusable: a wrong password, no PKCS#12 of reasonable work, not P-256 or RSA from 2048, or too many keys.
         """
         try:
-            key = SigningKey.load(p12, password)
-        except ValueError as error:
-            wrong = "password" in str(error).lower()
-            if wrong:
+            key = read_key_file(p12, password)
+            card = card_of(key, name, storage)
+        except EgovError as error:
+            if error.code == "signature.key_file_locked":
                 raise KeyUnusable("wrong password or damaged file", "password_or_damage") from None
+            reason = str(error.params["reason"])
+            raise KeyUnusable(f"no usable key: {error.params.get('technical', reason)}", reason) from None
+        except ValueError as error:  # a certificate whose extensions cannot be read
             raise KeyUnusable(f"no usable key: {error}") from None
         if len(self._held) >= MAX_KEYS and key.thumbprint not in self._held:
             raise KeyUnusable(f"more than {MAX_KEYS} keys", "too_many_keys")
-        card = card_of(key, name, storage)
         self._held[card.thumbprint] = Held(card, key)
         return card
 
