@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
+from egovkit.signatures import cms as cms_module
 from egovkit.signatures.cms import MAX_CMS, sign_cms
 from egovkit.signatures.documents import DocumentFacts, DocumentSignatures
 from egovkit.signatures.keys import SigningKey, new_private_key
@@ -166,6 +167,22 @@ async def test_a_content_inside_is_refused_even_the_right_one() -> None:
 
 async def test_a_signature_without_its_certificate_is_refused() -> None:
     assert await _malformed(_bent(certificates=[]))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [(b"\x31\x00" * 1000, "too_many_values"), (b"\x31\x00" * 5000, "too_long")],
+    ids=["values", "bytes"],
+)
+async def test_a_certificate_of_thousands_of_values_is_not_remembered(name: bytes, reason: str) -> None:
+    """Each would keep a megabyte for as long as the process lives."""
+    from asn1crypto import core, x509
+
+    bomb = x509.Certificate.load(PERSON.certificate.public_bytes(Encoding.DER))
+    bomb["tbs_certificate"]["subject"] = x509.Name.load(core.SequenceOf(spec=core.Any, contents=name).dump())
+    before = cms_module._parsed.cache_info().currsize
+    assert await _malformed(_bent(certificates=[bomb])) == reason
+    assert cms_module._parsed.cache_info().currsize == before
 
 
 async def test_several_signers_or_none_are_refused() -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CMS", "Reading", "Stamps", "read_cms", "sign_cms", "stamp_cms"]
 
 MAX_CMS = 64 * 1024  # signer and chain take 4 KB, a time stamp with its chain 8 KB more
+MAX_CERTIFICATE, MAX_IN_CERTIFICATE = 8 * 1024, 512  # bytes, values; НУЦ's have 2 KB, some 150; thousands are kept
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 
 
@@ -275,9 +276,10 @@ def _inside(signed_data: asn1_cms.SignedData) -> Iterator[Any]:
 @lru_cache(maxsize=4096)
 def _parsed(certificate: bytes) -> Any:
     """For pyHanko, and kept: its comparison of names costs more than the rest of the reading. Read to its last field,
-    since asn1crypto reads lazily and threads share what is kept."""
+    since asn1crypto reads lazily and threads share what is kept; BadDer for one that would take megabytes."""
     from asn1crypto import x509 as asn1_x509
 
+    require_der(certificate, longest=MAX_CERTIFICATE, most=MAX_IN_CERTIFICATE)
     found = asn1_x509.Certificate.load(certificate, strict=True)
     _ = found.native
     return found
