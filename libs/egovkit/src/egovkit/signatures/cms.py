@@ -16,12 +16,11 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import Certificate, load_certificate
@@ -90,29 +89,12 @@ def sign_cms(data: bytes, key: SigningKey, signing_time: datetime) -> bytes:
 
     For the demonstration, tests and partners' tools; no service ever holds a person's key.
     """
-    from asn1crypto import keys as asn1_keys
-    from asn1crypto import x509 as asn1_x509
-    from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, SimpleSigner
-    from pyhanko_certvalidator.registry import SimpleCertificateStore
+    from egovkit.signatures.agent import sign_content
 
-    private = key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    signer = SimpleSigner(
-        signing_cert=asn1_x509.Certificate.load(key.certificate.public_bytes(Encoding.DER)),
-        signing_key=asn1_keys.PrivateKeyInfo.load(private),
-        cert_registry=SimpleCertificateStore.from_certs(
-            [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in key.chain]
-        ),
-    )
-    work = signer.async_sign_general_data(
-        data,
-        "sha256",
-        detached=True,
-        use_cades=True,
-        signed_attr_settings=PdfCMSSignedAttributes(signing_time=signing_time.astimezone(UTC)),
-    )
+    work = sign_content(data, key, signing_time, attached=False)
     # pyHanko's signer needs a loop of its own; the caller may be inside another one
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return bytes(thread.submit(asyncio.run, work).result().dump())
+        return thread.submit(asyncio.run, work).result()
 
 
 async def stamp_cms(cms: bytes, stamps: Stamps) -> bytes:
