@@ -141,18 +141,18 @@ def console(agent: Agent) -> tuple[Console, list[str]]:
 async def test_the_terminal_shows_the_question_in_the_pages_language_and_takes_a_number(
     agent: Agent, asking: Page, console: tuple[Console, list[str]], pki: TestPki
 ) -> None:
-    give(agent, pki.person(OTHER_IIN, "ЕКІНШІ"), "second.p12")
+    give(agent, pki.person(OTHER_IIN, "ЕКІНШІ\x1b"), "second.p12")
     await asking.common("changeLocale", "kz")
     work = asyncio.create_task(asking.common("createCAdESFromBase64", "PKCS12", "SIGNATURE", BASE64, False))
     await question(agent)
     hand, said = console
     assert f"{PAGE} сұрайды: createCAdESFromBase64. Құжат саны: 1." in said[0]
-    assert "[1] sign.p12: СЫНАҚОВ СЫНАҚ, ИИН" in said[0] and "[2] second.p12: ЕКІНШІ" in said[0]
-    for wrong in ("", "3", "0", "x", "-1", "²"):
+    assert "[1] sign.p12: СЫНАҚОВ СЫНАҚ, ИИН" in said[0] and "[2] second.p12: ЕКІНШІ·" in said[0]
+    for wrong in ("", "3", "0", "x", "-1", "²", "0000012", "1" * 5000):
         hand.take(wrong + "\n")
         assert said[-1].startswith("Ондай жауап жоқ.")
     hand.take("2\n")
-    assert said[-1] == "ЕКІНШІ СЫНАҚ кілтімен қол қойылды."
+    assert said[-1] == "ЕКІНШІ· СЫНАҚ кілтімен қол қойылды."
     assert (await work)["code"] == "200"
     hand.take("1\n")  # nobody asked
     assert said[-1].startswith("ЕКІНШІ")
