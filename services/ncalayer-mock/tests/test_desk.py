@@ -350,6 +350,16 @@ def test_the_servers_certificate_is_made_once_and_again_before_its_end(tmp_path:
     assert server_files(tmp_path, "127.0.0.1", now).key.exists()
 
 
+def test_what_a_renewal_left_half_done_is_made_anew(tmp_path: Path, clock: HandClock) -> None:
+    files, other = (server_files(tmp_path / name, "127.0.0.1", clock.now()) for name in ("one", "other"))
+    files.certificate.write_bytes(other.certificate.read_bytes())
+    files.authority.write_bytes(other.authority.read_bytes())
+    server_files(tmp_path / "one", "127.0.0.1", clock.now()).context()  # which takes no certificate of another key
+    certificate, authority = (load_certificate(one.read_bytes()) for one in (files.certificate, files.authority))
+    certificate.verify_directly_issued_by(authority)
+    assert files.certificate.read_bytes() != other.certificate.read_bytes()
+
+
 def test_settings_take_only_what_is_an_origin_and_files_that_are_there(tmp_path: Path) -> None:
     assert Settings(home=tmp_path, origins=("https://portal.example:8443",)).origins == ("https://portal.example:8443",)
     for wrong in ("*", "http://a/b", "null", "javascript://x", ""):

@@ -120,16 +120,16 @@ def server_files(folder: Path, host: str, now: datetime) -> ServerFiles:
     if _good_until(files) > now + RENEWED_BEFORE:
         return files
     made = server_certificates(AUTHORITY, [host], Span(now - timedelta(days=1), now + LIFE))
-    write_private(files.key, made.keys[host])
     write_private(files.certificate, made.certificates[host])
     write_private(files.authority, made.authority)
+    write_private(files.key, made.keys[host])  # last: whoever is stopped before it leaves a key of another certificate
     return files
 
 
 def _good_until(files: ServerFiles) -> datetime:
-    """Never, when one of them is missing or unreadable."""
+    """Never, when one of them is missing or unreadable, or the key is another certificate's."""
     try:
-        files.key.stat()
+        files.context()
         certificates = [load_certificate(one.read_bytes()) for one in (files.authority, files.certificate)]
     except (OSError, ValueError):
         return datetime.min.replace(tzinfo=UTC)
