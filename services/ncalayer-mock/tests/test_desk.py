@@ -18,7 +18,7 @@ from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
 from ncalayer_mock.app import Agent, CannotStart, create_agent
 from ncalayer_mock.control.console import TEXTS, Console
-from ncalayer_mock.domain.choosing import Wanted
+from ncalayer_mock.domain.choosing import Card, Wanted
 from ncalayer_mock.service.desk import Question, Standing, document_of
 from ncalayer_mock.settings import Settings
 from ncalayer_mock.store import MAX_KEYS, KeyUnusable, server_files
@@ -298,6 +298,15 @@ async def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path
         path.write_text("short")
         with pytest.raises(CannotStart, match="shorter than 16"):
             create_agent(settings_for(tmp_path), http)
+
+
+async def test_a_key_that_comes_while_others_are_looked_at_is_no_fault(agent: Agent, pki: TestPki) -> None:
+    class Meanwhile(Wanted):
+        def fits(self, card: Card) -> bool:  # as if a thread of the control API had its turn now
+            give(agent, pki.person(OTHER_IIN), "late.p12")
+            return True
+
+    assert [one.card.name for one in agent.ring.fitting(Meanwhile())] == ["sign.p12"]
 
 
 async def test_no_more_keys_than_a_person_can_choose_from(agent: Agent, pki: TestPki) -> None:

@@ -38,14 +38,14 @@ class Held:
 
 
 class KeyRing:
-    """Opened keys by thumbprint, in the order in which they came."""
+    """Opened keys by thumbprint, in the order in which they came. Threads add to it: whoever looks takes a copy."""
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
 
     @property
     def cards(self) -> list[Card]:
-        return [one.card for one in self._held.values()]
+        return [one.card for one in tuple(self._held.values())]
 
     def add(self, p12: bytes, password: str | None, *, name: str, storage: str = "PKCS12") -> Card:
         """Open a PKCS#12 file and hold its key. Slow (the password's derivation): call it in a thread.
@@ -72,7 +72,7 @@ class KeyRing:
 
     def fitting(self, wanted: Wanted) -> list[Held]:
         """ValueError when the page's `chain` holds no certificates."""
-        found = [one for one in self._held.values() if wanted.fits(one.card)]
+        found = [one for one in tuple(self._held.values()) if wanted.fits(one.card)]
         return [one for one in found if is_issued_by(one.key, wanted.chain)] if wanted.chain else found
 
 
