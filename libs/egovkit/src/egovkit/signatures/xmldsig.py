@@ -69,7 +69,7 @@ def sign_element(xml: str, key: SigningKey, path: str, parent: str, *, wrapped: 
     name = element.get("Id")
     if not name:
         raise XmlMalformed("the element to be signed has no Id")
-    if len(root.xpath("//*[@Id=$name]", name=name)) != 1:
+    if len(root.xpath("//@Id[. = $name] | //@xml:id[. = $name]", name=name)) != 1:  # libxml2 finds by either
         raise XmlMalformed("another element has the Id of the one to be signed")
     made = _sign(place, key, f"#{name}", (C14N_WITH_COMMENTS,), EXCLUSIVE)
     return _text(made, wrapped)
