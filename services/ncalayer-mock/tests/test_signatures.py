@@ -230,6 +230,8 @@ async def test_one_element_is_signed_by_its_id(page: Page, person: SigningKey) -
         ('<a Id="1"><b/></a>', "/a", "/a/b", "within the element it signs"),
         ('<a Id="1"/>', "/a", "/a", "within the element it signs"),
         ("<x><a/><b/></x>", "//a", "//b", "no Id"),
+        ('<x><a Id="xpointer(/)"/><b/></x>', "//a", "//b", "no Id of letters"),
+        ('<x><a Id="a b"/><b/></x>', "//a", "//b", "no Id of letters"),
         ('<x><a Id="1"/><b Id="1"/></x>', "//a", "//b", "another element has the Id"),
         ('<x><a Id="i"/><b xml:id="i"/></x>', "//a", "//b", "another element has the Id"),
         ('<x><a Id="1"/><a Id="2"/><b/></x>', "//a", "//b", "leads to 2 elements"),

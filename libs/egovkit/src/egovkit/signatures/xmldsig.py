@@ -37,6 +37,7 @@ _NAME = r"(?:\w[\w.-]*:)?(?:\w[\w.-]*|\*)"
 _STEP = rf"{_NAME}(?:\[(?:\d{{1,6}}|@[\w:.-]+=(?:'[^']*'|\"[^\"]*\"))\])?"
 PATH = re.compile(rf"//?{_STEP}(?:/{_STEP}){{0,15}}")
 MAX_PATH = 512
+ID = re.compile(r"\w[\w:.-]*")  # what a reference can name: #xpointer(/) would be the whole document
 _TOLD = {77: "XML document structures must start and end within the same entity."}  # libxml2's code, Xerces' words
 
 
@@ -67,8 +68,8 @@ def sign_element(xml: str, key: SigningKey, path: str, parent: str, *, wrapped: 
     if place is element or element in place.iterancestors():
         raise XmlMalformed("the signature would lie within the element it signs")
     name = element.get("Id")
-    if not name:
-        raise XmlMalformed("the element to be signed has no Id")
+    if not name or not ID.fullmatch(name):
+        raise XmlMalformed("the element to be signed has no Id of letters, digits and .:-_")
     if len(root.xpath("//@Id[. = $name] | //@xml:id[. = $name]", name=name)) != 1:  # libxml2 finds by either
         raise XmlMalformed("another element has the Id of the one to be signed")
     made = _sign(place, key, f"#{name}", (C14N_WITH_COMMENTS,), EXCLUSIVE)
