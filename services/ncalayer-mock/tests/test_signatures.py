@@ -227,6 +227,7 @@ async def test_one_element_is_signed_by_its_id(page: Page, person: SigningKey) -
         ("", "", "", "lineNumber: 1; columnNumber: 1; Document is empty"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "", "", "DOCTYPE is disallowed"),
         ("<a>" * 300, "", "", "Excessive depth"),
+        ('<a xmlns="relative"/>', "", "", "no canonical form"),
         ('<a Id="1"><b/></a>', "/a", "/a/b", "within the element it signs"),
         ('<a Id="1"/>', "/a", "/a", "within the element it signs"),
         ("<x><a/><b/></x>", "//a", "//b", "no Id"),

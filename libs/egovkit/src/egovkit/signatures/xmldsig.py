@@ -135,7 +135,10 @@ def _sign(place: _Element, key: SigningKey, uri: str, transforms: Sequence[str],
     context.key = xmlsec.Key.from_memory(private_pem(key.private_key), xmlsec.constants.KeyDataFormatPem)
     if uri:
         context.register_id(next(one for one in place.getroottree().iter() if one.get("Id") == uri[1:]), "Id")
-    context.sign(signature)
+    try:
+        context.sign(signature)
+    except xmlsec.Error:  # C14N 1.0, 1.3: a relative namespace is a failure
+        raise XmlMalformed("the document has no canonical form: is a namespace a relative URI?") from None
     return signature
 
 
