@@ -52,6 +52,14 @@ def test_a_wrong_password_is_told(tmp_path: Path, key: Path) -> None:
     assert done.exit_code == 3 and "person.p12: wrong password" in done.output and "Wrong111" not in done.output
 
 
+def test_a_password_that_others_can_read_is_told(tmp_path: Path, key: Path) -> None:
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").chmod(0o644)
+    given = ["agent", "--home", str(tmp_path), "--port", "0", "--control-port", "0", "--key", str(key)]
+    done = CliRunner().invoke(app, [*given, "--password-file", str(tmp_path / "password")])
+    assert done.exit_code == 3 and "chmod 600" in done.output
+
+
 @pytest.mark.e2e
 async def test_a_person_starts_it_says_yes_in_the_terminal_and_stops_it(tmp_path: Path) -> None:
     pki = TestPki(SystemClock())

@@ -66,6 +66,35 @@ async def test_what_is_no_signature_is_not_stamped(cms: Any) -> None:
     assert stamps.asked == 0
 
 
+async def repeated(member: str, times: int) -> bytes:
+    """A signature whose first certificate or signer is there so often."""
+    from egovkit.signatures.asn1 import cms as asn1_cms
+
+    info = asn1_cms.ContentInfo.load(await sign_content(DATA, PERSON, NOW, attached=True))  # type: ignore[no-untyped-call]
+    info["content"][member] = [info["content"][member][0]] * times
+    return bytes(info.dump())
+
+
+async def test_what_would_take_minutes_to_read_is_not_stamped() -> None:
+    stamps = Counting()
+    for bomb, reason in (
+        (bytes(100_000_000), "too_long"),
+        (b"\x30\x84\x00\x98\x96\x80" * 5000, "beyond_end"),
+        (await repeated("certificates", 200), "too_many_values"),
+        (await repeated("signer_infos", 9), "too_many_values"),
+    ):
+        with pytest.raises(EgovError, match="cms_malformed") as refused:
+            await add_stamp(bomb, stamps)  # type: ignore[arg-type]
+        assert refused.value.params["reason"] == reason
+    assert stamps.asked == 0
+
+
+async def test_each_of_several_signers_gets_a_stamp() -> None:
+    alone = await add_stamp(await repeated("signer_infos", 1), PKI.stamper())
+    both = await add_stamp(await repeated("signer_infos", 2), PKI.stamper())
+    assert [one.count(bytes.fromhex("060b2a864886f70d010910020e")) for one in (alone, both)] == [1, 2]
+
+
 async def test_a_refused_stamp_is_told() -> None:
     stamps = Counting()
     with pytest.raises(EgovError, match="authority_refused"):
@@ -92,9 +121,14 @@ def test_an_authority_is_known_in_the_chain_or_above_it() -> None:
         is_issued_by(PERSON, [b"no certificate"])
 
 
+# These take libxml2 the square of the document's length, or worse.
+SLOW = ("//a//b", "/a//b", "//*//*//*", "//b/..", "//b/.", "//*/..//*")
+OTHER = ("", "b", "//b[position()=1]", "//b | //c", "/a" * MAX_PATH, "//*[string-length(.)>0]", "//b[@Id=1]")
+
+
 async def test_a_path_without_end_or_of_another_grammar_is_refused_before_it_is_followed() -> None:
     xml = '<a><b Id="1"/><c/></a>'
-    for path in ("", "b", "//b[position()=1]", "//b | //c", "/a" * MAX_PATH, "//*[string-length(.)>0]", "//b[@Id=1]"):
+    for path in (*OTHER, *SLOW):
         with pytest.raises(XmlMalformed, match="the path is none of"):
             sign_element(xml, PERSON, path, "/a/c")
     assert "ds:Signature" in await asyncio.to_thread(sign_element, xml, PERSON, "//b[@Id='1']", "/a/c[1]")
@@ -105,3 +139,29 @@ def test_a_signature_adds_nothing_to_the_document_but_itself() -> None:
     start, end = signed.index("<ds:Signature"), signed.index("</ds:Signature>") + len("</ds:Signature>")
     left = signed[:start] + signed[end:]
     assert left == '<?xml version="1.0" encoding="UTF-8" standalone="no"?><a>Қ &amp; &lt;</a>'
+
+
+CARRIED = '<a xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Certificate>one\n two</ds:X509Certificate></a>'
+
+
+@pytest.mark.parametrize("document", ["<a>1</a>", CARRIED], ids=["signed before", "carries a certificate"])
+@pytest.mark.parametrize("wrapped", [True, False], ids=["in lines", "in one"])
+def test_the_base64_that_is_signed_stays_as_it_was(document: str, wrapped: bool) -> None:
+    """Two persons sign one document one after the other, each by another interface."""
+    before = sign_enveloped(document, RSA_PERSON, wrapped=not wrapped)
+    assert last_signature_holds(before, RSA_PERSON)
+    assert last_signature_holds(sign_enveloped(before, PERSON, wrapped=wrapped), PERSON)
+
+
+def last_signature_holds(xml: str, key: SigningKey) -> bool:
+    import xmlsec
+    from lxml import etree
+
+    *_, last = etree.fromstring(xml.encode()).iter("{http://www.w3.org/2000/09/xmldsig#}Signature")
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(facts_of(key).pem, xmlsec.constants.KeyDataFormatCertPem)
+    try:
+        context.verify(last)
+    except xmlsec.Error:
+        return False
+    return True

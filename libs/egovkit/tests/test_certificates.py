@@ -76,7 +76,7 @@ def test_a_certificate_is_read_from_pem_and_der(authority: TestPki) -> None:
 
 def in_gost(content: bytes) -> bytes:
     """The same certificate or list, with the algorithms of НУЦ (GOST 34.10-2015), which nobody here knows."""
-    from asn1crypto.core import ObjectIdentifier
+    from egovkit.signatures.asn1 import core
 
     names = {
         "1.2.840.10045.4.3.2": "1.2.398.3.10.1.1.2.3.2",
@@ -84,7 +84,7 @@ def in_gost(content: bytes) -> bytes:
         "1.2.840.10045.3.1.7": "1.2.398.3.10.1.1.2.2.1",
     }
     for ours, theirs in names.items():
-        content = replaced(content, *(bytes(ObjectIdentifier(one).dump()) for one in (ours, theirs)))  # type: ignore[no-untyped-call]  # of asn1crypto
+        content = replaced(content, *(bytes(core.ObjectIdentifier(one).dump()) for one in (ours, theirs)))  # type: ignore[no-untyped-call]  # of asn1crypto
     return content
 
 
@@ -124,13 +124,15 @@ def test_a_list_of_the_real_nuc_is_damaged_for_us(authority: TestPki) -> None:
 
 def test_whatever_byte_of_a_certificate_is_spoiled_it_is_refused_as_none_or_judged(authority: TestPki) -> None:
     """The library raises what it likes, and some of it only when a field is asked for."""
-    trust, good, judged = authority.trust(), der(authority.person(IIN).certificate), 0
+    trust, whole, judged = authority.trust(), authority.person(IIN).certificate, 0
+    good = der(whole)
     for at, spoil in itertools.product(range(len(good)), (0x01, 0x20, 0xFF)):
         spoiled = good[:at] + bytes([good[at] ^ spoil]) + good[at + 1 :]
         with warnings.catch_warnings(), contextlib.suppress(ValueError):
             warnings.simplefilter("ignore")  # a serial number below zero, a country of three letters
             found = load_certificate(spoiled)
-            assert trust.check_person(found, NOW, IIN).refusal is not None
+            same = (found.tbs_certificate_bytes, found.signature) == (whole.tbs_certificate_bytes, whole.signature)
+            assert same or trust.check_person(found, NOW, IIN).refusal is not None  # same: an unused bit of its end
             judged += 1
     assert judged > 500
 

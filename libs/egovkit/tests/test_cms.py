@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
+from egovkit.signatures import cms as cms_module
 from egovkit.signatures.cms import MAX_CMS, sign_cms
 from egovkit.signatures.documents import DocumentFacts, DocumentSignatures
 from egovkit.signatures.keys import SigningKey, new_private_key
@@ -152,7 +153,7 @@ async def test_bytes_that_are_no_cms_are_malformed(cms: bytes) -> None:
 
 def _bent(**changes: Any) -> bytes:
     """SIGNED with parts of SignedData replaced, by asn1crypto's names."""
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     info = asn1_cms.ContentInfo.load(SIGNED)
     for name, value in changes.items():
@@ -168,8 +169,24 @@ async def test_a_signature_without_its_certificate_is_refused() -> None:
     assert await _malformed(_bent(certificates=[]))
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [(b"\x31\x00" * 1000, "too_many_values"), (b"\x31\x00" * 5000, "too_long")],
+    ids=["values", "bytes"],
+)
+async def test_a_certificate_of_thousands_of_values_is_not_remembered(name: bytes, reason: str) -> None:
+    """Each would keep a megabyte for as long as the process lives."""
+    from egovkit.signatures.asn1 import core, x509
+
+    bomb = x509.Certificate.load(PERSON.certificate.public_bytes(Encoding.DER))
+    bomb["tbs_certificate"]["subject"] = x509.Name.load(core.SequenceOf(spec=core.Any, contents=name).dump())
+    before = cms_module._parsed.cache_info().currsize
+    assert await _malformed(_bent(certificates=[bomb])) == reason
+    assert cms_module._parsed.cache_info().currsize == before
+
+
 async def test_several_signers_or_none_are_refused() -> None:
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     signer = asn1_cms.ContentInfo.load(SIGNED)["content"]["signer_infos"][0]
     assert await _malformed(_bent(signer_infos=[signer, signer.copy()]))
@@ -177,7 +194,7 @@ async def test_several_signers_or_none_are_refused() -> None:
 
 
 def _with_signer(change: Any) -> bytes:
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     info = asn1_cms.ContentInfo.load(SIGNED)
     signer = info["content"]["signer_infos"][0]
@@ -187,9 +204,10 @@ def _with_signer(change: Any) -> bytes:
 
 async def test_a_bare_signature_without_attributes_is_refused() -> None:
     """Plain CMS: the signature covers the data alone, and any certificate with this key could claim it."""
-    from asn1crypto import cms as asn1_cms
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
+
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     key: Any = PERSON.private_key
     info = asn1_cms.ContentInfo.load(SIGNED)
@@ -224,9 +242,8 @@ async def test_a_signature_without_the_signing_certificate_attribute_is_refused(
 
 async def test_another_certificate_with_the_same_key_can_not_be_put_in_its_place() -> None:
     """The signed attribute names the certificate by its hash (ETSI EN 319 122-1, 5.2.2)."""
-    from asn1crypto import cms as asn1_cms
-    from asn1crypto import x509 as asn1_x509
-
+    from egovkit.signatures.asn1 import cms as asn1_cms
+    from egovkit.signatures.asn1 import x509 as asn1_x509
     from egovkit.signatures.authority import PROFILES, person_name
     from egovkit.signatures.keys import der
 
@@ -243,7 +260,7 @@ async def test_another_certificate_with_the_same_key_can_not_be_put_in_its_place
 
 async def test_a_signature_made_by_a_stolen_name_is_invalid() -> None:
     """Someone else's key under the person's certificate."""
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     thief = sign_cms(DATA, PKI.person(IIN), NOW)
     made = asn1_cms.ContentInfo.load(thief)["content"]["signer_infos"][0]["signature"].native
@@ -270,7 +287,7 @@ async def test_a_weak_key_is_no_key_of_ours() -> None:
 
 def _named_so(change: Callable[[Any], None]) -> bytes:
     """Honestly signed, with an issuerSerial (RFC 5035, 5.4.1) that was changed."""
-    from asn1crypto import cms, tsp
+    from egovkit.signatures.asn1 import cms, tsp
 
     def attributes(told: list[Any]) -> list[Any]:
         own = next(one for one in told if one["type"].native == "signing_certificate_v2")
@@ -284,7 +301,7 @@ def _named_so(change: Callable[[Any], None]) -> bytes:
 
 
 def _of(issuer: Any) -> Callable[[Any], None]:
-    from asn1crypto import x509
+    from egovkit.signatures.asn1 import x509
 
     def change(named: Any) -> None:
         named["issuer"] = x509.GeneralNames([x509.GeneralName("directory_name", issuer)])
@@ -293,7 +310,7 @@ def _of(issuer: Any) -> Callable[[Any], None]:
 
 
 def _small(text: str) -> Any:
-    from asn1crypto import x509
+    from egovkit.signatures.asn1 import x509
 
     return x509.DirectoryString("utf8_string", text.lower())
 
@@ -303,7 +320,7 @@ def _other_number(named: Any) -> None:
 
 
 async def test_an_issuer_and_number_named_beside_the_hash_have_to_be_the_certificates() -> None:
-    from asn1crypto import x509
+    from egovkit.signatures.asn1 import x509
 
     own = x509.Certificate.load(PERSON.certificate.public_bytes(Encoding.DER)).issuer
     assert (await _facts(_named_so(_of(own)))).refusal is None
@@ -318,7 +335,7 @@ async def test_an_issuer_and_number_named_beside_the_hash_have_to_be_the_certifi
 
 
 async def test_the_protected_algorithms_have_to_be_those_that_were_used() -> None:
-    from asn1crypto import cms
+    from egovkit.signatures.asn1 import cms
 
     def protecting(digest: str) -> bytes:
         said = {"digest_algorithm": {"algorithm": digest}, "signature_algorithm": {"algorithm": "sha256_ecdsa"}}

@@ -17,7 +17,7 @@ from egovkit.signatures.authority import PROFILES, Span, Usage, system_name
 from egovkit.signatures.cms import MAX_CMS, sign_cms, stamp_cms
 from egovkit.signatures.der import BadDer, require_der
 from egovkit.signatures.documents import OF_A_SIGNATURE, DocumentSignatures
-from egovkit.signatures.keys import SigningKey, der, new_private_key, read_key_file, thumbprint
+from egovkit.signatures.keys import SigningKey, der, new_private_key, private_pem, read_key_file, thumbprint
 from egovkit.signatures.ocsp import REST_S, OcspClient, OcspUnusable
 from egovkit.signatures.stamps import check_token
 from egovkit.testing.pki import TestPki
@@ -52,7 +52,7 @@ class Authority:
         return self.answers(request)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        from asn1crypto import ocsp
+        from egovkit.signatures.asn1 import ocsp
 
         nonce = ocsp.OCSPRequest.load(request.content).nonce_value.native  # type: ignore[no-untyped-call]
         said = OcspAnswer(self.person.certificate, self.pki.issuing, self.clock.now(), **self.how)
@@ -158,7 +158,7 @@ async def test_no_more_is_read_than_an_answer_can_be_long(nuc: Authority) -> Non
 
 
 async def test_each_question_has_a_nonce_of_its_own(nuc: Authority) -> None:
-    from asn1crypto import ocsp
+    from egovkit.signatures.asn1 import ocsp
 
     seen = []
 
@@ -269,13 +269,45 @@ def test_a_key_file_is_opened_by_its_password_alone(nuc: Authority) -> None:
 
 
 def test_a_key_file_that_asks_for_endless_work_is_refused_before_it_starts(nuc: Authority) -> None:
-    from asn1crypto import pkcs12
+    from egovkit.signatures.asn1 import core, pkcs12
 
-    file = pkcs12.Pfx.load(nuc.person.to_pkcs12("right", "person"))  # type: ignore[no-untyped-call]
-    file["mac_data"]["iterations"] = 2**31 - 1
-    with pytest.raises(EgovError) as caught:
-        read_key_file(file.dump(force=True), "right")
-    assert caught.value.params["reason"] == "too_many_rounds"
+    def file() -> Any:
+        return pkcs12.Pfx.load(nuc.person.to_pkcs12("right", "person"))  # type: ignore[no-untyped-call]
+
+    by_mac, by_pbmac1, by_both = file(), file(), file()
+    by_mac["mac_data"]["iterations"] = 2**31 - 1
+    by_pbmac1["mac_data"]["mac"]["digest_algorithm"] = {
+        "algorithm": "1.2.840.113549.1.5.14",  # RFC 9579
+        "parameters": core.Any(endless_pbkdf2()),  # type: ignore[no-untyped-call]
+    }
+    by_both["mac_data"]["iterations"] = 600_000
+    safe = by_both.authenticated_safe
+    algorithm = safe[0]["content"]["encrypted_content_info"]["content_encryption_algorithm"]
+    algorithm["parameters"]["key_derivation_func"]["parameters"]["iteration_count"] = 600_000
+    by_both["auth_safe"]["content"] = core.OctetString(safe.dump(force=True))  # type: ignore[no-untyped-call]
+    for bomb in (by_mac, by_pbmac1, by_both):
+        with pytest.raises(EgovError) as caught:
+            read_key_file(bomb.dump(force=True), "right")
+        assert caught.value.params["reason"] == "too_many_rounds"
+
+
+def endless_pbkdf2() -> Any:
+    from egovkit.signatures.asn1 import algos
+
+    salt = algos.Pbkdf2Salt("specified", b"salt")  # type: ignore[no-untyped-call]
+    derivation = {"algorithm": "pbkdf2", "parameters": {"salt": salt, "iteration_count": 2**31 - 1}}
+    hmac = {"algorithm": "1.2.840.113549.2.9"}
+    return algos.Pbes2Params({"key_derivation_func": derivation, "encryption_scheme": hmac})  # type: ignore[no-untyped-call]
+
+
+def test_a_key_file_without_a_password_or_a_mac_is_opened_as_well(nuc: Authority, tmp_path: Path) -> None:
+    assert read_key_file(nuc.person.to_pkcs12(None, "person"), None).thumbprint == nuc.person.thumbprint
+    (tmp_path / "key.pem").write_bytes(private_pem(nuc.person.private_key))
+    (tmp_path / "signer.der").write_bytes(der(nuc.person.certificate))
+    openssl("x509", "-inform", "DER", "-in", tmp_path / "signer.der", "-out", tmp_path / "signer.pem")
+    files = ("-inkey", tmp_path / "key.pem", "-in", tmp_path / "signer.pem", "-out", tmp_path / "signer.p12")
+    openssl("pkcs12", "-export", "-nomac", *files, "-passout", "pass:right")
+    assert read_key_file((tmp_path / "signer.p12").read_bytes(), "right").thumbprint == nuc.person.thumbprint
 
 
 def openssl(*words: str | Path) -> str:
@@ -284,7 +316,7 @@ def openssl(*words: str | Path) -> str:
 
 
 async def test_openssl_accepts_signature_and_stamp(nuc: Authority, tmp_path: Path) -> None:
-    from asn1crypto import cms
+    from egovkit.signatures.asn1 import cms
 
     signed = await stamp_cms(nuc.signed(), nuc.stamps())
     signer = cms.ContentInfo.load(signed)["content"]["signer_infos"][0]  # type: ignore[no-untyped-call]

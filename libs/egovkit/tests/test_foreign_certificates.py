@@ -13,10 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
-from asn1crypto import cms, core, tsp, x509
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
+from egovkit.signatures.asn1 import cms, core, tsp, x509
 from egovkit.signatures.certificates import sent_certificate
 from egovkit.signatures.cms import MAX_CERTIFICATE, sign_cms
 from egovkit.signatures.der import MAX_TEXT

@@ -19,13 +19,13 @@ from typing import Any
 
 import httpx
 import pytest
-from asn1crypto import cms as asn1_cms
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
 from egovkit.pdf import PdfTemplate
 from egovkit.signatures import pdf as pdf_module
+from egovkit.signatures.asn1 import cms as asn1_cms
 from egovkit.signatures.authority import PROFILES
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.documents import DocumentSignatures

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from typing import Any
@@ -109,6 +111,14 @@ def test_what_is_no_stamp_cannot_be_read(pki: TestPki, junk: bytes) -> None:
             stamp_certificates(junk)
 
 
+def test_a_process_that_has_read_a_cms_before_can_still_make_a_stamp() -> None:
+    """asn1crypto keeps the names a class has when it is first asked."""
+    first = "from egovkit.signatures.asn1 import cms; cms.ContentType('data').dump()"
+    then = "from asn1crypto import tsp; print(cms.ContentType('tst_info').dotted)"
+    done = subprocess.run([sys.executable, "-c", f"{first}; {then}"], capture_output=True, text=True, check=True)
+    assert done.stdout == "1.2.840.113549.1.9.16.1.4\n"
+
+
 # --- what an authority may answer instead
 
 
@@ -134,7 +144,7 @@ async def test_a_refusal_has_no_token_and_says_why() -> None:
 
 
 async def test_a_stamp_of_another_question_is_refused(pki: TestPki) -> None:
-    from asn1crypto import tsp
+    from egovkit.signatures.asn1 import tsp
 
     asked: Any = {"version": 1, "cert_req": True, "nonce": 1}
     asked["message_imprint"] = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": DIGEST}

@@ -44,7 +44,7 @@ def agent(
     values |= beside(home_of(home)) | {name: value for name, value in given.items() if value}
     try:
         settings = Settings(**values)
-        asked = settings.keys and settings.password is None
+        asked = settings.keys and settings.password_file is None
         password = typer.prompt("password of the keys", hide_input=True) if asked else None
         configure_logging(SystemClock(), level="warning")
         run_loop(run(settings, typer.echo, password))

@@ -1,4 +1,5 @@
 // What a program does with the unmodified client: node client_node.cjs URL. Prints what it got, as JSON.
+const { createHash } = require('crypto');
 const { NCALayerClient: Client } = require(`${process.env.CLIENT}/ncalayer-client.js`);
 
 async function attempt(work) {
@@ -19,6 +20,9 @@ async function main() {
   got.cms = await client.basicsSignCMS(any, 'MTEK', Client.basicsCMSParamsDetached, sign);
   got.attached = await client.basicsSignCMS(any, 'MTEK', { ...Client.basicsCMSParamsDetachedNoTSP, encapsulate: true }, sign);
   got.several = await client.basicsSignCMS(any, ['MTEK', 'MTIK'], Client.basicsCMSParamsDetachedNoTSP, sign);
+  const hash = createHash('sha256').update('11\n').digest('base64');
+  got.hashed = await client.basicsSignCMS(any, hash, Client.basicsCMSParamsDetachedHash, sign);
+  got.olderHashed = await client.createCAdESFromBase64Hash('PKCS12', hash);
   got.xml = await client.basicsSignXML(any, '<tag>data</tag>', Client.basicsXMLParams, sign);
   got.cades = await client.createCAdESFromBase64('PKCS12', 'MTEK');
   got.older = await client.createCMSSignatureFromBase64('PKCS12', 'MTEK');

@@ -112,10 +112,12 @@ async def test_the_unmodified_client_works_in_node_over_wss(
     assert f"IIN{IIN}" in got["info"]["subjectDn"]
     for cms, data in (
         (got["cms"].encode(), b"11\n"),
+        (got["hashed"].encode(), b"11\n"),
         (got["several"][0].encode(), b"11\n"),
         (got["several"][1].encode(), b"12\n"),
         (base64.b64decode(got["cades"]), b"11\n"),
         (base64.b64decode(got["older"]), b"11\n"),
+        (base64.b64decode(got["olderHashed"]), b"11\n"),
     ):
         facts = await DocumentSignatures(authority.trust()).verify(data, cms, authority.clock.now(), IIN)
         assert facts.refusal is None
@@ -288,6 +290,7 @@ async def differing(agent: Agent, request: Any, recorded: Any) -> list[str]:
     answer = await Page(agent).say(request)
     if REFUSED_HERE in json.dumps(answer) and recorded.get("code") != "500":
         return [REFUSED_HERE]
+    assert all(isinstance(one, list) for one in answer.get("body", {}).values()), request
     assert shape(answer) == shape({"message": "", **recorded} if recorded == {"code": "500"} else recorded), request
     if "message" in recorded and not said_no:
         assert answer["message"] == recorded["message"]

@@ -18,7 +18,7 @@ from egovkit.signatures.keys import SigningKey
 from egovkit.testing.pki import TestPki
 from ncalayer_mock.app import Agent, CannotStart, create_agent
 from ncalayer_mock.control.console import TEXTS, Console
-from ncalayer_mock.domain.choosing import Wanted
+from ncalayer_mock.domain.choosing import Card, Wanted
 from ncalayer_mock.service.desk import Question, Standing, document_of
 from ncalayer_mock.settings import Settings
 from ncalayer_mock.store import MAX_KEYS, KeyUnusable, server_files
@@ -141,18 +141,18 @@ def console(agent: Agent) -> tuple[Console, list[str]]:
 async def test_the_terminal_shows_the_question_in_the_pages_language_and_takes_a_number(
     agent: Agent, asking: Page, console: tuple[Console, list[str]], pki: TestPki
 ) -> None:
-    give(agent, pki.person(OTHER_IIN, "ЕКІНШІ"), "second.p12")
+    give(agent, pki.person(OTHER_IIN, "ЕКІНШІ\x1b"), "second.p12")
     await asking.common("changeLocale", "kz")
     work = asyncio.create_task(asking.common("createCAdESFromBase64", "PKCS12", "SIGNATURE", BASE64, False))
     await question(agent)
     hand, said = console
     assert f"{PAGE} сұрайды: createCAdESFromBase64. Құжат саны: 1." in said[0]
-    assert "[1] sign.p12: СЫНАҚОВ СЫНАҚ, ИИН" in said[0] and "[2] second.p12: ЕКІНШІ" in said[0]
-    for wrong in ("", "3", "0", "x", "-1", "²"):
+    assert "[1] sign.p12: СЫНАҚОВ СЫНАҚ, ИИН" in said[0] and "[2] second.p12: ЕКІНШІ·" in said[0]
+    for wrong in ("", "3", "0", "x", "-1", "²", "0000012", "1" * 5000):
         hand.take(wrong + "\n")
         assert said[-1].startswith("Ондай жауап жоқ.")
     hand.take("2\n")
-    assert said[-1] == "ЕКІНШІ СЫНАҚ кілтімен қол қойылды."
+    assert said[-1] == "ЕКІНШІ· СЫНАҚ кілтімен қол қойылды."
     assert (await work)["code"] == "200"
     hand.take("1\n")  # nobody asked
     assert said[-1].startswith("ЕКІНШІ")
@@ -246,7 +246,8 @@ async def test_keys_come_and_go(agent: Agent, http: httpx.AsyncClient, pki: Test
     ("changes", "reason"),
     [
         ({"password": "Wrong111"}, "password_or_damage"),
-        ({"pkcs12": base64.b64encode(b"no file").decode()}, "no_usable_key"),
+        ({"pkcs12": base64.b64encode(b"\x30\x00").decode()}, "no_usable_key"),
+        ({"pkcs12": base64.b64encode(b"no file").decode()}, "beyond_end"),
         ({"pkcs12": "%%"}, "not_base64"),
     ],
 )
@@ -258,6 +259,16 @@ async def test_a_key_that_cannot_be_opened_is_told(
     assert (refused.status_code, refused.json()["code"]) == (422, "agent.key_unusable")
     assert refused.json()["reason"] == reason and reason not in refused.json()["detail"]
     assert PASSWORD not in refused.text
+
+
+async def test_a_key_file_that_asks_for_endless_work_is_not_opened(http: httpx.AsyncClient, pki: TestPki) -> None:
+    from egovkit.signatures.asn1 import pkcs12
+
+    file = pkcs12.Pfx.load(pki.person(OTHER_IIN).to_pkcs12(PASSWORD, "x"))  # type: ignore[no-untyped-call]
+    file["mac_data"]["iterations"] = 2**31 - 1
+    bomb = base64.b64encode(file.dump(force=True)).decode()
+    refused = await http.post("/v1/keys", json={"pkcs12": bomb, "password": PASSWORD})
+    assert (refused.status_code, refused.json()["reason"]) == (422, "too_many_rounds")
 
 
 async def test_the_standing_is_changed(asking: Page, http: httpx.AsyncClient) -> None:
@@ -289,6 +300,15 @@ async def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path
             create_agent(settings_for(tmp_path), http)
 
 
+async def test_a_key_that_comes_while_others_are_looked_at_is_no_fault(agent: Agent, pki: TestPki) -> None:
+    class Meanwhile(Wanted):
+        def fits(self, card: Card) -> bool:  # as if a thread of the control API had its turn now
+            give(agent, pki.person(OTHER_IIN), "late.p12")
+            return True
+
+    assert [one.card.name for one in agent.ring.fitting(Meanwhile())] == ["sign.p12"]
+
+
 async def test_no_more_keys_than_a_person_can_choose_from(agent: Agent, pki: TestPki) -> None:
     p12 = pki.person(OTHER_IIN).to_pkcs12(PASSWORD, "x")
     [held] = agent.ring.fitting(Wanted())
@@ -303,6 +323,20 @@ def test_a_key_of_another_kind_is_no_key_of_ours(pki: TestPki, agent: Agent) -> 
     without = pkcs12.serialize_key_and_certificates(b"x", None, pki.root, None, pkcs12_open())
     with pytest.raises(KeyUnusable, match="no usable key"):
         agent.ring.add(without, None, name="x")
+
+
+def test_a_certificate_that_cannot_be_read_makes_no_key_of_ours(pki: TestPki, agent: Agent, clock: HandClock) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.x509.oid import ExtensionOID
+
+    key, day = pki.person(OTHER_IIN).private_key, timedelta(days=1)
+    damaged = x509.UnrecognizedExtension(ExtensionOID.KEY_USAGE, b"damaged")
+    builder = x509.CertificateBuilder(pki.root.subject, pki.root.subject, key.public_key(), 7)
+    builder = builder.not_valid_before(clock.now()).not_valid_after(clock.now() + day).add_extension(damaged, True)
+    file = SigningKey(key, builder.sign(key, SHA256())).to_pkcs12(PASSWORD, "x")
+    with pytest.raises(KeyUnusable, match="no usable key"):
+        agent.ring.add(file, PASSWORD, name="x")
 
 
 def pkcs12_open() -> Any:
@@ -323,6 +357,16 @@ def test_the_servers_certificate_is_made_once_and_again_before_its_end(tmp_path:
     assert first.certificate.read_bytes() != kept
     first.key.unlink()
     assert server_files(tmp_path, "127.0.0.1", now).key.exists()
+
+
+def test_what_a_renewal_left_half_done_is_made_anew(tmp_path: Path, clock: HandClock) -> None:
+    files, other = (server_files(tmp_path / name, "127.0.0.1", clock.now()) for name in ("one", "other"))
+    files.certificate.write_bytes(other.certificate.read_bytes())
+    files.authority.write_bytes(other.authority.read_bytes())
+    server_files(tmp_path / "one", "127.0.0.1", clock.now()).context()  # which takes no certificate of another key
+    certificate, authority = (load_certificate(one.read_bytes()) for one in (files.certificate, files.authority))
+    certificate.verify_directly_issued_by(authority)
+    assert files.certificate.read_bytes() != other.certificate.read_bytes()
 
 
 def test_settings_take_only_what_is_an_origin_and_files_that_are_there(tmp_path: Path) -> None:

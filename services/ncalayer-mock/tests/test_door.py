@@ -207,10 +207,18 @@ async def test_what_is_in_the_way_of_a_start_is_said(
     port = int(agent.address.rpartition(":")[2])
     (tmp_path / "wrong").write_text("Wrong111")
     (tmp_path / "none.p12").write_bytes(b"")
+    for name, mode, content in (("open", 0o644, b"Qwerty12"), ("no-text", 0o600, b"\xff\xfe")):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(mode)
+    (tmp_path / "spoilt" / "ncalayer-mock").mkdir(parents=True)
+    (tmp_path / "spoilt" / "ncalayer-mock" / "tls").touch()
     for values, told in (
         ({"port": port}, f"{port} cannot be used"),
         ({"control_port": port}, f"{port} cannot be used"),
         ({"password_file": tmp_path / "wrong"}, "person.p12: wrong password"),
+        ({"password_file": tmp_path / "open"}, "its rights are 0644.*chmod 600"),
+        ({"password_file": tmp_path / "no-text"}, "no-text: "),
+        ({"tls": True, "home": tmp_path / "spoilt"}, "ncalayer-mock/tls"),
         ({"keys": (tmp_path / "none.p12",)}, "none.p12: "),
         ({"keys": (tmp_path / "lost.p12",)}, "lost.p12"),
     ):
@@ -231,7 +239,7 @@ def stamping(pki: TestPki) -> Iterator[str]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            from asn1crypto import tsp
+            from egovkit.signatures.asn1 import tsp
 
             asked = tsp.TimeStampReq.load(self.rfile.read(int(self.headers["content-length"])))
             body = stamps.request_tsa_response(asked).dump() if self.path == "/tsp" else b""

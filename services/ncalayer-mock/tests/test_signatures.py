@@ -227,10 +227,14 @@ async def test_one_element_is_signed_by_its_id(page: Page, person: SigningKey) -
         ("", "", "", "lineNumber: 1; columnNumber: 1; Document is empty"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "", "", "DOCTYPE is disallowed"),
         ("<a>" * 300, "", "", "Excessive depth"),
+        ('<a xmlns="relative"/>', "", "", "no canonical form"),
         ('<a Id="1"><b/></a>', "/a", "/a/b", "within the element it signs"),
         ('<a Id="1"/>', "/a", "/a", "within the element it signs"),
         ("<x><a/><b/></x>", "//a", "//b", "no Id"),
+        ('<x><a Id="xpointer(/)"/><b/></x>', "//a", "//b", "no Id of letters"),
+        ('<x><a Id="a b"/><b/></x>', "//a", "//b", "no Id of letters"),
         ('<x><a Id="1"/><b Id="1"/></x>', "//a", "//b", "another element has the Id"),
+        ('<x><a Id="i"/><b xml:id="i"/></x>', "//a", "//b", "another element has the Id"),
         ('<x><a Id="1"/><a Id="2"/><b/></x>', "//a", "//b", "leads to 2 elements"),
         ('<x><a Id="1"/><b/></x>', "//a[count(//*[count(//*)>0])>0]", "//b", "the path is none of"),
         ('<x><a Id="1"/><b/></x>', "//n:a", "//b", "cannot be followed"),
@@ -258,11 +262,11 @@ def stamped(agent: Agent, pki: TestPki, monkeypatch: pytest.MonkeyPatch) -> Page
 
 
 def stamper(pki: TestPki) -> Any:
-    from asn1crypto import keys, x509
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     from pyhanko.sign.timestamps import DummyTimeStamper
     from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+    from egovkit.signatures.asn1 import keys, x509
     from egovkit.signatures.authority import PROFILES
     from egovkit.signatures.keys import der
 
@@ -278,7 +282,7 @@ def stamper(pki: TestPki) -> Any:
 
 def stamp_in(cms: bytes) -> tuple[bool, Any]:
     """(the stamp is over this signature, its moment)."""
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     signer = asn1_cms.ContentInfo.load(cms)["content"]["signer_infos"][0]
     [attribute] = [one for one in signer["unsigned_attrs"] if one["type"].native == "signature_time_stamp_token"]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -17,6 +18,7 @@ import uvicorn
 
 from egovkit.clock import Clock, SystemClock
 from egovkit.contracts import contracts_dir, read_once
+from egovkit.errors import EgovError
 from egovkit.ids import Ids, SystemIds
 from egovkit.openapi import Papers
 from egovkit.problems import Problems
@@ -90,7 +92,7 @@ async def running(
     clock = clock or SystemClock()
     async with httpx.AsyncClient(trust_env=False, verify=_trust(settings)) as http:
         agent = create_agent(settings, http, clock=clock)
-        await asyncio.to_thread(_open_keys, agent, settings.password or password)
+        await asyncio.to_thread(_open_keys, agent, _password(settings) or password)
         async with _door(agent, clock), _control(agent):
             yield agent
 
@@ -116,6 +118,16 @@ def _token(settings: Settings, ids: Ids) -> str:
         raise CannotStart(str(error)) from None
 
 
+def _password(settings: Settings) -> str | None:
+    try:
+        return settings.password
+    except EgovError as error:  # others can read it
+        texts = read_once(Problems.load, contracts_dir(settings.contracts)).texts(error)
+        raise CannotStart(f"{texts['detail_en']} {texts['remedy_en']}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotStart(f"{settings.password_file}: {error}") from None
+
+
 def _open_keys(agent: Agent, password: str | None) -> None:
     for path in agent.settings.keys:
         try:
@@ -124,12 +136,19 @@ def _open_keys(agent: Agent, password: str | None) -> None:
             raise CannotStart(f"{path}: {error}") from None
 
 
+def _server_files(folder: Path) -> ServerFiles:
+    """By the machine's time: browsers compare with theirs, whatever the clock of the sandbox says."""
+    try:
+        return server_files(folder, HOST, SystemClock().now())
+    except OSError as error:
+        raise CannotStart(str(error)) from None
+
+
 @asynccontextmanager
 async def _door(agent: Agent, clock: Clock) -> AsyncIterator[None]:
     settings = agent.settings
     if settings.tls:
-        # The machine's time: browsers compare with theirs, whatever the clock of the sandbox says.
-        agent.files = await asyncio.to_thread(server_files, settings.folder / "tls", HOST, SystemClock().now())
+        agent.files = await asyncio.to_thread(_server_files, settings.folder / "tls")
     try:
         server = await agent.door.open(agent.files.context() if agent.files else None)
     except OSError as error:

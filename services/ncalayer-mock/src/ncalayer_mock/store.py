@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from egovkit.errors import EgovError
 from egovkit.signatures.agent import facts_of, is_issued_by
 from egovkit.signatures.authority import Span
 from egovkit.signatures.certificates import load_certificate
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.keys import SigningKey, read_key_file
 from egovkit.signatures.tls import server_certificates
 from ncalayer_mock.domain.choosing import Card, Wanted
 
@@ -37,30 +38,32 @@ class Held:
 
 
 class KeyRing:
-    """Opened keys by thumbprint, in the order in which they came."""
+    """Opened keys by thumbprint, in the order in which they came. Threads add to it: whoever looks takes a copy."""
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
 
     @property
     def cards(self) -> list[Card]:
-        return [one.card for one in self._held.values()]
+        return [one.card for one in tuple(self._held.values())]
 
     def add(self, p12: bytes, password: str | None, *, name: str, storage: str = "PKCS12") -> Card:
         """Open a PKCS#12 file and hold its key. Slow (the password's derivation): call it in a thread.
 
-        KeyUnusable: a wrong password, no PKCS#12, not P-256 or RSA from 2048, or too many keys.
+        KeyUnusable: a wrong password, no PKCS#12 of reasonable work, not P-256 or RSA from 2048, or too many keys.
         """
         try:
-            key = SigningKey.load(p12, password)
-        except ValueError as error:
-            wrong = "password" in str(error).lower()
-            if wrong:
+            key = read_key_file(p12, password)
+            card = card_of(key, name, storage)
+        except EgovError as error:
+            if error.code == "signature.key_file_locked":
                 raise KeyUnusable("wrong password or damaged file", "password_or_damage") from None
+            reason = str(error.params["reason"])
+            raise KeyUnusable(f"no usable key: {error.params.get('technical', reason)}", reason) from None
+        except ValueError as error:  # a certificate whose extensions cannot be read
             raise KeyUnusable(f"no usable key: {error}") from None
         if len(self._held) >= MAX_KEYS and key.thumbprint not in self._held:
             raise KeyUnusable(f"more than {MAX_KEYS} keys", "too_many_keys")
-        card = card_of(key, name, storage)
         self._held[card.thumbprint] = Held(card, key)
         return card
 
@@ -69,7 +72,7 @@ class KeyRing:
 
     def fitting(self, wanted: Wanted) -> list[Held]:
         """ValueError when the page's `chain` holds no certificates."""
-        found = [one for one in self._held.values() if wanted.fits(one.card)]
+        found = [one for one in tuple(self._held.values()) if wanted.fits(one.card)]
         return [one for one in found if is_issued_by(one.key, wanted.chain)] if wanted.chain else found
 
 
@@ -117,16 +120,16 @@ def server_files(folder: Path, host: str, now: datetime) -> ServerFiles:
     if _good_until(files) > now + RENEWED_BEFORE:
         return files
     made = server_certificates(AUTHORITY, [host], Span(now - timedelta(days=1), now + LIFE))
-    write_private(files.key, made.keys[host])
     write_private(files.certificate, made.certificates[host])
     write_private(files.authority, made.authority)
+    write_private(files.key, made.keys[host])  # last: whoever is stopped before it leaves a key of another certificate
     return files
 
 
 def _good_until(files: ServerFiles) -> datetime:
-    """Never, when one of them is missing or unreadable."""
+    """Never, when one of them is missing or unreadable, or the key is another certificate's."""
     try:
-        files.key.stat()
+        files.context()
         certificates = [load_certificate(one.read_bytes()) for one in (files.authority, files.certificate)]
     except (OSError, ValueError):
         return datetime.min.replace(tzinfo=UTC)

@@ -38,7 +38,7 @@ from egovkit.sandbox.fault_names import (
 )
 from egovkit.sandbox.skew import SkewedClock
 from egovkit.signatures.custody import KeyCustody
-from egovkit.signatures.keys import SigningKey
+from egovkit.signatures.keys import SigningKey, read_key_file
 
 if TYPE_CHECKING:
     from egovkit.sandbox.faulty_bus import FaultyBus
@@ -275,7 +275,7 @@ def _key(parameters: Mapping[str, Any]) -> SigningKey:
     import binascii
 
     try:
-        return SigningKey.load(base64.b64decode(parameters["pkcs12"], validate=True), parameters["password"])
+        return read_key_file(base64.b64decode(parameters["pkcs12"], validate=True), parameters["password"])
     except (ValueError, binascii.Error, EgovError):
         problem = FieldError("parameters.pkcs12", "invalid", "no PKCS#12 in base64 that this password opens")
         raise EgovError("request.invalid", errors=[problem]) from None

@@ -9,6 +9,7 @@ No service uses this: `documents` verifies what it makes. CAdES-BES (ETSI EN 319
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from egovkit.errors import EgovError
+from egovkit.signatures.der import BadDer, require_der
 from egovkit.signatures.keys import Certificate, SigningKey, der
 from egovkit.signatures.profiles import Profile, profile_of
 
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 DIGEST, DIGEST_BYTES = "sha256", 32
+MAX_SIGNED = 32 * 1024 * 1024  # a signature to be stamped, its document inside
+MAX_SIGNERS = 8  # of it: as many as `documents` reads of one document
 _DN_NAMES = {"2.5.4.4": "SURNAME", "2.5.4.5": "SERIALNUMBER", "2.5.4.42": "G", "1.2.840.113549.1.9.1": "E"}
 
 
@@ -124,7 +128,7 @@ async def add_stamp(cms: bytes, stamps: TimeStamper) -> bytes:
     """
     from pyhanko.sign.general import simple_cms_attribute
 
-    info, signers = _signers(cms)
+    info, signers = await asyncio.to_thread(_signers, cms)
     for signer in signers:
         digest = hashlib.sha256(signer["signature"].native).digest()
         stamp = simple_cms_attribute("signature_time_stamp_token", await stamps.async_timestamp(digest, DIGEST))
@@ -135,16 +139,17 @@ async def add_stamp(cms: bytes, stamps: TimeStamper) -> bytes:
 
 def cms_pem(cms: bytes) -> str:
     """PEM with the label that NCALayer writes, CMS."""
-    from asn1crypto import pem
+    from egovkit.signatures.asn1 import pem
 
     return bytes(pem.armor("CMS", cms)).decode("ascii")
 
 
 def _signer(key: SigningKey) -> Any:
-    from asn1crypto import keys as asn1_keys
-    from asn1crypto import x509 as asn1_x509
     from pyhanko.sign.signers.pdf_cms import SimpleSigner
     from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+    from egovkit.signatures.asn1 import keys as asn1_keys
+    from egovkit.signatures.asn1 import x509 as asn1_x509
 
     private = key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return SimpleSigner(
@@ -163,20 +168,25 @@ def _claims(signing_time: datetime) -> Any:
 def _signers(cms: bytes) -> tuple[Any, list[Any]]:
     """The structure and its signers, none of them stamped. It was walked through once, since asn1crypto reads lazily;
     what is given back has not been: to encode again what was takes it minutes."""
-    from asn1crypto import cms as asn1_cms
-    from asn1crypto import pem
+    from egovkit.signatures.asn1 import cms as asn1_cms
+    from egovkit.signatures.asn1 import pem
 
     try:
         if cms.lstrip().startswith(b"-----BEGIN"):
             _, _, cms = pem.unarmor(cms.strip())
+        require_der(cms, longest=MAX_SIGNED)
         info = asn1_cms.ContentInfo.load(cms, strict=True)
-        _ = asn1_cms.ContentInfo.load(cms, strict=True).native
         if info["content_type"].native != "signed_data":
             raise _malformed("not_signed_data")
+        if len(info["content"]["signer_infos"]) > MAX_SIGNERS:
+            raise _malformed("too_many_values")
+        _ = asn1_cms.ContentInfo.load(cms, strict=True).native
         signers = list(info["content"]["signer_infos"])
         stamped = any(one["type"].native == _STAMP for signer in signers for one in signer["unsigned_attrs"] or ())
     except EgovError:
         raise
+    except BadDer as error:
+        raise _malformed(error.reason) from None
     except Exception as error:  # hostile DER raises almost anything, almost anywhere
         raise _malformed("damaged", technical=type(error).__name__) from None
     if stamped or not signers:

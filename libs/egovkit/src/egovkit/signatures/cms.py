@@ -16,12 +16,11 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from egovkit.errors import EgovError
 from egovkit.signatures.certificates import Certificate, load_certificate
@@ -29,13 +28,13 @@ from egovkit.signatures.der import BadDer, require_der
 from egovkit.signatures.keys import SigningKey, public_key_of
 
 if TYPE_CHECKING:
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
 __all__ = ["MAX_CMS", "Reading", "Stamps", "read_cms", "sign_cms", "stamp_cms"]
 
 MAX_CMS = 64 * 1024  # signer and chain take 4 KB, a time stamp with its chain 8 KB more
-MAX_CERTIFICATE = 8 * 1024  # НУЦ's take 2 KB
-KNOWN = 512  # certificates kept, read: 30 KB each, and half a megabyte of a hostile one
+MAX_CERTIFICATE, MAX_IN_CERTIFICATE = 8 * 1024, 512  # bytes, values; НУЦ's have 2 KB, some 150
+KNOWN = 512  # certificates kept, read
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 
 
@@ -91,34 +90,17 @@ def sign_cms(data: bytes, key: SigningKey, signing_time: datetime) -> bytes:
 
     For the demonstration, tests and partners' tools; no service ever holds a person's key.
     """
-    from asn1crypto import keys as asn1_keys
-    from asn1crypto import x509 as asn1_x509
-    from pyhanko.sign.signers.pdf_cms import PdfCMSSignedAttributes, SimpleSigner
-    from pyhanko_certvalidator.registry import SimpleCertificateStore
+    from egovkit.signatures.agent import sign_content
 
-    private = key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    signer = SimpleSigner(
-        signing_cert=asn1_x509.Certificate.load(key.certificate.public_bytes(Encoding.DER)),
-        signing_key=asn1_keys.PrivateKeyInfo.load(private),
-        cert_registry=SimpleCertificateStore.from_certs(
-            [asn1_x509.Certificate.load(one.public_bytes(Encoding.DER)) for one in key.chain]
-        ),
-    )
-    work = signer.async_sign_general_data(
-        data,
-        "sha256",
-        detached=True,
-        use_cades=True,
-        signed_attr_settings=PdfCMSSignedAttributes(signing_time=signing_time.astimezone(UTC)),
-    )
+    work = sign_content(data, key, signing_time, attached=False)
     # pyHanko's signer needs a loop of its own; the caller may be inside another one
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return bytes(thread.submit(asyncio.run, work).result().dump())
+        return thread.submit(asyncio.run, work).result()
 
 
 async def stamp_cms(cms: bytes, stamps: Stamps) -> bytes:
     """The signature (DER) with a time stamp over it: CAdES-T. EgovError stamp.* as `stamps` raises them."""
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     info = asn1_cms.ContentInfo.load(cms)
     signer = info["content"]["signer_infos"][0]
@@ -133,8 +115,8 @@ def _malformed(reason: str, **more: Any) -> EgovError:
 
 
 def _signed_data(cms: bytes) -> asn1_cms.SignedData:
-    from asn1crypto import cms as asn1_cms
-    from asn1crypto import pem
+    from egovkit.signatures.asn1 import cms as asn1_cms
+    from egovkit.signatures.asn1 import pem
 
     if cms.lstrip().startswith(b"-----BEGIN"):
         _, _, cms = pem.unarmor(cms.strip())
@@ -198,9 +180,9 @@ def _digest_of(signer: Any) -> str:
 
 def _attributes(signer: Any) -> dict[str, Any]:
     """The signed attributes, each once and of one value; those of CAdES-BES are there."""
-    from asn1crypto.core import Void
+    from egovkit.signatures.asn1 import core
 
-    if isinstance(signer["signed_attrs"], Void):
+    if isinstance(signer["signed_attrs"], core.Void):
         raise _malformed("no_attributes")
     found: dict[str, Any] = {}
     for one in signer["signed_attrs"]:
@@ -223,7 +205,7 @@ def _attributes(signer: Any) -> dict[str, Any]:
 
 def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any, attributes: dict[str, Any]) -> Any:
     """The signer's certificate, inside and the very one that signing-certificate-v2 names by its hash."""
-    from asn1crypto import tsp
+    from egovkit.signatures.asn1 import tsp
 
     found = next((one for one in _inside(signed_data) if _is_named(one, signer["sid"])), None)
     if found is None:
@@ -245,10 +227,11 @@ def _certificate_of(signed_data: asn1_cms.SignedData, signer: Any, attributes: d
 def _is_issued_so(certificate: Any, named: Any) -> bool:
     """Whether its issuer and number are those named, if any are. pyHanko compares a name in its own wrapping byte for
     byte with one without, and then word by word, which costs more than the rest: bytes first."""
-    from asn1crypto.core import Void
     from pyhanko.sign.general import match_issuer_serial
 
-    if isinstance(named, Void):
+    from egovkit.signatures.asn1 import core
+
+    if isinstance(named, core.Void):
         return True
     names = named["issuer"]
     if len(names) == 1 and names[0].name == "directory_name":
@@ -279,18 +262,16 @@ def _signature_holds(signer: Any, certificate: Any, digest: str) -> bool:
 def _inside(signed_data: asn1_cms.SignedData) -> Iterator[Any]:
     for one in signed_data["certificates"]:
         if one.name == "certificate":
-            certificate = one.dump()  # untagged in its choice: its own DER
-            if len(certificate) > MAX_CERTIFICATE:
-                raise _malformed("too_long")
-            yield _parsed(certificate)
+            yield _parsed(one.dump())  # untagged in its choice: the certificate's own DER
 
 
 @lru_cache(maxsize=KNOWN)
 def _parsed(certificate: bytes) -> Any:
     """For pyHanko, and kept: its comparison of names costs more than the rest of the reading. Read to its last field,
-    since asn1crypto reads lazily and threads share what is kept."""
-    from asn1crypto import x509 as asn1_x509
+    since asn1crypto reads lazily and threads share what is kept; BadDer for one that would take megabytes."""
+    from egovkit.signatures.asn1 import x509 as asn1_x509
 
+    require_der(certificate, longest=MAX_CERTIFICATE, most=MAX_IN_CERTIFICATE)
     found = asn1_x509.Certificate.load(certificate, strict=True)
     _ = found.native
     return found
@@ -306,9 +287,9 @@ def _is_named(certificate: Any, sid: Any) -> bool:
 
 
 def _stamp_of(signer: Any) -> bytes | None:
-    from asn1crypto.core import Void
+    from egovkit.signatures.asn1 import core
 
-    if isinstance(signer["unsigned_attrs"], Void):
+    if isinstance(signer["unsigned_attrs"], core.Void):
         return None
     stamps = [
         value.dump()

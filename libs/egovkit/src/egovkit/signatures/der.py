@@ -26,8 +26,9 @@ class BadDer(ValueError):
         return str(self)
 
 
-def require_der(data: bytes, *, longest: int) -> None:
-    """BadDer unless `data` is exactly one DER value (X.690, 10.1: definite lengths) of at most `longest` bytes."""
+def require_der(data: bytes, *, longest: int, most: int = MAX_VALUES) -> None:
+    """BadDer unless `data` is exactly one DER value (X.690, 10.1: definite lengths) of at most `longest` bytes, with at
+    most so many values inside."""
     if len(data) > longest:
         raise BadDer("too_long")
     begin, end = _header(data, 0, len(data))
@@ -41,7 +42,7 @@ def require_der(data: bytes, *, longest: int) -> None:
             continue
         begin, end = _header(data, at, ends[-1])
         values += 1
-        if values > MAX_VALUES:
+        if values > most:
             raise BadDer("too_many_values")
         if data[at] in _TEXTS and end - begin > MAX_TEXT:
             raise BadDer("too_long")

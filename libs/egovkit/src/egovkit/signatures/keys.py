@@ -147,7 +147,7 @@ MAX_KEY_FILE = 64 * 1024  # a key with its chain takes 5 KB
 MAX_ROUNDS = 1_000_000  # of the password's derivation, some 0.3 s; a file that asks for 2**31 would hold us for minutes
 
 
-def read_key_file(p12: bytes, password: str) -> SigningKey:
+def read_key_file(p12: bytes, password: str | None) -> SigningKey:
     """A person's or partner's PKCS#12, as somebody sent it; bounded in size, depth and work. Some 10 ms: off the loop.
 
     EgovError("signature.key_file_locked") for another password, EgovError("signature.key_file_unusable", reason).
@@ -162,24 +162,24 @@ def read_key_file(p12: bytes, password: str) -> SigningKey:
             raise EgovError("signature.key_file_unusable", reason=error.reason) from None
         if "password" in str(error).lower():
             raise EgovError("signature.key_file_locked") from None
-        raise EgovError("signature.key_file_unusable", reason="no_usable_key") from None
+        raise EgovError("signature.key_file_unusable", reason="no_usable_key", technical=str(error)) from None
 
 
 def _rounds(p12: bytes) -> int:
-    """The largest number the file asks to derive a key with: of its MAC and of every encrypted part (RFC 7292)."""
-    from asn1crypto import pkcs12 as asn1_pkcs12
+    """How many rounds of derivation the file asks for, in all: its MAC, every encrypted part and key (RFC 7292)."""
+    from egovkit.signatures.asn1 import pkcs12 as asn1_pkcs12
 
     try:
         file = asn1_pkcs12.Pfx.load(p12, strict=True)
-        asked = [file["mac_data"]["iterations"].native or 1]
+        asked = _mac_rounds(file["mac_data"])
         for part in file.authenticated_safe:
             if part["content_type"].native == "encrypted_data":
-                asked.append(_iterations(part["content"]["encrypted_content_info"]["content_encryption_algorithm"]))
+                asked += _iterations(part["content"]["encrypted_content_info"]["content_encryption_algorithm"])
                 continue
             for bag in asn1_pkcs12.SafeContents.load(part["content"].native):
                 if bag["bag_id"].native == "pkcs8_shrouded_key_bag":
-                    asked.append(_iterations(bag["bag_value"]["encryption_algorithm"]))
-        return max(asked)
+                    asked += _iterations(bag["bag_value"]["encryption_algorithm"])
+        return asked
     except Exception:  # asn1crypto reads lazily: hostile DER raises almost anything
         raise ValueError("no PKCS#12") from None
 
@@ -187,7 +187,7 @@ def _rounds(p12: bytes) -> int:
 def lies_open(p12: bytes) -> bool:
     """Whether a PKCS#12 file keeps its key in the clear, as openssl writes it with `-keypbe NONE`: its password then
     guards nothing but its MAC. ValueError for what is no PKCS#12."""
-    from asn1crypto import pkcs12 as asn1_pkcs12
+    from egovkit.signatures.asn1 import pkcs12 as asn1_pkcs12
 
     try:
         parts = asn1_pkcs12.Pfx.load(p12, strict=True).authenticated_safe
@@ -196,6 +196,18 @@ def lies_open(p12: bytes) -> bool:
     except Exception:
         raise ValueError("no PKCS#12") from None
     return not bags.isdisjoint({"key_bag", "safe_contents"})  # the latter could hide one
+
+
+def _mac_rounds(mac: Any) -> int:
+    from egovkit.signatures.asn1 import algos
+
+    if mac.native is None:
+        return 0
+    algorithm = mac["mac"]["digest_algorithm"]
+    if algorithm["algorithm"].dotted != "1.2.840.113549.1.5.14":  # PBMAC1 (RFC 9579), whose derivation counts itself
+        return int(mac["iterations"].native)
+    parameters = algos.Pbes2Params.load(algorithm["parameters"].dump())  # the same form
+    return int(parameters["key_derivation_func"]["parameters"]["iteration_count"].native)
 
 
 def _iterations(algorithm: Any) -> int:

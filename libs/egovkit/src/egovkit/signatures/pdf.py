@@ -276,7 +276,7 @@ async def _finish(page: PreparedPage, cms: bytes, stamper: TimeStamper, evidence
 
 async def _stamped(cms: bytes, stamper: TimeStamper) -> bytes:
     """The CMS with a time stamp over its signature (RFC 3161, appendix A); the hash is the signature's own."""
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     info = asn1_cms.ContentInfo.load(cms)
     signer = info["content"]["signer_infos"][0]
@@ -289,8 +289,9 @@ async def _stamped(cms: bytes, stamper: TimeStamper) -> bytes:
 
 def _context(evidence: Evidence, at: datetime) -> ValidationContext:
     """Our root, our evidence, our clock; nothing is fetched. Evidence issued a moment after the signature counts."""
-    from asn1crypto import x509 as asn1_x509
     from pyhanko_certvalidator import ValidationContext
+
+    from egovkit.signatures.asn1 import x509 as asn1_x509
 
     def loaded(certificate: Certificate) -> Any:
         return asn1_x509.Certificate.load(der(certificate))

@@ -173,12 +173,11 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
 def _is_intact(reader: Any, signature: Any) -> bool:
     """The signature read as that over any document is (`cms`): pyHanko's word on bytes alone believes SHA-1, no signed
     attributes and an unnamed certificate too. Behind the CMS its place holds zeros and nothing else."""
-    from asn1crypto.cms import ContentInfo
-
+    from egovkit.signatures import asn1
     from egovkit.signatures.cms import read_cms
 
     place = bytes(signature.pkcs7_content)
-    cms = bytes(ContentInfo.load(place).dump())
+    cms = bytes(asn1.cms.ContentInfo.load(place).dump())
     if place[len(cms) :].strip(b"\0"):
         raise Refused("signature.cms_malformed", reason="bytes_after")
     begin, length, after, rest = (int(one) for one in signature.byte_range)
@@ -249,7 +248,6 @@ def _level(reader: Any, signature: Any) -> str:
 
 
 def _policy(known: Known) -> Any:
-    from asn1crypto import x509
     from pyhanko.sign.validation.policy_decl import (
         LocalKnowledge,
         PdfSignatureValidationSpec,
@@ -261,6 +259,8 @@ def _policy(known: Known) -> Any:
     from pyhanko_certvalidator.context import CertValidationPolicySpec
     from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
     from pyhanko_certvalidator.registry import SimpleTrustManager
+
+    from egovkit.signatures.asn1 import x509
 
     certificates = CertValidationPolicySpec(
         trust_manager=SimpleTrustManager.build([x509.Certificate.load(known.root)]),
@@ -278,10 +278,11 @@ def _policy(known: Known) -> Any:
 
 
 def _list(crl: bytes) -> Any:
-    from asn1crypto.crl import CertificateList
     from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
-    return CRLContainer(CertificateList.load(crl))
+    from egovkit.signatures import asn1
+
+    return CRLContainer(asn1.crl.CertificateList.load(crl))
 
 
 if __name__ == "__main__":

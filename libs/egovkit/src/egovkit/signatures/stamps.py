@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from asn1crypto import cms, core, tsp
 from pyhanko.sign.timestamps import TimeStamper
 
 from egovkit.errors import EgovError
+from egovkit.signatures.asn1 import cms, core, tsp
 from egovkit.signatures.certificates import Certificate, CertificateFacts, TrustStore, load_certificate
 from egovkit.signatures.fetching import TooLong, fetch
 from egovkit.signatures.keys import public_key_of

@@ -31,9 +31,13 @@ RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 COLUMNS = 76  # of base64 in NCALayer's older interface (RFC 2045)
-# Steps by name with a number or an attribute's value: whoever may write any XPath may keep the processor busy for ever.
-PATH = re.compile(r"(?:/{1,2}(?:[\w.-]+:)?(?:[\w.-]+|\*)(?:\[(?:\d{1,6}|@[\w:.-]+=(?:'[^']*'|\"[^\"]*\"))\])?){1,16}")
+# Steps down by name with a number or an attribute's value, `//` before the first alone: of two descents, or a step back
+# up, libxml2 compares every element found with every other, and a document of some megabytes takes it hours.
+_NAME = r"(?:\w[\w.-]*:)?(?:\w[\w.-]*|\*)"
+_STEP = rf"{_NAME}(?:\[(?:\d{{1,6}}|@[\w:.-]+=(?:'[^']*'|\"[^\"]*\"))\])?"
+PATH = re.compile(rf"//?{_STEP}(?:/{_STEP}){{0,15}}")
 MAX_PATH = 512
+ID = re.compile(r"\w[\w:.-]*")  # what a reference can name: #xpointer(/) would be the whole document
 _TOLD = {77: "XML document structures must start and end within the same entity."}  # libxml2's code, Xerces' words
 
 
@@ -49,8 +53,8 @@ def sign_enveloped(xml: str, key: SigningKey, *, wrapped: bool = False) -> str:
     """The document with a `ds:Signature` as the last child of its root. `wrapped`: base64 outside of what is signed in
     lines of 76. XmlMalformed."""
     root = _parsed(xml)
-    _sign(root, key, "", (ENVELOPED, C14N_WITH_COMMENTS), C14N)
-    return _text(root, wrapped)
+    made = _sign(root, key, "", (ENVELOPED, C14N_WITH_COMMENTS), C14N)
+    return _text(made, wrapped)
 
 
 def sign_element(xml: str, key: SigningKey, path: str, parent: str, *, wrapped: bool = False) -> str:
@@ -64,12 +68,12 @@ def sign_element(xml: str, key: SigningKey, path: str, parent: str, *, wrapped: 
     if place is element or element in place.iterancestors():
         raise XmlMalformed("the signature would lie within the element it signs")
     name = element.get("Id")
-    if not name:
-        raise XmlMalformed("the element to be signed has no Id")
-    if len(root.xpath("//*[@Id=$name]", name=name)) != 1:
+    if not name or not ID.fullmatch(name):
+        raise XmlMalformed("the element to be signed has no Id of letters, digits and .:-_")
+    if len(root.xpath("//@Id[. = $name] | //@xml:id[. = $name]", name=name)) != 1:  # libxml2 finds by either
         raise XmlMalformed("another element has the Id of the one to be signed")
-    _sign(place, key, f"#{name}", (C14N_WITH_COMMENTS,), EXCLUSIVE)
-    return _text(root, wrapped)
+    made = _sign(place, key, f"#{name}", (C14N_WITH_COMMENTS,), EXCLUSIVE)
+    return _text(made, wrapped)
 
 
 def _parsed(xml: str) -> _Element:
@@ -94,7 +98,7 @@ def _parsed(xml: str) -> _Element:
 
 def _found(root: _Element, path: str) -> _Element:
     if len(path) > MAX_PATH or not PATH.fullmatch(path):
-        raise XmlMalformed("the path is none of names, numbers and attributes' values")
+        raise XmlMalformed("the path is none of names, numbers and attributes' values, with // at its beginning alone")
     from lxml import etree
 
     prefixes = {prefix: uri for prefix, uri in root.nsmap.items() if prefix}
@@ -108,7 +112,7 @@ def _found(root: _Element, path: str) -> _Element:
     return element
 
 
-def _sign(place: _Element, key: SigningKey, uri: str, transforms: Sequence[str], c14n: str) -> None:
+def _sign(place: _Element, key: SigningKey, uri: str, transforms: Sequence[str], c14n: str) -> _Element:
     """Puts a `ds:Signature` over `uri` at the end of `place`. Without a line break: egov.kz refuses pretty ones."""
     import xmlsec
     from lxml import etree
@@ -131,15 +135,20 @@ def _sign(place: _Element, key: SigningKey, uri: str, transforms: Sequence[str],
     context.key = xmlsec.Key.from_memory(private_pem(key.private_key), xmlsec.constants.KeyDataFormatPem)
     if uri:
         context.register_id(next(one for one in place.getroottree().iter() if one.get("Id") == uri[1:]), "Id")
-    context.sign(signature)
+    try:
+        context.sign(signature)
+    except xmlsec.Error:  # C14N 1.0, 1.3: a relative namespace is a failure
+        raise XmlMalformed("the document has no canonical form: is a namespace a relative URI?") from None
+    return signature
 
 
-def _text(root: _Element, wrapped: bool) -> str:
-    """The document with its declaration; base64 of signatures in lines or in one, but never that of what is signed."""
+def _text(signature: _Element, wrapped: bool) -> str:
+    """The document around it, with its declaration; its base64 in lines or in one. That of other signatures stays: what
+    is signed, they are part of."""
     from lxml import etree
 
-    for one in root.iter(f"{DS}SignatureValue", f"{DS}X509Certificate"):
+    for one in signature.iter(f"{DS}SignatureValue", f"{DS}X509Certificate"):
         text = "".join((one.text or "").split())
         lines = [text[at : at + COLUMNS] for at in range(0, len(text), COLUMNS)]
         one.text = "\n" + "\n".join(lines) + "\n" if wrapped else text
-    return DECLARATION + str(etree.tostring(root.getroottree(), encoding="unicode"))
+    return DECLARATION + str(etree.tostring(signature.getroottree(), encoding="unicode"))

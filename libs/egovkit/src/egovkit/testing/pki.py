@@ -189,10 +189,11 @@ class StampAuthority:
         return httpx.Response(200, content=reply, headers={"content-type": "application/timestamp-reply"})
 
     def reply(self, query: bytes) -> bytes:
-        from asn1crypto import keys, tsp, x509
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
         from pyhanko.sign.timestamps import DummyTimeStamper
         from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+        from egovkit.signatures.asn1 import keys, tsp, x509
 
         private = self.key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         own, *chain = (

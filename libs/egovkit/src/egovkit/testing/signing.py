@@ -39,8 +39,8 @@ class OcspAnswer:
 
     def signed(self, responder: SigningKey, nonce: bytes | None) -> bytes:
         """The whole reply, DER, with the responder's certificate inside."""
-        from asn1crypto import algos, ocsp
-        from asn1crypto import x509 as asn1_x509
+        from egovkit.signatures.asn1 import algos, ocsp
+        from egovkit.signatures.asn1 import x509 as asn1_x509
 
         single = {
             "cert_id": self._id(),
@@ -74,8 +74,8 @@ class OcspAnswer:
         return bytes(ocsp.OCSPResponse({"response_status": "successful", "response_bytes": reply}).dump())
 
     def _id(self) -> Any:
-        from asn1crypto import ocsp
-        from asn1crypto import x509 as asn1_x509
+        from egovkit.signatures.asn1 import ocsp
+        from egovkit.signatures.asn1 import x509 as asn1_x509
 
         key = bytes(asn1_x509.Certificate.load(der(self.issuer)).public_key["public_key"])
         return ocsp.CertId(
@@ -88,7 +88,7 @@ class OcspAnswer:
         )
 
     def _status(self) -> Any:
-        from asn1crypto import ocsp
+        from egovkit.signatures.asn1 import ocsp
 
         if self.said == "good":
             return ocsp.CertStatus(name="good", value=ocsp.StatusGood())
@@ -102,7 +102,7 @@ class OcspAnswer:
 
 def ocsp_failure(status: str) -> bytes:
     """An unsigned reply without a word about a certificate: "try_later", "internal_error", "unauthorized"."""
-    from asn1crypto import ocsp
+    from egovkit.signatures.asn1 import ocsp
 
     return bytes(ocsp.OCSPResponse({"response_status": status}).dump())
 
@@ -111,10 +111,11 @@ class LittleStamps:
     """A time stamping authority (RFC 3161) by pyHanko, whose time is told; its key is RSA."""
 
     def __init__(self, key: SigningKey, at: datetime) -> None:
-        from asn1crypto import keys as asn1_keys
-        from asn1crypto import x509 as asn1_x509
         from pyhanko.sign.timestamps import DummyTimeStamper
         from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+        from egovkit.signatures.asn1 import keys as asn1_keys
+        from egovkit.signatures.asn1 import x509 as asn1_x509
 
         chain = [asn1_x509.Certificate.load(der(one)) for one in key.chain]
         private = key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -131,7 +132,7 @@ class LittleStamps:
 
 def bent(cms: bytes, change: Callable[[Any, Any], None]) -> bytes:
     """A signature with parts replaced: `change(content, signer)` by asn1crypto's names. Nothing is signed anew."""
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     info = asn1_cms.ContentInfo.load(cms)
     change(info["content"], info["content"]["signer_infos"][0])
@@ -140,7 +141,7 @@ def bent(cms: bytes, change: Callable[[Any, Any], None]) -> bytes:
 
 def resigned(cms: bytes, key: SigningKey, change: Callable[[list[Any]], list[Any]]) -> bytes:
     """A signature with other signed attributes, honestly signed by `key` (P-256): wrong in form alone."""
-    from asn1crypto import cms as asn1_cms
+    from egovkit.signatures.asn1 import cms as asn1_cms
 
     def put(content: Any, signer: Any) -> None:
         attributes = change([asn1_cms.CMSAttribute.load(one.dump()) for one in signer["signed_attrs"]])

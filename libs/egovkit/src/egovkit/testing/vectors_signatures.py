@@ -148,8 +148,8 @@ def _nested(depth: int) -> bytes:
 
 
 def _form(w: _World) -> Iterator[Case]:
-    from asn1crypto import cms
-    from asn1crypto import x509 as asn1_x509
+    from egovkit.signatures.asn1 import cms
+    from egovkit.signatures.asn1 import x509 as asn1_x509
 
     def put(name: str, value: Any) -> bytes:
         return bent(w.signed, lambda content, _: content.__setitem__(name, value))
@@ -186,7 +186,7 @@ def _form(w: _World) -> Iterator[Case]:
 
 
 def _no_signer(signed: bytes) -> bytes:
-    from asn1crypto import cms
+    from egovkit.signatures.asn1 import cms
 
     info = cms.ContentInfo.load(signed)
     info["content"]["signer_infos"] = []
@@ -194,7 +194,7 @@ def _no_signer(signed: bytes) -> bytes:
 
 
 def _without_attributes(signed: bytes) -> bytes:
-    from asn1crypto import cms
+    from egovkit.signatures.asn1 import cms
 
     def strip(content: Any, signer: Any) -> None:
         kept = {
@@ -206,8 +206,8 @@ def _without_attributes(signed: bytes) -> bytes:
 
 
 def _substituted(signed: bytes, other: bytes) -> bytes:
-    from asn1crypto import cms
-    from asn1crypto import x509 as asn1_x509
+    from egovkit.signatures.asn1 import cms
+    from egovkit.signatures.asn1 import x509 as asn1_x509
 
     def change(content: Any, signer: Any) -> None:
         certificate = asn1_x509.Certificate.load(other)
@@ -238,7 +238,7 @@ def _named(certificate: bytes, digest: bytes | None = None) -> Any:
     """signing-certificate-v2 of this certificate."""
     import hashlib
 
-    from asn1crypto import cms, tsp
+    from egovkit.signatures.asn1 import cms, tsp
 
     hashed = digest or hashlib.sha256(certificate).digest()
     value = tsp.SigningCertificateV2({"certs": [{"hash_algorithm": {"algorithm": "sha256"}, "cert_hash": hashed}]})
@@ -250,29 +250,30 @@ def _digest(told: list[Any]) -> Any:
 
 
 def _first_version(told: list[Any], certificate: bytes) -> list[Any]:
-    from asn1crypto import x509 as asn1_x509
     from pyhanko.sign.general import as_signing_certificate, simple_cms_attribute
+
+    from egovkit.signatures.asn1 import x509 as asn1_x509
 
     own = as_signing_certificate(asn1_x509.Certificate.load(certificate))
     return [*_but(told, ESS), simple_cms_attribute("signing_certificate", own)]
 
 
 def _versions_at_odds(told: list[Any]) -> list[Any]:
-    from asn1crypto import cms, tsp
+    from egovkit.signatures.asn1 import cms, tsp
 
     first = tsp.SigningCertificate({"certs": [{"cert_hash": bytes(20)}]})
     return [*told, cms.CMSAttribute({"type": "signing_certificate", "values": [first]})]
 
 
 def _doubled(told: list[Any]) -> list[Any]:
-    from asn1crypto import cms
+    from egovkit.signatures.asn1 import cms
 
     values = [_digest(told)["values"][0].native, bytes(32)]
     return [*_but(told, "message_digest"), cms.CMSAttribute({"type": "message_digest", "values": values})]
 
 
 def _other_type(told: list[Any]) -> list[Any]:
-    from asn1crypto import cms
+    from egovkit.signatures.asn1 import cms
 
     return [*_but(told, "content_type"), cms.CMSAttribute({"type": "content_type", "values": ["tst_info"]})]
 
@@ -318,12 +319,12 @@ def _data(w: _World) -> Iterator[Case]:
     thief = sign_cms(DATA, w.of(IIN), NOW - HOUR)
 
     def stolen(_: Any, signer: Any) -> None:
-        from asn1crypto import cms
+        from egovkit.signatures.asn1 import cms
 
         signer["signature"] = cms.ContentInfo.load(thief)["content"]["signer_infos"][0]["signature"].native
 
     def later(_: Any, signer: Any) -> None:
-        from asn1crypto import cms
+        from egovkit.signatures.asn1 import cms
 
         for one in signer["signed_attrs"]:
             if one["type"].native == "signing_time":
@@ -517,14 +518,14 @@ def _changed_stamps(w: _World) -> Iterator[Awaitable[Case]]:
 
 
 def _token_of(cms_: bytes) -> bytes:
-    from asn1crypto import cms
+    from egovkit.signatures.asn1 import cms
 
     signer = cms.ContentInfo.load(cms_)["content"]["signer_infos"][0]
     return bytes(signer["unsigned_attrs"][0]["values"][0].dump())
 
 
 def _with_token(cms_: bytes, *tokens: bytes) -> bytes:
-    from asn1crypto import cms
+    from egovkit.signatures.asn1 import cms
 
     def put(_: Any, signer: Any) -> None:
         values = [cms.ContentInfo.load(one) for one in tokens]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from ncalayer_mock.domain.choosing import Card
-from ncalayer_mock.service.desk import Desk, KeyUnknown, NoQuestion, Question
+from ncalayer_mock.service.desk import Desk, KeyUnknown, NoQuestion, Question, printable
 
 NO = frozenset({"n", "no", "н", "нет", "ж", "жоқ"})
 YES = frozenset({"", "y", "yes", "д", "да", "и", "иә"})
@@ -79,19 +79,20 @@ class Console:
             card = self._desk.confirm(question.id, self._chosen(question, word))
         except (NoQuestion, KeyUnknown):
             return self._write(texts["again"] + texts["choose"])
-        self._write(texts["done"].format(cn=card.subject_cn))
+        self._write(texts["done"].format(cn=printable(card.subject_cn)))
 
     def _chosen(self, question: Question, word: str) -> str | None:
         """KeyUnknown when the line is no answer."""
         cards = self._desk.choice(question.id)
         if word in YES:
             return None  # the only one, or the desk says that there are several
-        if not (word.isascii() and word.isdigit() and 1 <= int(word[:6]) <= len(cards)):
+        numbered = {str(number): card.thumbprint for number, card in enumerate(cards, 1)}
+        if word not in numbered:
             raise KeyUnknown(word)
-        return cards[int(word) - 1].thumbprint
+        return numbered[word]
 
 
 def _line(form: str, number: int, card: Card) -> str:
     identity = f"БИН {card.bin}" if card.bin else f"ИИН {card.iin}"
-    name = "".join(one if one.isprintable() else "·" for one in card.name)
-    return form.format(number=number, name=name, cn=card.subject_cn, identity=identity, until=card.not_after)
+    name, cn = printable(card.name), printable(card.subject_cn)
+    return form.format(number=number, name=name, cn=cn, identity=identity, until=card.not_after)

@@ -140,5 +140,9 @@ class Desk:
 
 def document_of(content: bytes) -> Document:
     text = content[: SHOWN * 4].decode("utf-8", "ignore")[:SHOWN]
-    shown = "".join(one if one.isprintable() else "·" for one in text)
-    return Document(len(content), hashlib.sha256(content).hexdigest(), shown)
+    return Document(len(content), hashlib.sha256(content).hexdigest(), printable(text))
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(one if one.isprintable() else "·" for one in text)

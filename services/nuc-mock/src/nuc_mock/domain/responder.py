@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from asn1crypto import algos, ocsp
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from egovkit.signatures.asn1 import algos, ocsp
+from egovkit.signatures.asn1 import x509 as asn1_x509
 from nuc_mock.domain.certificates import Authority
 from nuc_mock.domain.keys import AuthorityKey
 from nuc_mock.domain.rules import Reason

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from asn1crypto import cms, core, keys, tsp
-from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from egovkit.signatures.asn1 import cms, core, keys, tsp
+from egovkit.signatures.asn1 import x509 as asn1_x509
 from nuc_mock.domain.certificates import Authority
 
 MAX_QUERY: Final = 4096  # bytes; a digest with a nonce takes some 70
