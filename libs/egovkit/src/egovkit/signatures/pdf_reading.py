@@ -23,9 +23,9 @@ from typing import Any, Final
 
 from egovkit.errors import EgovError
 
-MEMORY: Final = 1024 * 1024 * 1024  # bytes of address space; Python and pyHanko take 300 MB of it
-CPU_SECONDS: Final = 10
 MEGABYTE: Final = 1024 * 1024
+MEMORY: Final = 384 * MEGABYTE  # of address space: a page takes 80, one with a revocation list of 100,000 entries 270
+CPU_SECONDS: Final = 10
 MAX_SIGNATURES: Final = 20
 MAX_REVISIONS: Final = 100
 SKEW: Final = timedelta(minutes=5)
@@ -94,7 +94,7 @@ def answer(pdf: bytes, known: Known) -> dict[str, Any]:
         return {"signatures": asyncio.run(_signatures(pdf, known))}
     except Refused as refused:
         return refused.said
-    except (MemoryError, RecursionError, PdfDecodeLimitError):
+    except (MemoryError, RecursionError, SystemError, PdfDecodeLimitError):  # C says SystemError for want of memory too
         return {"code": "pdf.too_complex"}
     except PdfError as error:
         return {"code": "pdf.unreadable", "params": {"technical": str(error)[:200]}}
