@@ -84,6 +84,24 @@ async def test_a_number_alone_or_with_a_wrong_date_tells_nothing(world: Any, sen
     assert await refused(world, "number", number="1' OR 1=1", issued_on=DAY) == (422, "request.invalid")
 
 
+@pytest.mark.parametrize(
+    ("prepared", "shown"),
+    [
+        ("2026-01-14T18:59:00.000Z", ["2026-01-14", "2026-01-15"]),  # a minute before midnight in Kazakhstan
+        ("2026-01-14T19:01:00.000Z", ["2026-01-15"]),
+        ("0001-01-01T00:00:00+14:00", ["2026-01-15"]),
+        (17, ["2026-01-15"]),
+    ],
+)
+async def test_a_signed_page_shows_the_day_it_was_set_which_may_be_before_that_of_issue(
+    world: Any, sent: Any, prepared: Any, shown: list[str]
+) -> None:
+    await issued_with_page(world, sent, prepared_at=prepared)
+    days = [f"2026-01-{day}" for day in range(13, 17)]
+    answers = [await ask(world, "number", number=NUMBER, issued_on=day) for day in days]
+    assert [day for day, answer in zip(days, answers, strict=True) if answer.status_code == 200] == shown
+
+
 async def test_a_result_past_its_last_day_is_told_so(world: Any, sent: Any) -> None:
     await issued(sent, valid_until="2026-01-14")
     assert (await ask(world, "number", number=NUMBER, issued_on=DAY)).json()["standing"] == "expired"
