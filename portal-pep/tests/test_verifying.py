@@ -171,6 +171,15 @@ async def test_a_result_the_portal_never_had_is_unknown(world: Any, sent: Any) -
     assert found["standing"] == "unknown" and found["signers"][0]["then"]["good"]
 
 
+async def test_the_portals_result_signed_anew_by_another_organisation_is_not_the_portals(
+    world: Any, citizen: Any, sent: Any
+) -> None:
+    provider = await issued(sent)
+    stranger = world.pki.person(citizen.iin, bin_="999940000099", profile="employee_sign")
+    found = (await ask(world, "codes", codes=codes(world, provider.notice, stranger))).json()
+    assert (found["standing"], found["issued"]) == ("unknown", None)
+
+
 async def test_a_private_person_signs_no_results(world: Any, citizen: Any) -> None:
     texts = codes(world, result_document(), citizen.key)
     assert await refused(world, "codes", codes=texts) == (422, "verify.not_official")

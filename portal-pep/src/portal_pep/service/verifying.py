@@ -97,10 +97,11 @@ async def by_codes(portal: Portal, texts: Sequence[str], address: str) -> Verifi
     await _count(portal, address)
     carried = unpack(decode(texts))
     numbered = await _numbered(portal, carried.number)
-    same = next((one for one in numbered if one.result.document == carried.document), None)
-    signer = await _signer_of(portal, carried, same)
+    alike = next((one for one in numbered if one.result.document == carried.document), None)
+    signer = await _signer_of(portal, carried, alike)
     content = _content(carried)
     found = [one for one in numbered if _of(one, signer)]
+    same = alike if alike in found else None  # the bytes of another organisation's result may be signed anew
     held = None if not found else Held(same is not None, same.result.valid_until if same else None)
     issued = None if same is None else _issued(portal, same)
     now = portal.clock.now()
