@@ -258,6 +258,19 @@ async def test_a_signed_page_tells_who_signed_it_when_and_that_it_stands(world: 
     assert world.store.fetched == 0
 
 
+async def test_a_signed_page_stands_after_its_signers_certificate_has_expired(world: Any, sent: Any) -> None:
+    """What the stamps are for: the evidence is in the file, and НУЦ's lists of today are fetched beside it."""
+    provider, pdf = await issued_with_page(world, sent)
+    at = world.clock.now().isoformat().replace("+00:00", "Z")
+    await world.clock.advance(3000 * 86400)
+    world.pki.publish()
+    assert provider.official.certificate.not_valid_after_utc < world.clock.now()
+    found = (await upload(world, pdf)).json()
+    (signer,) = found["signers"]
+    assert (found["standing"], signer["stamped"], signer["signed_at"]) == ("stands", True, at)
+    assert signer["then"]["good"] and signer["now"]["problem"] == "certificate.expired"
+
+
 async def test_the_number_with_the_sha256_of_the_signed_page_will_do(world: Any, sent: Any) -> None:
     _, pdf = await issued_with_page(world, sent)
     digest = hashlib.sha256(pdf).hexdigest()
