@@ -321,6 +321,23 @@ async def test_bytes_behind_the_end_are_found(office: Office) -> None:
     assert (await office.facts(await office.signed() + b"\n% more\n")).refusal == "pdf.changed"
 
 
+@pytest.mark.parametrize("at", ["evidence", "stamp", "behind_stamp"])
+async def test_a_byte_changed_behind_the_signature_breaks_the_stamp_over_all(office: Office, at: str) -> None:
+    """The signature's own stamp holds, and lists of today prove what the file's evidence no longer does."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    signed = bytearray(await office.signed())
+    stamp = PdfFileReader(io.BytesIO(signed)).embedded_timestamp_signatures[0]
+    places = {
+        "evidence": signed.rindex(b"http://www.aiim.org/pdfua"),
+        "stamp": signed.index(stamp.signer_info["signature"].native.hex().upper().encode()) + 80,
+        "behind_stamp": stamp.byte_range[2] - 20,
+    }
+    signed[places[at]] = ord("5") if signed[places[at]] != ord("5") else ord("6")
+    found = await office.facts(bytes(signed))
+    assert (found.intact, found.unchanged, found.refusal) == (True, False, "pdf.changed")
+
+
 async def test_a_changed_byte_breaks_the_signature(office: Office) -> None:
     signed = await office.signed()
     found = await office.facts(signed.replace(b"/Pages/Count 1", b"/Pages/Count 2", 1))
