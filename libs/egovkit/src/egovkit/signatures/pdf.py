@@ -95,7 +95,7 @@ class PdfSignature:
     """One person's signature in a PDF.
 
     intact       made by the certificate's key over exactly the bytes it says
-    unchanged    nothing but evidence and time stamps was added after it
+    unchanged    nothing but evidence and stamps was added after it, and the stamps over the file are those of its bytes
     ades         pyHanko's word by ETSI EN 319 102-1 for long-term signatures, our root alone: "PASSED", or why not
     level        B-B, B-T (a time stamp over it), B-LT (evidence in the file), B-LTA (a time stamp over that too)
     existed_at   the earliest moment it is proved to have existed: by a time stamp that holds, else the moment of asking
