@@ -13,6 +13,8 @@ import yaml
 
 from egovkit.bus.topology import Topology
 from egovkit.ids import SystemIds
+from egovkit.signatures.pdf import AT_ONCE
+from egovkit.signatures.pdf_reading import MEGABYTE, MEMORY
 from egovkit.testing.plugin import START
 from sandbox.composition import ADMINISTERED, BY_CODE, PARTICIPANTS, SERVICES, Home, Service
 from sandbox.deployment import SERVERS, broker_definitions, make_all_secrets
@@ -59,6 +61,11 @@ def config_of(service: Service) -> dict[str, str]:
 def pod_of(service: Service) -> dict[str, Any]:
     pod: dict[str, Any] = OBJECTS["StatefulSet", service.code]["spec"]["template"]["spec"]
     return pod
+
+
+def reads_pdfs(service: Service) -> bool:
+    """Both origins fetch signed pages, and the portal checks anybody's."""
+    return "egovorigin" in (folder(service) / "pyproject.toml").read_text()
 
 
 # ---- every service is everywhere
@@ -292,6 +299,19 @@ def test_a_container_can_do_no_more_than_it_has_to(name: str) -> None:
     assert one["restart"] == ("no" if name in ONCE else "unless-stopped")
     assert "privileged" not in one and not any("docker.sock" in volume for volume in one.get("volumes", []))
     assert (one.get("user") == "0:0") == (name == "secrets"), "only it gives files away, and it has no network"
+
+
+@pytest.mark.parametrize("service", [one for one in SERVICES if reads_pdfs(one)], ids=lambda one: one.code)
+def test_where_strangers_pdfs_are_read_there_is_room_for_the_worst_of_them(service: Service) -> None:
+    """Kubernetes ends the whole container where one process of it takes too much."""
+    needed = 200 * MEGABYTE + AT_ONCE * MEMORY
+    limit = COMPOSE["services"][service.code]["deploy"]["resources"]["limits"]["memory"]
+    [container] = pod_of(service)["containers"]
+    assert limit == "1G" and container["resources"]["limits"]["memory"] == "1Gi" and needed <= 1024 * MEGABYTE
+
+
+def test_portal_and_centre_read_strangers_pdfs() -> None:
+    assert {service.code for service in SERVICES if reads_pdfs(service)} == {"portal-pep", "con-arm"}
 
 
 @ALL

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import subprocess
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -20,7 +21,7 @@ from pypdf import PdfReader
 
 from egovkit.barcodes import Carried, decode, unpack
 from egovkit.errors import EgovError
-from egovkit.pdf import codes_of
+from egovkit.pdf import codes_of, codes_svg
 from egovlaw.output_pages import PageFacts
 from egovlaw.result_pages import NOT_SIGNED_ITSELF, QR_HOLDS, ResultFacts, code_of, facts_of
 from portal_pep.store.files import files
@@ -146,6 +147,22 @@ async def test_the_result_is_saved_as_a_pdf_in_both_languages(citizen: Any, sent
     ):  # fmt: skip
         assert bare(text) in found, text
     assert "[U+" not in found
+
+
+async def test_nobody_waits_while_another_ones_codes_are_drawn(
+    citizen: Any, sent: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of twelve takes half a second of a core."""
+    drawn_in: list[threading.Thread] = []
+
+    def draw(texts: list[str]) -> list[str]:
+        drawn_in.append(threading.current_thread())
+        return codes_svg(texts)
+
+    monkeypatch.setattr("portal_pep.service.printing.codes_svg", draw)
+    case = await issued(sent)
+    assert (await citizen.get(f"/v1/cases/{case}/result.pdf")).status_code == 200
+    assert len(drawn_in) == 1 and threading.main_thread() not in drawn_in
 
 
 async def test_every_letter_is_set_in_the_fonts_that_were_chosen(citizen: Any, sent: Any) -> None:

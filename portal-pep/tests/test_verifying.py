@@ -84,6 +84,24 @@ async def test_a_number_alone_or_with_a_wrong_date_tells_nothing(world: Any, sen
     assert await refused(world, "number", number="1' OR 1=1", issued_on=DAY) == (422, "request.invalid")
 
 
+@pytest.mark.parametrize(
+    ("prepared", "shown"),
+    [
+        ("2026-01-14T18:59:00.000Z", ["2026-01-14", "2026-01-15"]),  # a minute before midnight in Kazakhstan
+        ("2026-01-14T19:01:00.000Z", ["2026-01-15"]),
+        ("0001-01-01T00:00:00+14:00", ["2026-01-15"]),
+        (17, ["2026-01-15"]),
+    ],
+)
+async def test_a_signed_page_shows_the_day_it_was_set_which_may_be_before_that_of_issue(
+    world: Any, sent: Any, prepared: Any, shown: list[str]
+) -> None:
+    await issued_with_page(world, sent, prepared_at=prepared)
+    days = [f"2026-01-{day}" for day in range(13, 17)]
+    answers = [await ask(world, "number", number=NUMBER, issued_on=day) for day in days]
+    assert [day for day, answer in zip(days, answers, strict=True) if answer.status_code == 200] == shown
+
+
 async def test_a_result_past_its_last_day_is_told_so(world: Any, sent: Any) -> None:
     await issued(sent, valid_until="2026-01-14")
     assert (await ask(world, "number", number=NUMBER, issued_on=DAY)).json()["standing"] == "expired"
@@ -153,6 +171,15 @@ async def test_a_result_the_portal_never_had_is_unknown(world: Any, sent: Any) -
     _, provider = sent
     found = (await ask(world, "codes", codes=codes(world, provider.notice, provider.official))).json()
     assert found["standing"] == "unknown" and found["signers"][0]["then"]["good"]
+
+
+async def test_the_portals_result_signed_anew_by_another_organisation_is_not_the_portals(
+    world: Any, citizen: Any, sent: Any
+) -> None:
+    provider = await issued(sent)
+    stranger = world.pki.person(citizen.iin, bin_="999940000099", profile="employee_sign")
+    found = (await ask(world, "codes", codes=codes(world, provider.notice, stranger))).json()
+    assert (found["standing"], found["issued"]) == ("unknown", None)
 
 
 async def test_a_private_person_signs_no_results(world: Any, citizen: Any) -> None:
@@ -231,6 +258,19 @@ async def test_a_signed_page_tells_who_signed_it_when_and_that_it_stands(world: 
     assert (signer["level"], signer["stamped"], signer["signed_at"]) == ("B-LTA", True, at)
     assert signer["then"]["good"] and signer["now"]["problem"] == "certificate.revoked"
     assert world.store.fetched == 0
+
+
+async def test_a_signed_page_stands_after_its_signers_certificate_has_expired(world: Any, sent: Any) -> None:
+    """What the stamps are for: the evidence is in the file, and НУЦ's lists of today are fetched beside it."""
+    provider, pdf = await issued_with_page(world, sent)
+    at = world.clock.now().isoformat().replace("+00:00", "Z")
+    await world.clock.advance(3000 * 86400)
+    world.pki.publish()
+    assert provider.official.certificate.not_valid_after_utc < world.clock.now()
+    found = (await upload(world, pdf)).json()
+    (signer,) = found["signers"]
+    assert (found["standing"], signer["stamped"], signer["signed_at"]) == ("stands", True, at)
+    assert signer["then"]["good"] and signer["now"]["problem"] == "certificate.expired"
 
 
 async def test_the_number_with_the_sha256_of_the_signed_page_will_do(world: Any, sent: Any) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from pypdf import PdfReader
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
@@ -104,6 +105,22 @@ async def test_the_page_becomes_b_lta_and_we_believe_it(office: Office) -> None:
     assert (found.ades, found.level, found.stamped) == ("PASSED", "B-LTA", True)
     assert (found.certificate, found.reason) == (office.official.certificate, "26000000001")
     assert found.existed_at == found.claimed_at == office.clock.now().replace(microsecond=0)
+
+
+async def test_the_signed_page_stays_an_archive_for_every_reader(office: Office) -> None:
+    """Fields of signature and stamp are annotations: PDF/A-2, 6.3.2 wants them printed and not hidden; PDF/UA-1, 7.18
+    leaves alone those outside the page, on pages whose tabs follow the structure."""
+    reader = PdfReader(io.BytesIO(await office.signed()))
+    root: Any = reader.trailer["/Root"].get_object()
+    metadata = root["/Metadata"].get_object().get_data().decode()
+    assert re.search(r'pdfaid:part="2" pdfaid:conformance="A" pdfuaid:part="1"', metadata), metadata
+    assert "NeedAppearances" not in root["/AcroForm"] and root["/MarkInfo"]["/Marked"] and root["/Lang"] == "kk"
+    page: Any = reader.pages[0]
+    fields = [one.get_object() for one in page["/Annots"]]
+    assert len(fields) == 2 and page["/Tabs"] == "/S"
+    for field in fields:
+        printed, unseen = field["/F"] & 4, field["/F"] & (1 | 2 | 32 | 256)
+        assert printed and not unseen and all(float(one) < 0 for one in field["/Rect"]), field
 
 
 # --- evidence and long time -----------------------------------------------------------------------------------
@@ -298,6 +315,23 @@ async def test_a_page_edited_after_signing_is_found(office: Office, change: Call
 
 async def test_bytes_behind_the_end_are_found(office: Office) -> None:
     assert (await office.facts(await office.signed() + b"\n% more\n")).refusal == "pdf.changed"
+
+
+@pytest.mark.parametrize("at", ["evidence", "stamp", "behind_stamp"])
+async def test_a_byte_changed_behind_the_signature_breaks_the_stamp_over_all(office: Office, at: str) -> None:
+    """The signature's own stamp holds, and lists of today prove what the file's evidence no longer does."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    signed = bytearray(await office.signed())
+    stamp = PdfFileReader(io.BytesIO(signed)).embedded_timestamp_signatures[0]
+    places = {
+        "evidence": signed.rindex(b"http://www.aiim.org/pdfua"),
+        "stamp": signed.index(stamp.signer_info["signature"].native.hex().upper().encode()) + 80,
+        "behind_stamp": stamp.byte_range[2] - 20,
+    }
+    signed[places[at]] = ord("5") if signed[places[at]] != ord("5") else ord("6")
+    found = await office.facts(bytes(signed))
+    assert (found.intact, found.unchanged, found.refusal) == (True, False, "pdf.changed")
 
 
 async def test_a_changed_byte_breaks_the_signature(office: Office) -> None:

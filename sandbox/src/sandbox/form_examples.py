@@ -81,22 +81,28 @@ def _long(value: Any) -> Any:
 
 
 def pictures(folder: Path) -> int:
-    """The picture of every form's first page in both languages, for tests to compare with; how many were written."""
+    """The pictures of every form's pages in both languages, for tests to compare with; how many were written."""
     found, pages = outputs(), DocumentPages()
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
-    for form in found.forms:
-        for language in LANGUAGES:
-            content = picture(found, pages, form, language)
-            (folder / picture_name(form, language)).write_bytes(content)
-    return len(found.forms) * len(LANGUAGES)
+    drawn = {
+        picture_name(form, language, number): content
+        for form in found.forms
+        for language in LANGUAGES
+        for number, content in enumerate(pictures_of(found, pages, form, language), start=1)
+    }
+    for name, content in drawn.items():
+        (folder / name).write_bytes(content)
+    return len(drawn)
 
 
-def picture(found: Outputs, pages: DocumentPages, form: OutputForm, language: Language) -> bytes:
+def pictures_of(found: Outputs, pages: DocumentPages, form: OutputForm, language: Language) -> list[bytes]:
+    """One a page."""
     output = next(one for one in found.all if one.form is form)
-    return pages.pictures(example_page(found, output, [language]), DPI)[0]
+    return pages.pictures(example_page(found, output, [language]), DPI)
 
 
-def picture_name(form: OutputForm, language: str) -> str:
-    return f"{form.file.removesuffix('.yaml').replace('/', '.')}.{language}.png"
+def picture_name(form: OutputForm, language: str, page: int = 1) -> str:
+    later = "" if page == 1 else f".{page}"
+    return f"{form.file.removesuffix('.yaml').replace('/', '.')}.{language}{later}.png"

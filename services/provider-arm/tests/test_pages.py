@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from pypdf import PdfReader
 from sqlalchemy import func, select
 
 from egovkit.barcodes import decode, unpack
+from egovkit.pdf import codes_svg
 from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.pdf import check_pdf
@@ -164,6 +166,19 @@ async def test_a_case_of_our_own_desk_keeps_its_page_here(arm: Arm) -> None:
     told = [one for one in await arm.outgoing(len(arm.sent)) if one.type == "kz.egov.case.completed.v1"]
     assert all("page" not in one.data for one in told)
     assert (await clerk.get(f"/v1/cases/{case}/result.pdf")).content.startswith(b"%PDF-")
+
+
+async def test_nobody_waits_while_another_ones_codes_are_drawn(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of twelve takes half a second of a core."""
+    drawn_in: list[threading.Thread] = []
+
+    def draw(texts: list[str]) -> list[str]:
+        drawn_in.append(threading.current_thread())
+        return codes_svg(texts)
+
+    monkeypatch.setattr("provider_arm.service.pages.codes_svg", draw)
+    await page_at_hand(arm)
+    assert len(drawn_in) == 1 and threading.main_thread() not in drawn_in
 
 
 # --- without a page -----------------------------------------------------------------------------------------------

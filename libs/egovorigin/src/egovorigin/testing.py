@@ -184,8 +184,8 @@ class FakeShep:
         """НУЦ and the member list, as far as joining asks."""
         if request.url.path == "/ca/issuing.cer":
             return httpx.Response(200, content=der(self.pki.issuing))
-        if request.url.path == "/crl":
-            return httpx.Response(200, content=self.pki.crl())
+        if request.url.path in ("/crl", "/crl/root"):
+            return httpx.Response(200, content=self.pki.crl() if request.url.path == "/crl" else self.pki.root_crl())
         if request.url.path == "/v1/members":
             return httpx.Response(200, text=sign_members(self.members(), self.keys[SHEP]))
         return httpx.Response(404)

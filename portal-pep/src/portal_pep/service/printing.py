@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
@@ -44,7 +45,8 @@ async def page(portal: Portal, account: Account, case_id: str) -> Page:
     if found.page_sha256 is not None:
         return Page(found.kind, case.number, found.page_sha256, {}, found.issued_at, (case, found))
     facts = _facts(portal, case, found)
-    shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes_svg(_codes(case, found)))
+    codes = await asyncio.to_thread(codes_svg, _codes(case, found))
+    shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes)
     kind: Kind = "positive" if found.kind == "result" and found.outcome != "negative" else "negative"
     return _page(portal, found.kind, _output(portal, case, kind, found.variant), shown)
 

@@ -22,6 +22,7 @@ from egovkit.signatures.cms import read_cms
 from egovkit.signatures.pdf import PdfSignature, check_pdf
 from egovkit.signatures.profiles import OFFICIALS
 from egovlaw.catalogue import Regulation
+from egovorigin.domain.document import read_document
 from egovorigin.logins import count_hourly
 from egovorigin.origin import KAZAKHSTAN
 from egovorigin.store.files import Result
@@ -84,8 +85,9 @@ async def by_number(portal: Portal, number: str, issued_on: date | None, sha256:
     now = portal.clock.now()
     for one in await _numbered(portal, number):
         digest = hashlib.sha256(one.result.document).hexdigest()
-        day = one.result.issued_at.astimezone(KAZAKHSTAN).date()
-        if (sha256 is None or sha256 in (digest, one.result.page_sha256)) and (issued_on is None or issued_on == day):
+        first, last = _days_shown(one.result)
+        of_day = issued_on is None or first <= issued_on <= last
+        if of_day and (sha256 is None or sha256 in (digest, one.result.page_sha256)):
             stands = _standing(portal, Held(True, one.result.valid_until))
             return Verified(stands, sha256 is not None, number, now, _issued(portal, one))
     raise EgovError("verify.not_found")
@@ -96,10 +98,11 @@ async def by_codes(portal: Portal, texts: Sequence[str], address: str) -> Verifi
     await _count(portal, address)
     carried = unpack(decode(texts))
     numbered = await _numbered(portal, carried.number)
-    same = next((one for one in numbered if one.result.document == carried.document), None)
-    signer = await _signer_of(portal, carried, same)
+    alike = next((one for one in numbered if one.result.document == carried.document), None)
+    signer = await _signer_of(portal, carried, alike)
     content = _content(carried)
     found = [one for one in numbered if _of(one, signer)]
+    same = alike if alike in found else None  # the bytes of another organisation's result may be signed anew
     held = None if not found else Held(same is not None, same.result.valid_until if same else None)
     issued = None if same is None else _issued(portal, same)
     now = portal.clock.now()
@@ -219,6 +222,19 @@ def _provider(regulation: Regulation | None, code: str) -> Mapping[str, str]:
     russian = regulation.provider_ru if regulation else code
     kazakh = regulation.provider_kk if regulation else None
     return {"kk": kazakh.text if kazakh else russian, "ru": russian}
+
+
+def _days_shown(result: Result) -> tuple[date, date]:
+    """Between which days the date in hand may be: that of issue, as the portal's own page shows; a page its official
+    signed shows the day when he had it set, after he prepared the result and perhaps before midnight."""
+    issued = result.issued_at.astimezone(KAZAKHSTAN).date()
+    if result.page_sha256 is None:
+        return issued, issued
+    prepared = (read_document(result.document) or {}).get("prepared_at")
+    try:
+        return datetime.fromisoformat(str(prepared)).astimezone(KAZAKHSTAN).date(), issued
+    except (ValueError, OverflowError):
+        return issued, issued
 
 
 async def _count(portal: Portal, address: str) -> None:

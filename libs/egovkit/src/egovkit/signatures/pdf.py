@@ -95,7 +95,7 @@ class PdfSignature:
     """One person's signature in a PDF.
 
     intact       made by the certificate's key over exactly the bytes it says
-    unchanged    nothing but evidence and time stamps was added after it
+    unchanged    nothing but evidence and stamps was added after it, and the stamps over the file are those of its bytes
     ades         pyHanko's word by ETSI EN 319 102-1 for long-term signatures, our root alone: "PASSED", or why not
     level        B-B, B-T (a time stamp over it), B-LT (evidence in the file), B-LTA (a time stamp over that too)
     existed_at   the earliest moment it is proved to have existed: by a time stamp that holds, else the moment of asking
@@ -167,8 +167,8 @@ async def _ask(http: httpx.AsyncClient, url: str) -> bytes | None:
 
 
 async def prepare_page(pdf: bytes, at: datetime, *, reason: str = "") -> PreparedPage:
-    """The page with an invisible signature field, dated `at`; the same input makes the same bytes but for the file's
-    own identifier. EgovError pdf.unreadable for what is no PDF of ours."""
+    """The page with an invisible signature field, dated `at`. Each call makes other bytes: the file's identifier and
+    the machine's time of its last change are new. EgovError pdf.unreadable for what is no PDF of ours."""
     return await asyncio.to_thread(_prepare, pdf, at, reason)
 
 
@@ -220,13 +220,21 @@ def _prepare(pdf: bytes, at: datetime, reason: str) -> PreparedPage:
         signature[_name("/Reason")] = _text(reason)
     try:
         writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
-        steps = PdfCMSEmbedder(SigFieldSpec(FIELD)).write_cms(FIELD, writer)
+        steps = PdfCMSEmbedder(SigFieldSpec(FIELD, invis_sig_settings=_invisible())).write_cms(FIELD, writer)
         next(steps)
         steps.send(SigObjSetup(sig_placeholder=signature))
         prepared, out = steps.send(SigIOSetup(md_algorithm="sha256"))
     except (PdfError, ValueError, KeyError) as error:
         raise EgovError("pdf.unreadable", technical=type(error).__name__) from None
     return PreparedPage(out.getvalue(), prepared.reserved_region_start, prepared.reserved_region_end)
+
+
+def _invisible() -> Any:
+    """Outside the page: an annotation with no tag of its own has to be hidden or there (PDF/UA-1, 7.18.1), and PDF/A-2,
+    6.3.2 forbids to hide it."""
+    from pyhanko.sign.fields import InvisSigSettings
+
+    return InvisSigSettings(box_out_of_bounds=True)
 
 
 def _name(text: str) -> Any:
@@ -262,7 +270,7 @@ async def _finish(page: PreparedPage, cms: bytes, stamper: TimeStamper, evidence
     try:
         signature = PdfFileReader(out).embedded_signatures[0]
         await async_add_validation_info(signature, _context(evidence, at), add_vri_entry=False, in_place=True)
-        await PdfTimeStamper(stamper).async_timestamp_pdf(
+        await PdfTimeStamper(stamper, invis_settings=_invisible()).async_timestamp_pdf(
             IncrementalPdfFileWriter(out),
             "sha256",
             _context(evidence, at),

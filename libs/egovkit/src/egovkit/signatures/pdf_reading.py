@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import io
 import json
 import logging
@@ -23,9 +24,9 @@ from typing import Any, Final
 
 from egovkit.errors import EgovError
 
-MEMORY: Final = 1024 * 1024 * 1024  # bytes of address space; Python and pyHanko take 300 MB of it
-CPU_SECONDS: Final = 10
 MEGABYTE: Final = 1024 * 1024
+MEMORY: Final = 384 * MEGABYTE  # of address space: a page takes 80, one with a revocation list of 100,000 entries 270
+CPU_SECONDS: Final = 10
 MAX_SIGNATURES: Final = 20
 MAX_REVISIONS: Final = 100
 SKEW: Final = timedelta(minutes=5)
@@ -94,7 +95,7 @@ def answer(pdf: bytes, known: Known) -> dict[str, Any]:
         return {"signatures": asyncio.run(_signatures(pdf, known))}
     except Refused as refused:
         return refused.said
-    except (MemoryError, RecursionError, PdfDecodeLimitError):
+    except (MemoryError, RecursionError, SystemError, PdfDecodeLimitError):  # C says SystemError for want of memory too
         return {"code": "pdf.too_complex"}
     except PdfError as error:
         return {"code": "pdf.unreadable", "params": {"technical": str(error)[:200]}}
@@ -156,11 +157,12 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
     existed_at = result.best_signature_time if stamped else known.at
     claimed = signature.self_reported_timestamp
     evidence_alone = changes is not None and changes <= ModificationLevel.LTA_UPDATES
+    as_it_was = evidence_alone and _stamps_hold(reader) and not _has_a_tail(reader)
     return {
         "field": str(signature.field_name)[:100],
         "certificate": base64.b64encode(signature.signer_cert.dump()).decode(),
         "intact": bool(intact and status is not None and status.intact and status.valid and covered),
-        "unchanged": evidence_alone and not _has_a_tail(reader) and _is_called_alike(reader, signature),
+        "unchanged": as_it_was and _is_called_alike(reader, signature),
         "ades": _verdict(result.ades_subindic),
         "reason": str(signature.sig_object.get("/Reason", ""))[:200],
         "level": _level(reader, signature),
@@ -173,12 +175,9 @@ async def _one(reader: Any, signature: Any, known: Known) -> dict[str, Any]:
 def _is_intact(reader: Any, signature: Any) -> bool:
     """The signature read as that over any document is (`cms`): pyHanko's word on bytes alone believes SHA-1, no signed
     attributes and an unnamed certificate too. Behind the CMS its place holds zeros and nothing else."""
-    from egovkit.signatures import asn1
     from egovkit.signatures.cms import read_cms
 
-    place = bytes(signature.pkcs7_content)
-    cms = bytes(asn1.cms.ContentInfo.load(place).dump())
-    if place[len(cms) :].strip(b"\0"):
+    if (cms := _alone_in_its_place(signature)) is None:
         raise Refused("signature.cms_malformed", reason="bytes_after")
     begin, length, after, rest = (int(one) for one in signature.byte_range)
     pdf = reader.stream.getbuffer()
@@ -187,6 +186,32 @@ def _is_intact(reader: Any, signature: Any) -> bool:
     except EgovError as error:
         raise Refused(error.code, **{name: str(value) for name, value in error.params.items()}) from None
     return reading.digest_ok and reading.signature_ok
+
+
+def _alone_in_its_place(signature: Any) -> bytes | None:
+    """The CMS; None where more than zeros follow it."""
+    from egovkit.signatures import asn1
+
+    place = bytes(signature.pkcs7_content)
+    cms = bytes(asn1.cms.ContentInfo.load(place).dump())
+    return None if place[len(cms) :].strip(b"\0") else cms
+
+
+def _stamps_hold(reader: Any) -> bool:
+    """Whether each stamp over the file is that of its bytes, and whole: where the stamp over the signature proves
+    enough, pyHanko's verdict looks at no other, and the evidence under it could be changed."""
+    from pyhanko.sign.validation.generic_cms import validate_sig_integrity
+    from pyhanko.sign.validation.status import SignatureCoverageLevel
+
+    for stamp in reader.embedded_timestamp_signatures:
+        content = stamp.signed_data["encap_content_info"]["content"]
+        digest = hashlib.new(stamp.md_algorithm, content.contents).digest()
+        intact, valid = validate_sig_integrity(stamp.signer_info, stamp.signer_cert, "tst_info", digest)
+        of_bytes = content.parsed["message_imprint"]["hashed_message"].native == stamp.compute_digest()
+        covers = stamp.evaluate_signature_coverage() >= SignatureCoverageLevel.ENTIRE_REVISION
+        if not (intact and valid and of_bytes and covers and _alone_in_its_place(stamp)):
+            return False
+    return True
 
 
 def _verdict(found: Any) -> str:

@@ -6,6 +6,7 @@ the document. Calls to НУЦ and to ШЭП's store stand outside every transact
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, replace
@@ -45,8 +46,9 @@ async def prepare(ws: Workstation, case: Case, document: bytes, signature: bytes
     async with ws.db.read() as conn:
         application, *_ = await cases.application(conn, case.id)
     facts = _facts(ws, case, document, application, checked)
-    codes = codes_of(Carried(document, signature, case.number), checked.checked_at)
-    shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes_svg(codes), signed_itself=True)
+    texts = codes_of(Carried(document, signature, case.number), checked.checked_at)
+    codes = await asyncio.to_thread(codes_svg, texts)
+    shown = facts_of(facts, code=qr_svg(code_of(facts)), codes=codes, signed_itself=True)
     body = json.loads(document)
     kind: Kind = "positive" if body["outcome"] == Answer.POSITIVE else "negative"
     output = ws.outputs.printed(ws.procedures.required(case.regulation, case.regulation_version), kind, _variant(body))
