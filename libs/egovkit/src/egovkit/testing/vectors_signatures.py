@@ -95,7 +95,7 @@ class _World:
 async def make() -> tuple[dict[str, bytes], list[Case]]:
     """The files of `world/` and the cases, by name."""
     world = _World()
-    cases = [*_good(world), *_unreadable(world), *_form(world), *_attributes(world), *_data(world)]
+    cases = [*_good(world), *_unreadable(world), *_form(world), *_attributes(world), *_data(world), *_foreign(world)]
     cases += [*_certificates(world), *_answers(world), *_no_answers(world)]
     cases += [await one for one in (*_stamped(world), *_changed_stamps(world))]
     return world.files(), sorted(cases, key=lambda one: one.name)
@@ -222,9 +222,12 @@ def _p384(w: _World) -> bytes:
     """The certificate of a P-384 key in the place of the signer's, and named by the attribute."""
     key = ec.generate_private_key(ec.SECP384R1())
     strange = w.issuer.issue(person_name(IIN, "СЫНАҚОВ", "СЫНАҚ"), key.public_key(), w.signer, w.pki.span())
-    return resigned(
-        _substituted(w.signed, der(strange)), w.person, lambda told: [*_but(told, ESS), _named(der(strange))]
-    )
+    return _holding(w, der(strange))
+
+
+def _holding(w: _World, certificate: bytes) -> bytes:
+    """A CMS that holds and names this certificate, whatever it is."""
+    return resigned(_substituted(w.signed, certificate), w.person, lambda told: [*_but(told, ESS), _named(certificate)])
 
 
 ESS = "signing_certificate_v2"
@@ -308,6 +311,43 @@ def _attributes(w: _World) -> Iterator[Case]:
     undigested = anew(lambda told: _but(told, "message_digest"))
     yield _malformed("no-message-digest", "No message-digest attribute", undigested, "no_message_digest")
     yield _malformed("attribute-of-other-type", "content-type says another", anew(_other_type), "content_type_not_data")
+
+
+def _foreign(w: _World) -> Iterator[Case]:
+    """Certificates and times that nobody of ours makes: what reads them raises almost anything, or takes long."""
+    from egovkit.signatures.asn1 import cms, core, x509
+
+    def odd(change: Callable[[Any], None]) -> bytes:
+        certificate = x509.Certificate.load(der(w.person.certificate))
+        change(certificate["tbs_certificate"])
+        return _holding(w, bytes(certificate.dump(force=True)))
+
+    def twice(told: Any) -> None:
+        told["extensions"] = [*(one.copy() for one in told["extensions"]), told["extensions"][0].copy()]
+
+    def large(told: Any) -> None:
+        more = {"extn_id": "1.2.3.4", "extn_value": core.ParsableOctetString(bytes(9000))}
+        told["extensions"] = [*(one.copy() for one in told["extensions"]), x509.Extension(more)]
+
+    def restless(_: Any, signer: Any) -> None:
+        name = x509.Name.build({"common_name": "a" + "\u0301" * 10_000 + "\u0316" * 10_000})
+        named = {"issuer": name, "serial_number": w.person.certificate.serial_number}
+        signer["sid"] = cms.SignerIdentifier("issuer_and_serial_number", named)
+
+    def never(told: list[Any]) -> list[Any]:
+        time = cms.SetOfTime.load(b"\x31\x11\x18\x0f00000101000000Z")
+        return [*_but(told, "signing_time"), cms.CMSAttribute({"type": "signing_time", "values": time})]
+
+    other = bytes.fromhex("06082a8648ce3d04037f")  # as with GOST, which НУЦ itself signs by
+    strange = der(w.person.certificate).replace(bytes.fromhex("06082a8648ce3d040302"), other)
+    untrusted, long = Outcome("certificate.untrusted"), "too_long"
+    yield _case("certificate-unknown-algorithm", "Signed as no one here can read", _holding(w, strange), untrusted)
+    yield _malformed("extension-twice", "An extension of the certificate twice", odd(twice), "damaged")
+    yield _malformed("year-zero", "Signed in the year 0", resigned(w.signed, w.person, never), "damaged")
+    yield _malformed("large-certificate", "A certificate of nine thousand bytes", odd(large), long)
+    yield _malformed("restless-name", "A name of twenty thousand marks", bent(w.signed, restless), long)
+    endless = b"\x30\x82\xea\x65\x06\x82\xea\x61" + b"\xff" * 60_000 + b"\x01"
+    yield _malformed("endless-number", "An identifier without an end", endless, long)
 
 
 def _data(w: _World) -> Iterator[Case]:
