@@ -116,8 +116,9 @@ def _submitted(count: int, now: datetime) -> list[bytes]:
     """Envelopes of an application's size and form: document and signature in base64."""
     from egovkit.envelope import Envelope
     from egovkit.ids import SystemIds
+    from sandbox.replay.reading import load_all
 
-    ids = SystemIds(SystemClock())
+    ids, scenario = SystemIds(SystemClock()), load_all()[0]
     envelope = Envelope(
         id=ids.new(),
         source=PORTAL,
@@ -126,10 +127,10 @@ def _submitted(count: int, now: datetime) -> list[bytes]:
         time=now,
         dataschema="urn:egov:schema:case.submitted.v1",
         recipient="provider-arm",
-        regulation="semey-minor-property-certificate",
-        channel="portal",
+        regulation=scenario.regulation,
+        channel=scenario.channel,
         step="P5",
-        region="semey",
+        region=scenario.region,
         caseseq=1,
         data={"document": "x" * 1000, "signature": "x" * 3000},
     )
