@@ -207,6 +207,17 @@ async def test_nothing_is_issued_that_was_not_prepared(arm: Arm) -> None:
     assert problem(await official.issue(case, b"{}", official.certificate())) == (409, "result.not_prepared")
 
 
+async def test_what_was_prepared_yesterday_bears_the_wrong_day(arm: Arm) -> None:
+    await arm.clock.advance(timedelta(hours=14, minutes=50).total_seconds())  # ten to midnight in Kazakhstan
+    case, official = await checked(arm)
+    key = official.certificate()
+    document = bytes_of(await official.prepare(case, key))
+    await arm.clock.advance(600)
+    assert problem(await official.issue(case, document, key)) == (409, "result.not_prepared")
+    again = bytes_of(await official.prepare(case, key))
+    assert (await official.issue(case, again, key)).status_code == 200
+
+
 async def test_nobody_signs_what_a_colleague_prepared(arm: Arm) -> None:
     case, official = await checked(arm)
     colleague = await arm.appoint("authorised")

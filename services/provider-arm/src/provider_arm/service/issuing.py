@@ -182,6 +182,8 @@ async def _prepared(
     draft = await cases.draft(conn, case_id)
     if draft is None or draft.staff_id != person.id or draft.case_version != case.version:
         raise EgovError("result.not_prepared")
+    if results.day_of(draft.prepared_at) != results.day_of(ws.clock.now()):
+        raise EgovError("result.not_prepared")  # it and its page bear the day of issue, which its validity begins with
     return case, draft
 
 

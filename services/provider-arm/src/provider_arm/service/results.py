@@ -30,11 +30,16 @@ def form_of(regulation: Regulation, decided: Answer, wished: Answer | None, vari
     return variants[variant] if variant is not None else next(iter(forms), None)
 
 
+def day_of(moment: datetime) -> date:
+    """The day in Kazakhstan, which papers bear."""
+    return moment.astimezone(ALMATY).date()
+
+
 def valid_until(form: Form | None, issued: datetime) -> str | None:
     """The last day of validity, in Kazakhstan's time; counted from the day after issue (A27)."""
     if form is None or form.validity is None:
         return None
-    day = issued.astimezone(ALMATY).date()
+    day = day_of(issued)
     if form.validity.months is not None:
         return _months_later(day, form.validity.months).isoformat()
     return (day + timedelta(days=form.validity.calendar_days or 0)).isoformat()
