@@ -50,7 +50,8 @@ def element(data: bytes, number: object = 1, amount: object = 1, favor: object =
 def zipped(data: bytes, name: str = "one", method: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
-        archive.writestr(name, data, compresslevel=9)
+        # Dated as ever: the bytes name tests, and two processes have to find the same ones.
+        archive.writestr(zipfile.ZipInfo(name), data, compress_type=method, compresslevel=9)
     return out.getvalue()
 
 
