@@ -70,7 +70,7 @@ async def repeated(member: str, times: int) -> bytes:
     """A signature whose first certificate or signer is there so often."""
     from egovkit.signatures.asn1 import cms as asn1_cms
 
-    info = asn1_cms.ContentInfo.load(await sign_content(DATA, PERSON, NOW, attached=True))  # type: ignore[no-untyped-call]
+    info = asn1_cms.ContentInfo.load(await sign_content(DATA, PERSON, NOW, attached=True))
     info["content"][member] = [info["content"][member][0]] * times
     return bytes(info.dump())
 

@@ -84,7 +84,7 @@ def in_gost(content: bytes) -> bytes:
         "1.2.840.10045.3.1.7": "1.2.398.3.10.1.1.2.2.1",
     }
     for ours, theirs in names.items():
-        content = replaced(content, *(bytes(core.ObjectIdentifier(one).dump()) for one in (ours, theirs)))  # type: ignore[no-untyped-call]  # of asn1crypto
+        content = replaced(content, *(bytes(core.ObjectIdentifier(one).dump()) for one in (ours, theirs)))
     return content
 
 

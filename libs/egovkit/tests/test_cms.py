@@ -1,8 +1,5 @@
 """A person's signature: the facts about it, each bent once, and bytes nobody should trust."""
 
-# mypy: disable-error-code="no-untyped-call"
-# asn1crypto carries no types
-
 import asyncio
 import base64
 from collections.abc import Callable

@@ -1,8 +1,5 @@
 """Certificates, lists and answers that nobody of ours has made: each is refused by a code, and none costs much."""
 
-# mypy: disable-error-code="no-untyped-call"
-# asn1crypto carries no types
-
 from __future__ import annotations
 
 import hashlib

@@ -148,7 +148,7 @@ async def test_a_stamp_of_another_question_is_refused(pki: TestPki) -> None:
 
     asked: Any = {"version": 1, "cert_req": True, "nonce": 1}
     asked["message_imprint"] = {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": DIGEST}
-    reply = pki.stamping().reply(tsp.TimeStampReq(asked).dump())  # type: ignore[no-untyped-call]
+    reply = pki.stamping().reply(tsp.TimeStampReq(asked).dump())
     error = await answered(reply)
     assert error.code == "stamp.refused" and "nonce" in str(error.params["technical"])
 

@@ -4,9 +4,6 @@ without a time stamp; and what it tells of a certificate. All by pyHanko.
 No service uses this: `documents` verifies what it makes. CAdES-BES (ETSI EN 319 122-1), with a stamp CAdES-T.
 """
 
-# mypy: disable-error-code="no-untyped-call"
-# asn1crypto and parts of pyHanko carry no types
-
 from __future__ import annotations
 
 import asyncio

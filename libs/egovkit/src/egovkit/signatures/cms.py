@@ -6,9 +6,6 @@ usage are looked up in tables of ours. Handing pyHanko the certificates' validat
 600 ms with a list of 100,000; this way it is 1-2 ms, and nothing opens a socket behind our back.
 """
 
-# mypy: disable-error-code="no-untyped-call"
-# asn1crypto and parts of pyHanko carry no types; what leaves this module is checked again by ours.
-
 from __future__ import annotations
 
 import asyncio

@@ -1,8 +1,5 @@
 """A key with its certificate: what a system or a person signs with."""
 
-# mypy: disable-error-code="no-untyped-call"
-# asn1crypto carries no types
-
 from __future__ import annotations
 
 import base64

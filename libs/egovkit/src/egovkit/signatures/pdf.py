@@ -12,7 +12,7 @@ unfold into gigabytes.
 """
 
 # mypy: disable-error-code="no-untyped-call"
-# asn1crypto and parts of pyHanko carry no types; what leaves this module is checked again by ours.
+# classes of ours under untyped ones
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ Standard input: one line of JSON (`root`: base64 of DER, `at`: ISO moment), then
 no socket and no file.
 """
 
-# mypy: disable-error-code="no-untyped-call"
-
 from __future__ import annotations
 
 import asyncio

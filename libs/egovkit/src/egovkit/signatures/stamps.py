@@ -1,6 +1,7 @@
 """Asking for and reading time stamps (RFC 3161): proof that bytes existed at a moment, by who has nothing to gain."""
 
 # mypy: disable-error-code="no-untyped-call"
+# classes of ours under untyped ones
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """A whole НУЦ in memory for tests: a root, an issuing authority, systems, persons, and a CRL that follows
 `revoke`."""
 
-# mypy: disable-error-code="no-untyped-call"
-
 from __future__ import annotations
 
 from datetime import datetime, timedelta

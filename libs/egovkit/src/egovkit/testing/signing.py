@@ -4,8 +4,6 @@
 built with asn1crypto here.
 """
 
-# mypy: disable-error-code="no-untyped-call"
-
 from __future__ import annotations
 
 import hashlib

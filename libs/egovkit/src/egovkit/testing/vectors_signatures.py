@@ -3,9 +3,6 @@
 Budget: one list of cases, each a few lines; cut in two, the reader would look for a case in both.
 """
 
-# mypy: disable-error-code="no-untyped-call"
-# asn1crypto carries no types
-
 from __future__ import annotations
 
 import base64

@@ -4,8 +4,6 @@
 asn1crypto, which also lets one answer speak of several certificates.
 """
 
-# mypy: disable-error-code="no-untyped-call"
-
 from __future__ import annotations
 
 import hashlib

@@ -1,6 +1,7 @@
 """The making of time stamps (RFC 3161). No clock, no counter: moment and serial number are given."""
 
 # mypy: disable-error-code="no-untyped-call"
+# classes of ours under untyped ones
 
 from __future__ import annotations
 
