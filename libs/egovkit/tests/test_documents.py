@@ -13,8 +13,9 @@ import pytest
 
 from egovkit.clock import HandClock
 from egovkit.errors import EgovError
+from egovkit.signatures.agent import add_stamp
 from egovkit.signatures.authority import PROFILES, Span, Usage, system_name
-from egovkit.signatures.cms import MAX_CMS, sign_cms, stamp_cms
+from egovkit.signatures.cms import MAX_CMS, sign_cms
 from egovkit.signatures.der import BadDer, require_der
 from egovkit.signatures.documents import OF_A_SIGNATURE, DocumentSignatures
 from egovkit.signatures.keys import SigningKey, der, new_private_key, private_pem, read_key_file, thumbprint
@@ -185,7 +186,7 @@ async def test_the_checks_are_numbered_and_the_facts_fit_into_json(nuc: Authorit
 
 async def test_the_facts_are_what_apis_show_word_for_word(nuc: Authority) -> None:
     """By OCSP with a stamp, and by the list without one: `SignatureVerdict` knows every field and adds none."""
-    stamped = await nuc.signatures.verify(DATA, await stamp_cms(nuc.signed(), nuc.stamps()), NOW, IIN)
+    stamped = await nuc.signatures.verify(DATA, await add_stamp(nuc.signed(), nuc.stamps()), NOW, IIN)
     broken = await DocumentSignatures(nuc.trust).verify(b"x", nuc.signed(), NOW, IIN)
     for facts in (stamped, broken):
         told = json.loads(json.dumps(facts.as_data()))
@@ -204,7 +205,7 @@ async def test_the_facts_are_what_apis_show_word_for_word(nuc: Authority) -> Non
 
 async def test_a_stamp_proves_the_moment_for_a_revocation_that_came_later(nuc: Authority) -> None:
     bare = nuc.signed()
-    stamped = await stamp_cms(bare, nuc.stamps())
+    stamped = await add_stamp(bare, nuc.stamps())
     await nuc.clock.advance(timedelta(hours=2))
     nuc.pki.revoke(nuc.person.certificate)
     nuc.how = {"said": "revoked", "since": nuc.clock.now()}
@@ -318,7 +319,7 @@ def openssl(*words: str | Path) -> str:
 async def test_openssl_accepts_signature_and_stamp(nuc: Authority, tmp_path: Path) -> None:
     from egovkit.signatures.asn1 import cms
 
-    signed = await stamp_cms(nuc.signed(), nuc.stamps())
+    signed = await add_stamp(nuc.signed(), nuc.stamps())
     signer = cms.ContentInfo.load(signed)["content"]["signer_infos"][0]
     files = {
         "root.der": der(nuc.pki.root),
@@ -343,7 +344,7 @@ async def test_openssl_accepts_signature_and_stamp(nuc: Authority, tmp_path: Pat
 
 
 async def test_every_code_of_a_refusal_is_declared(nuc: Authority) -> None:
-    stamped = await stamp_cms(nuc.signed(), nuc.stamps())
+    stamped = await add_stamp(nuc.signed(), nuc.stamps())
     facts = await nuc.signatures.verify(DATA, stamped, NOW, IIN)
     assert facts.stamp is not None and facts.refusal is None
     token, imprint = facts.reading.stamp, facts.reading.imprint

@@ -270,9 +270,13 @@ def stamper(pki: TestPki) -> Any:
     from egovkit.signatures.authority import PROFILES
     from egovkit.signatures.keys import der
 
+    class Authority(DummyTimeStamper):
+        async def token(self, digest: bytes) -> bytes:
+            return bytes((await self.async_timestamp(digest, "sha256")).dump())
+
     key = pki.system("tsa", usage=PROFILES["stamping"], key="rsa2048")  # it knows no other keys
     private = key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return DummyTimeStamper(
+    return Authority(
         x509.Certificate.load(der(key.certificate)),
         keys.PrivateKeyInfo.load(private),
         certs_to_embed=SimpleCertificateStore.from_certs([x509.Certificate.load(der(pki.issuing))]),

@@ -6,7 +6,7 @@ from typing import Any
 
 from egovkit.clock import HandClock
 from egovkit.signatures.agent import add_stamp
-from egovkit.signatures.cms import sign_cms, stamp_cms
+from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.documents import DocumentSignatures
 from egovkit.signatures.keys import SigningKey
 from egovkit.signatures.ocsp import OcspClient
@@ -21,7 +21,7 @@ async def test_a_person_on_hold_is_refused_by_ocsp_alone_and_what_was_stamped_be
     issued = await twin.person()
     key = SigningKey.load(base64.b64decode(issued["pkcs12"]), "Qwerty12")
     bare = sign_cms(DATA, key, clock.now())
-    stamped = await stamp_cms(bare, StampService(twin.http, "http://nuc/tsp"))
+    stamped = await add_stamp(bare, StampService(twin.http, "http://nuc/tsp"))
     trust = await twin.trust()  # its list is from before the revocation, and stays so
 
     async def checked(cms: bytes) -> tuple[str | None, str | None, str | None]:

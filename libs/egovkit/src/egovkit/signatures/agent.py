@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -30,6 +30,7 @@ __all__ = [
     "DIGEST",
     "DIGEST_BYTES",
     "KeyFacts",
+    "Stamps",
     "add_stamp",
     "cms_pem",
     "facts_of",
@@ -118,17 +119,26 @@ async def sign_digest(
     return bytes(made.dump())
 
 
-async def add_stamp(cms: bytes, stamps: TimeStamper) -> bytes:
+class Stamps(Protocol):
+    """Whoever gives time stamps: `stamps.StampService`, or a small authority of a test."""
+
+    async def token(self, digest: bytes) -> bytes:
+        """The DER of a token over a SHA-256."""
+
+
+async def add_stamp(cms: bytes, stamps: Stamps) -> bytes:
     """The same signature, DER, with a time stamp over it: CAdES-BES becomes CAdES-T.
 
     EgovError signature.cms_malformed; stamp.unavailable, stamp.refused.
     """
     from pyhanko.sign.general import simple_cms_attribute
 
+    from egovkit.signatures.asn1 import cms as asn1_cms
+
     info, signers = await asyncio.to_thread(_signers, cms)
     for signer in signers:
-        digest = hashlib.sha256(signer["signature"].native).digest()
-        stamp = simple_cms_attribute("signature_time_stamp_token", await stamps.async_timestamp(digest, DIGEST))
+        token = await stamps.token(hashlib.sha256(signer["signature"].native).digest())
+        stamp = simple_cms_attribute("signature_time_stamp_token", asn1_cms.ContentInfo.load(token))
         others = signer["unsigned_attrs"]
         signer["unsigned_attrs"] = [*(others if others.native else ()), stamp]
     return bytes(info.dump())

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidSignature
 
@@ -27,19 +27,12 @@ from egovkit.signatures.keys import SigningKey, public_key_of
 if TYPE_CHECKING:
     from egovkit.signatures.asn1 import cms as asn1_cms
 
-__all__ = ["MAX_CMS", "Reading", "Stamps", "read_cms", "sign_cms", "stamp_cms"]
+__all__ = ["MAX_CMS", "Reading", "read_cms", "sign_cms"]
 
 MAX_CMS = 64 * 1024  # signer and chain take 4 KB, a time stamp with its chain 8 KB more
 MAX_CERTIFICATE, MAX_IN_CERTIFICATE = 8 * 1024, 512  # bytes, values; НУЦ's have 2 KB, some 150
 KNOWN = 512  # certificates kept, read
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
-
-
-class Stamps(Protocol):
-    """Whoever gives time stamps: `stamps.StampService`, or a small authority of a test."""
-
-    async def token(self, digest: bytes) -> bytes:
-        """The DER of a token over a SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +76,7 @@ def read_cms(data: bytes, cms: bytes) -> Reading:
 
 def sign_cms(data: bytes, key: SigningKey, signing_time: datetime) -> bytes:
     """A detached CAdES-BES signature, DER, with signer and chain inside: what a citizen's signing agent
-    makes. `stamp_cms` makes a -T of it.
+    makes. `agent.add_stamp` makes a -T of it.
 
     For the demonstration, tests and partners' tools; no service ever holds a person's key.
     """
@@ -93,18 +86,6 @@ def sign_cms(data: bytes, key: SigningKey, signing_time: datetime) -> bytes:
     # pyHanko's signer needs a loop of its own; the caller may be inside another one
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(asyncio.run, work).result()
-
-
-async def stamp_cms(cms: bytes, stamps: Stamps) -> bytes:
-    """The signature (DER) with a time stamp over it: CAdES-T. EgovError stamp.* as `stamps` raises them."""
-    from egovkit.signatures.asn1 import cms as asn1_cms
-
-    info = asn1_cms.ContentInfo.load(cms)
-    signer = info["content"]["signer_infos"][0]
-    token = await stamps.token(hashlib.sha256(signer["signature"].native).digest())
-    values = [asn1_cms.ContentInfo.load(token)]
-    signer["unsigned_attrs"] = [{"type": "signature_time_stamp_token", "values": values}]
-    return bytes(info.dump())
 
 
 def _malformed(reason: str, **more: Any) -> EgovError:

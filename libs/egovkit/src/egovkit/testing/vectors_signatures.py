@@ -15,8 +15,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from egovkit.clock import HandClock
+from egovkit.signatures.agent import add_stamp
 from egovkit.signatures.authority import PROFILES, Authority, Span, Usage, person_name, system_name
-from egovkit.signatures.cms import sign_cms, stamp_cms
+from egovkit.signatures.cms import sign_cms
 from egovkit.signatures.keys import SigningKey, der, new_private_key
 from egovkit.signatures.profiles import EKU_EMAIL_PROTECTION, EKU_LEGAL
 from egovkit.testing.pki import TestPki
@@ -506,7 +507,7 @@ def _stamped(w: _World) -> Iterator[Awaitable[Case]]:
     async def of(
         name: str, title: str, cms: bytes, by: tuple[SigningKey, datetime], code: str | None, **more: Any
     ) -> Case:
-        cms = await stamp_cms(cms, LittleStamps(*by))
+        cms = await add_stamp(cms, LittleStamps(*by))
         return _case(f"{'good' if code is None else 'stamp'}-{name}", title, cms, Outcome(code), **more)
 
     def by(key: SigningKey, at: datetime = month) -> tuple[SigningKey, datetime]:
@@ -543,7 +544,7 @@ def _stamped(w: _World) -> Iterator[Awaitable[Case]]:
 
 def _changed_stamps(w: _World) -> Iterator[Awaitable[Case]]:
     async def changed(name: str, title: str, change: Callable[[bytes], bytes], expect: Outcome) -> Case:
-        stamped = await stamp_cms(w.signed, LittleStamps(w.tsa, NOW - HOUR))
+        stamped = await add_stamp(w.signed, LittleStamps(w.tsa, NOW - HOUR))
         return _case(f"stamp-{name}", title, change(stamped), expect)
 
     yield changed("of-other-signature", "Over another signature", _moved(w), Outcome("stamp.of_other_data"))
